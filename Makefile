@@ -1,0 +1,43 @@
+# `make help` lists the targets.
+
+SHELL := bash
+.DEFAULT_GOAL := help
+.PHONY: help build dist test lint libclang clean
+# Two targets may both want apt.
+.NOTPARALLEL:
+
+# Which profilers `make dist` builds, such as ABIS="3.6 3.11". Empty: all of them.
+ABIS ?=
+features = $(if $(ABIS),--no-default-features --features "$(foreach abi,$(ABIS),py$(subst .,,$(abi)))")
+cargo = scripts/cargo
+shell_files = scripts/*
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+build: libclang ## build the launcher and all profilers, optimised, into target/release
+	$(cargo) build --release
+
+dist: libclang ## put pyflame, pyflame2.7 ... into target/dist/bin (ABIS="3.6 3.11": only these)
+	$(cargo) build --release $(features)
+	scripts/dist $(ABIS)
+
+test: libclang ## the unit tests
+	$(cargo) test
+
+
+lint: libclang ## formatting, clippy, headers of one ABI alone, shellcheck if it is there
+	$(cargo) fmt --check
+	rustfmt --check --edition 2024 src/abi/python*.rs # named by a macro: cargo fmt does not see them
+	$(cargo) clippy --all-targets -- -D warnings
+	$(cargo) clippy --all-targets --no-default-features --features py36 -- -D warnings
+	scripts/lint-one-abi 3.6
+	@if command -v shellcheck >/dev/null; then shellcheck -x $(shell_files); else echo "no shellcheck here: passed over"; fi
+
+
+
+libclang: ## find or install libclang, which the build needs
+	@dir=$$(scripts/libclang) && echo "libclang: $$dir"
+
+clean: ## remove target; the interpreters stay in their cache
+	cargo clean

@@ -1,0 +1,7 @@
+//! `pyflame`: looks at a process and executes the `pyflameX.Y` that matches it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pyflame::launcher::main()
+}

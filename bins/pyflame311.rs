@@ -1,0 +1,7 @@
+//! `pyflame3.11`: the profiler for CPython 3.11, and for no other.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pyflame::cli::main::<pyflame::abi::Python311>()
+}

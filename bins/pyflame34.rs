@@ -1,0 +1,7 @@
+//! `pyflame3.4`: the profiler for CPython 3.4, and for no other.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pyflame::cli::main::<pyflame::abi::Python34>()
+}

@@ -1,0 +1,7 @@
+//! `pyflame3.7`: the profiler for CPython 3.7, and for no other.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pyflame::cli::main::<pyflame::abi::Python37>()
+}

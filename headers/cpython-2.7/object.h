@@ -1,0 +1,55 @@
+/*
+ * The head of every object, and the type object up to its flags.
+ * Facts: Include/object.h, v2.7.18.
+ */
+#ifndef PYFLAME_CPYTHON_2_7_OBJECT_H
+#define PYFLAME_CPYTHON_2_7_OBJECT_H
+
+/* LP64: what the C library would define; none of its headers is included. */
+typedef unsigned long size_t;
+typedef long Py_ssize_t;
+
+typedef struct PyTypeObject PyTypeObject;
+typedef struct PyCodeObject PyCodeObject;
+typedef struct PyFrameObject PyFrameObject;
+typedef struct PyThreadState PyThreadState;
+typedef struct PyInterpreterState PyInterpreterState;
+
+typedef struct PyObject {
+    Py_ssize_t ob_refcnt;
+    PyTypeObject *ob_type;
+} PyObject;
+
+/* No ob_base in 2: the head of every object is spelled out in its struct. */
+typedef struct PyVarObject {
+    Py_ssize_t ob_refcnt;
+    PyTypeObject *ob_type;
+    Py_ssize_t ob_size;
+} PyVarObject;
+
+struct PyTypeObject {
+    Py_ssize_t ob_refcnt;
+    PyTypeObject *ob_type;
+    Py_ssize_t ob_size;
+    char *tp_name;
+    Py_ssize_t tp_basicsize;
+    Py_ssize_t tp_itemsize;
+    void *tp_dealloc;
+    void *tp_print;
+    void *tp_getattr;
+    void *tp_setattr;
+    void *tp_compare;
+    void *tp_repr;
+    void *tp_as_number;
+    void *tp_as_sequence;
+    void *tp_as_mapping;
+    void *tp_hash;
+    void *tp_call;
+    void *tp_str;
+    void *tp_getattro;
+    void *tp_setattro;
+    void *tp_as_buffer;
+    long tp_flags;
+};
+
+#endif

@@ -1,0 +1,10 @@
+/* All layouts of CPython 3.10. */
+#include "object.h"
+#include "bytesobject.h"
+#include "unicodeobject.h"
+#include "code.h"
+#include "frameobject.h"
+#include "pystate.h"
+#include "pycore_gil.h"
+#include "pycore_interp.h"
+#include "pycore_runtime.h"

@@ -1,0 +1,79 @@
+/*
+ * The thread state.
+ * Facts: Include/cpython/pystate.h, v3.11.7.
+ */
+#ifndef PYFLAME_CPYTHON_3_11_PYSTATE_H
+#define PYFLAME_CPYTHON_3_11_PYSTATE_H
+
+#include "object.h"
+#include "pycore_frame.h"
+
+typedef struct _PyErr_StackItem {
+    PyObject *exc_value;
+    struct _PyErr_StackItem *previous_item;
+} _PyErr_StackItem;
+
+/* One per active call of the evaluation loop, on the C stack; the last frame is here. */
+typedef struct _PyCFrame {
+    uint8_t use_tracing;
+    _PyInterpreterFrame *current_frame;
+    struct _PyCFrame *previous;
+} _PyCFrame;
+
+/* A block of memory that frames are allocated in. */
+typedef struct _PyStackChunk {
+    struct _PyStackChunk *previous;
+    /* In bytes, this head included. */
+    size_t size;
+    /* Slots in use; only set in a chunk that is not the newest. */
+    size_t top;
+    /* The frames start here. */
+    PyObject *data[1];
+} _PyStackChunk;
+
+struct PyThreadState {
+    PyThreadState *prev;
+    PyThreadState *next;
+    PyInterpreterState *interp;
+    int _initialized;
+    int _static;
+    int recursion_remaining;
+    int recursion_limit;
+    int recursion_headroom;
+    int tracing;
+    int tracing_what;
+    _PyCFrame *cframe;
+    void *c_profilefunc;
+    void *c_tracefunc;
+    PyObject *c_profileobj;
+    PyObject *c_traceobj;
+    PyObject *curexc_type;
+    PyObject *curexc_value;
+    PyObject *curexc_traceback;
+    _PyErr_StackItem *exc_info;
+    PyObject *dict;
+    int gilstate_counter;
+    PyObject *async_exc;
+    /* What pthread_self() returns. */
+    unsigned long thread_id;
+    /* What gettid() returns. */
+    unsigned long native_thread_id;
+    int trash_delete_nesting;
+    PyObject *trash_delete_later;
+    void *on_delete;
+    void *on_delete_data;
+    int coroutine_origin_tracking_depth;
+    PyObject *async_gen_firstiter;
+    PyObject *async_gen_finalizer;
+    PyObject *context;
+    uint64_t context_ver;
+    uint64_t id;
+    void *unread_trace_info[6];
+    _PyStackChunk *datastack_chunk;
+    PyObject **datastack_top;
+    PyObject **datastack_limit;
+    _PyErr_StackItem exc_state;
+    _PyCFrame root_cframe;
+};
+
+#endif

@@ -1,0 +1,11 @@
+/* All layouts of CPython 3.13. */
+#include "object.h"
+#include "bytesobject.h"
+#include "unicodeobject.h"
+#include "code.h"
+#include "pycore_frame.h"
+#include "pystate.h"
+#include "pycore_gil.h"
+#include "pycore_interp.h"
+#include "pycore_debug_offsets.h"
+#include "pycore_runtime.h"

@@ -1,0 +1,13 @@
+/* All layouts of CPython 3.14. */
+#include "object.h"
+#include "bytesobject.h"
+#include "unicodeobject.h"
+#include "code.h"
+#include "pycore_stackref.h"
+#include "pycore_interpframe_structs.h"
+#include "pycore_frame.h"
+#include "pystate.h"
+#include "pycore_gil.h"
+#include "pycore_interp_structs.h"
+#include "pycore_debug_offsets.h"
+#include "pycore_runtime_structs.h"

@@ -1,0 +1,93 @@
+/*
+ * The thread state.
+ * Facts: Include/cpython/pystate.h, v3.15.2.
+ */
+#ifndef PYFLAME_CPYTHON_3_15_PYSTATE_H
+#define PYFLAME_CPYTHON_3_15_PYSTATE_H
+
+#include "object.h"
+#include "pycore_frame.h"
+
+typedef struct _PyErr_StackItem {
+    PyObject *exc_value;
+    struct _PyErr_StackItem *previous_item;
+} _PyErr_StackItem;
+
+/* A block of memory that frames are allocated in. */
+typedef struct _PyStackChunk {
+    struct _PyStackChunk *previous;
+    /* In bytes, this head included. */
+    size_t size;
+    /* Slots in use; only set in a chunk that is not the newest. */
+    size_t top;
+    /* The frames start here. */
+    PyObject *data[1];
+} _PyStackChunk;
+
+/* CPython gives this struct no name. */
+typedef struct PyThreadState_status {
+    unsigned int initialized : 1;
+    unsigned int bound : 1;
+    unsigned int unbound : 1;
+    unsigned int bound_gilstate : 1;
+    unsigned int active : 1;
+    unsigned int finalizing : 1;
+    unsigned int cleared : 1;
+    unsigned int finalized : 1;
+} PyThreadState_status;
+
+struct PyThreadState {
+    PyThreadState *prev;
+    PyThreadState *next;
+    PyInterpreterState *interp;
+    uintptr_t eval_breaker;
+    PyThreadState_status _status;
+    int holds_gil;
+    int gil_requested;
+    int _whence;
+    int state;
+    int py_recursion_remaining;
+    int py_recursion_limit;
+    int recursion_headroom;
+    int tracing;
+    int what_event;
+    _PyInterpreterFrame *current_frame;
+    _PyInterpreterFrame *base_frame;
+    _PyInterpreterFrame *last_profiled_frame;
+    uintptr_t last_profiled_frame_seq;
+    void *c_profilefunc;
+    void *c_tracefunc;
+    PyObject *c_profileobj;
+    PyObject *c_traceobj;
+    PyObject *current_exception;
+    _PyErr_StackItem *exc_info;
+    PyObject *dict;
+    int gilstate_counter;
+    PyObject *async_exc;
+    /* What pthread_self() returns. */
+    unsigned long thread_id;
+    /* What gettid() returns. */
+    unsigned long native_thread_id;
+    PyObject *delete_later;
+    uintptr_t critical_section;
+    int coroutine_origin_tracking_depth;
+    PyObject *async_gen_firstiter;
+    PyObject *async_gen_finalizer;
+    PyObject *context;
+    uint64_t context_ver;
+    uint64_t id;
+    _PyStackChunk *datastack_chunk;
+    PyObject **datastack_top;
+    PyObject **datastack_limit;
+    _PyStackChunk *datastack_cached_chunk;
+    _PyErr_StackItem exc_state;
+    PyObject *current_executor;
+    void *jit_exit;
+    uint64_t dict_global_version;
+    PyObject *threading_local_key;
+    PyObject *threading_local_sentinel;
+    int unread_remote_debugger_support[129];
+    void *unread_ensure[3];
+};
+
+#endif

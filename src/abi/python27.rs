@@ -1,0 +1,38 @@
+//! CPython 2.7: two root variables, byte strings, unsigned line deltas.
+
+use super::layout::v2_7 as layout;
+use super::prelude::*;
+
+/// CPython 2.7.
+pub enum Python27 {}
+
+impl Abi for Python27 {
+    const VERSION: Version = Version::new(2, 7);
+
+    type Frames = HeapFrames;
+    type Lines = UnsignedLnotab;
+    type Text = ByteString;
+
+    const OBJECT: ObjectLayout = object_layout!(layout);
+    const CODE: CodeLayout =
+        code_layout!(layout, co_lnotab, CodeLength::Bytes(field!(layout::PyCodeObject, co_code)));
+    const BYTES: BytesLayout = bytes_layout!(layout, PyStringObject, ob_size);
+    const THREAD: ThreadLayout =
+        thread_layout!(layout, TopFrame::Direct(field!(layout::PyThreadState, frame)), None);
+    const INTERPRETER: InterpreterLayout = interpreter_layout!(layout, tstate_head);
+
+    fn roots(_micro: u8) -> Roots {
+        Roots::Variables
+    }
+}
+
+impl HeapFrameAbi for Python27 {
+    const FRAME: HeapFrameLayout = heap_frame_layout!(layout, unit: 1, line: WhileTraced);
+}
+
+impl ByteStringAbi for Python27 {
+    const STRING: StringLayout = StringLayout {
+        size: field!(layout::PyStringObject, ob_size),
+        data: offset_of!(layout::PyStringObject, ob_sval),
+    };
+}

@@ -1,0 +1,38 @@
+//! CPython 3.10: PEP 626 line ranges; `f_lasti` counts units of two bytes.
+
+use super::layout::v3_10 as layout;
+use super::prelude::*;
+
+/// CPython 3.10.
+pub enum Python310 {}
+
+impl Abi for Python310 {
+    const VERSION: Version = Version::new(3, 10);
+
+    type Frames = HeapFrames;
+    type Lines = Ranges;
+    type Text = Unicode;
+
+    const OBJECT: ObjectLayout = object_layout!(layout);
+    const CODE: CodeLayout = code_layout!(
+        layout,
+        co_linetable,
+        CodeLength::Bytes(field!(layout::PyCodeObject, co_code))
+    );
+    const BYTES: BytesLayout = bytes_layout!(layout, PyBytesObject, ob_base.ob_size);
+    const THREAD: ThreadLayout =
+        thread_layout!(layout, TopFrame::Direct(field!(layout::PyThreadState, frame)), None);
+    const INTERPRETER: InterpreterLayout = interpreter_layout!(layout, tstate_head);
+
+    fn roots(_micro: u8) -> Roots {
+        runtime_with_current!(layout, _PyRuntimeState)
+    }
+}
+
+impl HeapFrameAbi for Python310 {
+    const FRAME: HeapFrameLayout = heap_frame_layout!(layout, unit: 2, line: UnlessZero);
+}
+
+impl UnicodeAbi for Python310 {
+    const UNICODE: UnicodeLayout = unicode_layout!(layout, kind at bit 2);
+}

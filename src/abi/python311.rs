@@ -1,0 +1,51 @@
+//! CPython 3.11: interpreter frames, reached through a C frame; location tables.
+
+use super::layout::v3_11 as layout;
+use super::prelude::*;
+
+/// CPython 3.11.
+pub enum Python311 {}
+
+impl Abi for Python311 {
+    const VERSION: Version = Version::new(3, 11);
+
+    type Frames = InterpreterFrames;
+    type Lines = LocationTable;
+    type Text = Unicode;
+
+    const OBJECT: ObjectLayout = object_layout!(layout);
+    const CODE: CodeLayout = code_layout!(
+        layout,
+        co_linetable,
+        CodeLength::Instructions(field!(layout::PyCodeObject, ob_base.ob_size)),
+        first_traceable: _co_firsttraceable
+    );
+    const BYTES: BytesLayout = bytes_layout!(layout, PyBytesObject, ob_base.ob_size);
+    const THREAD: ThreadLayout = thread_layout!(
+        layout,
+        TopFrame::CFrame(
+            field!(layout::PyThreadState, cframe),
+            field!(layout::_PyCFrame, current_frame),
+        ),
+        Some(field!(layout::PyThreadState, native_thread_id))
+    );
+    const INTERPRETER: InterpreterLayout = interpreter_layout!(layout, threads.head);
+
+    fn roots(_micro: u8) -> Roots {
+        runtime_with_current!(layout, _PyRuntimeState)
+    }
+}
+
+impl InterpreterFrameAbi for Python311 {
+    const FRAME: InterpreterFrameLayout = interpreter_frame_layout!(
+        layout,
+        code: field!(layout::_PyInterpreterFrame, f_code),
+        tag: 0,
+        instruction: prev_instr,
+        shim: layout::FRAME_OWNED_BY_FRAME_OBJECT + 1
+    );
+}
+
+impl UnicodeAbi for Python311 {
+    const UNICODE: UnicodeLayout = unicode_layout!(layout, kind at bit 2);
+}

@@ -1,0 +1,51 @@
+//! CPython 3.12: every interpreter may have a GIL of its own; shim frames for the C stack.
+
+use super::layout::v3_12 as layout;
+use super::prelude::*;
+
+/// CPython 3.12.
+pub enum Python312 {}
+
+impl Abi for Python312 {
+    const VERSION: Version = Version::new(3, 12);
+
+    type Frames = InterpreterFrames;
+    type Lines = LocationTable;
+    type Text = Unicode;
+
+    const OBJECT: ObjectLayout = object_layout!(layout);
+    const CODE: CodeLayout = code_layout!(
+        layout,
+        co_linetable,
+        CodeLength::Instructions(field!(layout::PyCodeObject, ob_base.ob_size)),
+        first_traceable: _co_firsttraceable
+    );
+    const BYTES: BytesLayout = bytes_layout!(layout, PyBytesObject, ob_base.ob_size);
+    const THREAD: ThreadLayout = thread_layout!(
+        layout,
+        TopFrame::CFrame(
+            field!(layout::PyThreadState, cframe),
+            field!(layout::_PyCFrame, current_frame),
+        ),
+        Some(field!(layout::PyThreadState, native_thread_id))
+    );
+    const INTERPRETER: InterpreterLayout = interpreter_layout!(layout, threads.head);
+
+    fn roots(_micro: u8) -> Roots {
+        runtime_with_gils!(layout)
+    }
+}
+
+impl InterpreterFrameAbi for Python312 {
+    const FRAME: InterpreterFrameLayout = interpreter_frame_layout!(
+        layout,
+        code: field!(layout::_PyInterpreterFrame, f_code),
+        tag: 0,
+        instruction: prev_instr,
+        shim: layout::FRAME_OWNED_BY_CSTACK
+    );
+}
+
+impl UnicodeAbi for Python312 {
+    const UNICODE: UnicodeLayout = unicode_layout!(layout, kind at bit 2);
+}

@@ -1,0 +1,52 @@
+//! CPython 3.13: the thread state points to its frame; `_Py_DebugOffsets` bears witness.
+
+use super::layout::v3_13 as layout;
+use super::prelude::*;
+
+/// CPython 3.13.
+pub enum Python313 {}
+
+impl Abi for Python313 {
+    const VERSION: Version = Version::new(3, 13);
+
+    type Frames = InterpreterFrames;
+    type Lines = LocationTable;
+    type Text = Unicode;
+
+    const OBJECT: ObjectLayout = object_layout!(layout);
+    const CODE: CodeLayout = code_layout!(
+        layout,
+        co_linetable,
+        CodeLength::Instructions(field!(layout::PyCodeObject, ob_base.ob_size)),
+        first_traceable: _co_firsttraceable
+    );
+    const BYTES: BytesLayout = bytes_layout!(layout, PyBytesObject, ob_base.ob_size);
+    const THREAD: ThreadLayout = thread_layout!(
+        layout,
+        TopFrame::Direct(field!(layout::PyThreadState, current_frame)),
+        Some(field!(layout::PyThreadState, native_thread_id))
+    );
+    const INTERPRETER: InterpreterLayout = interpreter_layout!(layout, threads.head);
+
+    fn roots(_micro: u8) -> Roots {
+        runtime_with_gils!(layout)
+    }
+
+    fn debug_offsets() -> Vec<DebugOffset> {
+        debug_offsets!(layout)
+    }
+}
+
+impl InterpreterFrameAbi for Python313 {
+    const FRAME: InterpreterFrameLayout = interpreter_frame_layout!(
+        layout,
+        code: field!(layout::_PyInterpreterFrame, f_executable),
+        tag: 0,
+        instruction: instr_ptr,
+        shim: layout::FRAME_OWNED_BY_CSTACK
+    );
+}
+
+impl UnicodeAbi for Python313 {
+    const UNICODE: UnicodeLayout = unicode_layout!(layout, kind at bit 2);
+}

@@ -1,0 +1,52 @@
+//! CPython 3.14: the executable of a frame is a tagged reference.
+
+use super::layout::v3_14 as layout;
+use super::prelude::*;
+
+/// CPython 3.14.
+pub enum Python314 {}
+
+impl Abi for Python314 {
+    const VERSION: Version = Version::new(3, 14);
+
+    type Frames = InterpreterFrames;
+    type Lines = LocationTable;
+    type Text = Unicode;
+
+    const OBJECT: ObjectLayout = object_layout!(layout);
+    const CODE: CodeLayout = code_layout!(
+        layout,
+        co_linetable,
+        CodeLength::Instructions(field!(layout::PyCodeObject, ob_base.ob_size)),
+        first_traceable: _co_firsttraceable
+    );
+    const BYTES: BytesLayout = bytes_layout!(layout, PyBytesObject, ob_base.ob_size);
+    const THREAD: ThreadLayout = thread_layout!(
+        layout,
+        TopFrame::Direct(field!(layout::PyThreadState, current_frame)),
+        Some(field!(layout::PyThreadState, native_thread_id))
+    );
+    const INTERPRETER: InterpreterLayout = interpreter_layout!(layout, threads.head);
+
+    fn roots(_micro: u8) -> Roots {
+        runtime_with_gils!(layout)
+    }
+
+    fn debug_offsets() -> Vec<DebugOffset> {
+        debug_offsets!(layout)
+    }
+}
+
+impl InterpreterFrameAbi for Python314 {
+    const FRAME: InterpreterFrameLayout = interpreter_frame_layout!(
+        layout,
+        code: field!(layout::_PyInterpreterFrame, f_executable.bits),
+        tag: layout::Py_TAG_BITS,
+        instruction: instr_ptr,
+        shim: layout::FRAME_OWNED_BY_INTERPRETER
+    );
+}
+
+impl UnicodeAbi for Python314 {
+    const UNICODE: UnicodeLayout = unicode_layout!(layout, kind at bit 2);
+}

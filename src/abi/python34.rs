@@ -1,0 +1,35 @@
+//! CPython 3.4: two root variables, compact Unicode, unsigned line deltas.
+
+use super::layout::v3_4 as layout;
+use super::prelude::*;
+
+/// CPython 3.4.
+pub enum Python34 {}
+
+impl Abi for Python34 {
+    const VERSION: Version = Version::new(3, 4);
+
+    type Frames = HeapFrames;
+    type Lines = UnsignedLnotab;
+    type Text = Unicode;
+
+    const OBJECT: ObjectLayout = object_layout!(layout);
+    const CODE: CodeLayout =
+        code_layout!(layout, co_lnotab, CodeLength::Bytes(field!(layout::PyCodeObject, co_code)));
+    const BYTES: BytesLayout = bytes_layout!(layout, PyBytesObject, ob_base.ob_size);
+    const THREAD: ThreadLayout =
+        thread_layout!(layout, TopFrame::Direct(field!(layout::PyThreadState, frame)), None);
+    const INTERPRETER: InterpreterLayout = interpreter_layout!(layout, tstate_head);
+
+    fn roots(_micro: u8) -> Roots {
+        Roots::Variables
+    }
+}
+
+impl HeapFrameAbi for Python34 {
+    const FRAME: HeapFrameLayout = heap_frame_layout!(layout, unit: 1, line: WhileTraced);
+}
+
+impl UnicodeAbi for Python34 {
+    const UNICODE: UnicodeLayout = unicode_layout!(layout, kind at bit 2);
+}

@@ -1,0 +1,35 @@
+//! CPython 3.5: as 3.4; the code object is the last with `co_firstlineno` after `co_name`.
+
+use super::layout::v3_5 as layout;
+use super::prelude::*;
+
+/// CPython 3.5.
+pub enum Python35 {}
+
+impl Abi for Python35 {
+    const VERSION: Version = Version::new(3, 5);
+
+    type Frames = HeapFrames;
+    type Lines = UnsignedLnotab;
+    type Text = Unicode;
+
+    const OBJECT: ObjectLayout = object_layout!(layout);
+    const CODE: CodeLayout =
+        code_layout!(layout, co_lnotab, CodeLength::Bytes(field!(layout::PyCodeObject, co_code)));
+    const BYTES: BytesLayout = bytes_layout!(layout, PyBytesObject, ob_base.ob_size);
+    const THREAD: ThreadLayout =
+        thread_layout!(layout, TopFrame::Direct(field!(layout::PyThreadState, frame)), None);
+    const INTERPRETER: InterpreterLayout = interpreter_layout!(layout, tstate_head);
+
+    fn roots(_micro: u8) -> Roots {
+        Roots::Variables
+    }
+}
+
+impl HeapFrameAbi for Python35 {
+    const FRAME: HeapFrameLayout = heap_frame_layout!(layout, unit: 1, line: WhileTraced);
+}
+
+impl UnicodeAbi for Python35 {
+    const UNICODE: UnicodeLayout = unicode_layout!(layout, kind at bit 2);
+}

@@ -1,0 +1,35 @@
+//! CPython 3.6: signed line deltas; `co_firstlineno` stands before `co_code` now.
+
+use super::layout::v3_6 as layout;
+use super::prelude::*;
+
+/// CPython 3.6.
+pub enum Python36 {}
+
+impl Abi for Python36 {
+    const VERSION: Version = Version::new(3, 6);
+
+    type Frames = HeapFrames;
+    type Lines = SignedLnotab;
+    type Text = Unicode;
+
+    const OBJECT: ObjectLayout = object_layout!(layout);
+    const CODE: CodeLayout =
+        code_layout!(layout, co_lnotab, CodeLength::Bytes(field!(layout::PyCodeObject, co_code)));
+    const BYTES: BytesLayout = bytes_layout!(layout, PyBytesObject, ob_base.ob_size);
+    const THREAD: ThreadLayout =
+        thread_layout!(layout, TopFrame::Direct(field!(layout::PyThreadState, frame)), None);
+    const INTERPRETER: InterpreterLayout = interpreter_layout!(layout, tstate_head);
+
+    fn roots(_micro: u8) -> Roots {
+        Roots::Variables
+    }
+}
+
+impl HeapFrameAbi for Python36 {
+    const FRAME: HeapFrameLayout = heap_frame_layout!(layout, unit: 1, line: WhileTraced);
+}
+
+impl UnicodeAbi for Python36 {
+    const UNICODE: UnicodeLayout = unicode_layout!(layout, kind at bit 2);
+}

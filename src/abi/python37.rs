@@ -1,0 +1,39 @@
+//! CPython 3.7: the roots have moved into `_PyRuntime`, and moved again inside it in 3.7.4.
+
+use super::layout::v3_7 as layout;
+use super::prelude::*;
+
+/// CPython 3.7.
+pub enum Python37 {}
+
+impl Abi for Python37 {
+    const VERSION: Version = Version::new(3, 7);
+
+    type Frames = HeapFrames;
+    type Lines = SignedLnotab;
+    type Text = Unicode;
+
+    const OBJECT: ObjectLayout = object_layout!(layout);
+    const CODE: CodeLayout =
+        code_layout!(layout, co_lnotab, CodeLength::Bytes(field!(layout::PyCodeObject, co_code)));
+    const BYTES: BytesLayout = bytes_layout!(layout, PyBytesObject, ob_base.ob_size);
+    const THREAD: ThreadLayout =
+        thread_layout!(layout, TopFrame::Direct(field!(layout::PyThreadState, frame)), None);
+    const INTERPRETER: InterpreterLayout = interpreter_layout!(layout, tstate_head);
+
+    fn roots(micro: u8) -> Roots {
+        if micro < 4 {
+            runtime_with_current!(layout, _PyRuntimeState_3_7_0)
+        } else {
+            runtime_with_current!(layout, _PyRuntimeState)
+        }
+    }
+}
+
+impl HeapFrameAbi for Python37 {
+    const FRAME: HeapFrameLayout = heap_frame_layout!(layout, unit: 1, line: WhileTraced);
+}
+
+impl UnicodeAbi for Python37 {
+    const UNICODE: UnicodeLayout = unicode_layout!(layout, kind at bit 2);
+}

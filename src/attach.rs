@@ -1,0 +1,194 @@
+//! From a process to a sampler that may be trusted: find the interpreter,
+//! refuse what this binary is not for, prove the layout.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::abi::{Abi, Roots, Version};
+use crate::error::Error;
+use crate::locate::{self, Interpreter, LocateError};
+use crate::memory::live::LiveMemory;
+use crate::process::Process;
+use crate::process::stop::Stopper;
+use crate::python::code::Types;
+use crate::python::proof::{Proof, check_debug_offsets, prove};
+use crate::python::threads::{ProcessRoots, RootSymbols};
+
+/// How old a process may be and still be about to load its interpreter.
+const LOADING: Duration = Duration::from_millis(500);
+
+/// How long an interpreter that has not started is waited for.
+const STARTING: Duration = Duration::from_secs(5);
+
+/// How long the first frame is waited for. A program that embeds Python may
+/// have none for hours; then every code object proves itself when it comes.
+const FIRST_FRAME: Duration = Duration::from_millis(50);
+
+/// How often a proof is tried: a process that cannot be stopped changes while
+/// it is read.
+const PROOFS: usize = 10;
+
+/// The pause between two looks at a process that is starting.
+const NAP: Duration = Duration::from_millis(1);
+
+/// A process whose layout has been proven, and what is needed to read it.
+pub struct Attached {
+    /// The process.
+    pub process: Process,
+    /// Its memory.
+    pub memory: LiveMemory,
+    /// Where its interpreters are.
+    pub roots: ProcessRoots,
+    /// Its type objects.
+    pub types: Types,
+    /// Stops its threads.
+    pub stopper: Stopper,
+}
+
+/// Attaches to process `pid`, waiting a while if it is starting.
+///
+/// # Errors
+/// [`Error`] if it cannot be read, is not Python, is another Python than `A`,
+/// or does not look as `A` says it must.
+pub fn attach<A: Abi>(pid: i32) -> Result<Attached, Error> {
+    let process = Process::open(pid)?;
+    let memory = LiveMemory::new(pid);
+    let interpreter = wait_for_interpreter(&process, &memory)?;
+    refuse_others::<A>(&process, &interpreter)?;
+    let roots = resolve::<A>(&process, &interpreter)?;
+    let types = types(&process, &interpreter)?;
+    let mut stopper = Stopper::new(pid);
+    if let Some(runtime) = interpreter.runtime {
+        check_debug_offsets::<A, _>(&memory, runtime)
+            .map_err(|mismatch| unproven(&process, &mismatch))?;
+    }
+    wait_for_proof::<A>(&process, &memory, &roots, types, &mut stopper)?;
+    Ok(Attached { process, memory, roots, types, stopper })
+}
+
+/// The interpreter of a process, which may still be starting it.
+///
+/// # Errors
+/// [`Error`] if there is none in time.
+pub fn wait_for_interpreter(process: &Process, memory: &LiveMemory) -> Result<Interpreter, Error> {
+    let deadline = Instant::now() + STARTING;
+    loop {
+        match locate::find(process, memory) {
+            Err(error) if may_yet_start(process, &error) && Instant::now() < deadline => {
+                thread::sleep(NAP);
+            }
+            result => return Ok(result?),
+        }
+    }
+}
+
+/// Whether a process without a running interpreter may be about to have one:
+/// its interpreter is there but has not begun, or it is too young to tell.
+fn may_yet_start(process: &Process, error: &LocateError) -> bool {
+    let is_young = || process.age().is_some_and(|age| age < LOADING);
+    error.is_starting() || (error.may_pass() && is_young())
+}
+
+/// Refuses every Python but `A`.
+fn refuse_others<A: Abi>(process: &Process, found: &Interpreter) -> Result<(), Error> {
+    let pid = process.pid();
+    let release = found.version;
+    let version = Version::new(release.major, release.minor);
+    if !version.is_supported() {
+        return Err(Error::UnknownVersion { pid, found: release.to_string() });
+    }
+    let kind = if found.free_threaded {
+        "a free-threaded build of"
+    } else if found.trace_refs {
+        "a build with reference tracing (Py_TRACE_REFS) of"
+    } else if !release.is_final() {
+        "a pre-release of"
+    } else if version == A::VERSION {
+        return Ok(());
+    } else {
+        let found = release.to_string();
+        return Err(Error::OtherVersion { pid, found, version, own: A::VERSION });
+    };
+    Err(Error::Unsupported { pid, kind, found: release.to_string() })
+}
+
+fn resolve<A: Abi>(process: &Process, found: &Interpreter) -> Result<ProcessRoots, Error> {
+    let symbols = RootSymbols {
+        current_thread: found.current_thread,
+        interpreters_head: found.interpreters_head,
+        runtime: found.runtime,
+    };
+    let roots = A::roots(found.version.micro);
+    let resolved =
+        ProcessRoots::resolve(&roots, symbols).map_err(|missing| unproven(process, &missing))?;
+    check_decoded_head(process, found, &roots, &resolved)?;
+    Ok(resolved)
+}
+
+/// From 3.7 on, the code of `PyInterpreterState_Head` is a second witness of
+/// where the list of interpreters begins.
+fn check_decoded_head(
+    process: &Process,
+    found: &Interpreter,
+    roots: &Roots,
+    resolved: &ProcessRoots,
+) -> Result<(), Error> {
+    let agree = match (roots, found.interpreters_head) {
+        (Roots::Runtime { .. }, Some(decoded)) => resolved.interpreters_head() == Some(decoded),
+        _ => true,
+    };
+    if agree { Ok(()) } else { Err(unproven(process, &"PyInterpreterState_Head reads elsewhere")) }
+}
+
+fn types(process: &Process, found: &Interpreter) -> Result<Types, Error> {
+    let need = |address: Option<u64>, name: &str| {
+        address.ok_or_else(|| unproven(process, &format!("it has no symbol {name}")))
+    };
+    let types = &found.types;
+    let (text, bytes) = if found.version.major == 2 {
+        let string = need(types.string, "PyString_Type")?;
+        (string, string)
+    } else {
+        (need(types.unicode, "PyUnicode_Type")?, need(types.bytes, "PyBytes_Type")?)
+    };
+    Ok(Types { code: need(types.code, "PyCode_Type")?, text, bytes })
+}
+
+fn wait_for_proof<A: Abi>(
+    process: &Process,
+    memory: &LiveMemory,
+    roots: &ProcessRoots,
+    types: Types,
+    stopper: &mut Stopper,
+) -> Result<(), Error> {
+    let start = Instant::now();
+    let mut mismatches = 0;
+    loop {
+        let proof = {
+            let _held = stopper.hold();
+            prove::<A, _>(memory, roots, types)
+        };
+        let waited = start.elapsed();
+        match proof {
+            Ok(Proof::Proven) => return Ok(()),
+            Ok(Proof::NoFrames) if waited > FIRST_FRAME => return Ok(()),
+            Ok(Proof::NotStarted) if waited > STARTING => {
+                return Err(Error::NotStarted { pid: process.pid() });
+            }
+            Err(mismatch) => {
+                mismatches += 1;
+                if !process.is_alive() {
+                    return Err(Error::Ended { pid: process.pid() });
+                } else if mismatches >= PROOFS {
+                    return Err(unproven(process, &mismatch));
+                }
+            }
+            Ok(_) => {}
+        }
+        thread::sleep(NAP);
+    }
+}
+
+fn unproven(process: &Process, reason: &dyn std::fmt::Display) -> Error {
+    Error::Unproven { pid: process.pid(), reason: reason.to_string() }
+}

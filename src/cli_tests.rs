@@ -1,0 +1,109 @@
+//! Tests of the command line: what scripts written for the original rely on.
+
+use super::*;
+
+const ABIS: [Version; 2] = [Version::new(2, 7), Version::new(3, 10)];
+
+fn words(line: &str) -> Vec<OsString> {
+    std::iter::once("pyflame").chain(line.split_whitespace()).map(OsString::from).collect()
+}
+
+fn options(line: &str) -> Options {
+    match parse(&words(line), &ABIS) {
+        Ok(Request::Profile(options)) => options,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn error(line: &str) -> String {
+    match parse(&words(line), &ABIS) {
+        Err(error) => error.to_string(),
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn defaults_are_the_originals() {
+    let options = options("-p 42");
+    assert_eq!(options.target, Target::Process(42));
+    assert_eq!(options.duration, Some(Duration::from_secs(1)));
+    assert_eq!(options.interval, Duration::from_millis(10));
+    assert!(!options.every_thread && !options.dump && !options.exclude_idle);
+}
+
+#[test]
+fn trace_takes_the_rest_of_the_line() {
+    let options = options("-x -r 0.5 -t python3 -p x.py -t -- --help");
+    let Target::Command { words, .. } = options.target else { panic!("{options:?}") };
+    assert_eq!(words, ["python3", "-p", "x.py", "-t", "--", "--help"]);
+    assert!(options.exclude_idle);
+    assert_eq!(options.duration, None);
+}
+
+#[test]
+fn trace_may_end_a_cluster_of_flags() {
+    let options = options("-nxt python3 -n");
+    assert!(options.no_line_numbers && options.exclude_idle);
+    assert!(matches!(options.target, Target::Command { .. }));
+}
+
+#[test]
+fn the_value_of_an_option_is_not_a_flag() {
+    assert_eq!(options("-o -t -p 42").output, Some(PathBuf::from("-t")));
+    assert_eq!(options("-xo --trace -p 42").output, Some(PathBuf::from("--trace")));
+}
+
+#[test]
+fn a_bare_pid_is_taken_with_a_warning() {
+    let options = options("-s 0 42");
+    assert_eq!(options.target, Target::Process(42));
+    assert!(options.warnings[0].starts_with("WARNING: "));
+    assert_eq!(options.duration, Some(Duration::ZERO));
+}
+
+#[test]
+fn errors_begin_as_the_originals_did() {
+    for line in ["", "1 2", "-t", "-p 1 2"] {
+        assert!(error(line).starts_with("Usage: "), "{line}: {}", error(line));
+    }
+    assert!(error("-p 1 -t python3").contains("not mutually compatible"));
+    assert!(error("-d -t python3").contains("not mutually compatible"));
+    assert!(error("--abi=0 -p 1").starts_with("Unknown or unsupported ABI version: 0"));
+    assert!(error("-t ./src/pyflame").starts_with("You tried to pyflame a pyflame"));
+    assert!(error("-t pyflame3.6 -t python3").starts_with("You tried to pyflame a pyflame"));
+    for pid in ["-1", "0", "x", "99999999999999999999"] {
+        let message = error(&format!("-p {pid}"));
+        assert!(message.contains(&format!("failed to parse \"{pid}\" as a PID")), "{message}");
+    }
+}
+
+#[test]
+fn a_program_may_have_flame_in_its_name() {
+    assert!(matches!(options("-t pyflamegraph").target, Target::Command { .. }));
+}
+
+#[test]
+fn times_are_checked() {
+    assert!(error("-p 1 -r -1").contains("--rate"));
+    assert!(error("-p 1 -r x").contains("\"x\""));
+    assert!(error("-p 1 -s nan").contains("\"nan\""));
+    assert_eq!(options("-p 1 -s -1").duration, None);
+    assert_eq!(options("-p 1 -r 0").interval, Duration::ZERO);
+}
+
+#[test]
+fn the_version_lists_abis() {
+    for flag in ["-v", "--version"] {
+        let Ok(Request::Show(text)) = parse(&words(flag), &ABIS) else { panic!("{flag}") };
+        let expected = format!("pyflame {} linux-gnu ", env!("CARGO_PKG_VERSION"));
+        assert!(text.starts_with(&expected), "{text}");
+        assert!(text.ends_with("(ABI list: 27 310)\n"), "{text}");
+    }
+}
+
+#[test]
+fn help_goes_to_stdout() {
+    let Ok(Request::Show(text)) = parse(&words("--help"), &ABIS) else { panic!("no help") };
+    assert!(text.contains("Usage: pyflame"), "{text}");
+    assert!(text.contains("--exclude-idle"), "{text}");
+}

@@ -1,0 +1,181 @@
+//! When the next sample is due: absolute deadlines, so that the time a sample
+//! takes does not add up.
+
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// The longest nap, so that a signal to end the run is noticed soon.
+const LONGEST_NAP: Duration = Duration::from_millis(20);
+
+/// The ticks of one run, `interval` apart.
+#[derive(Debug)]
+pub struct Clock {
+    start: Instant,
+    interval: Duration,
+    duration: Option<Duration>,
+    next: Duration,
+    is_first: bool,
+    late: u64,
+    jitter: Option<Jitter>,
+    shift: Duration,
+}
+
+/// Random numbers that are good enough to fall out of step (xorshift).
+#[derive(Debug)]
+struct Jitter(u64);
+
+impl Jitter {
+    /// A time from zero up to `limit`.
+    fn below(&mut self, limit: Duration) -> Duration {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        limit.mul_f64((self.0 >> 11) as f64 / (1_u64 << 53) as f64)
+    }
+}
+
+impl Clock {
+    /// Starts now. The first tick is due at once; the last before `duration`
+    /// is over, if there is one. There is always a first tick.
+    #[must_use]
+    pub fn start(interval: Duration, duration: Option<Duration>) -> Self {
+        Self {
+            start: Instant::now(),
+            interval,
+            duration,
+            next: Duration::ZERO,
+            is_first: true,
+            late: 0,
+            jitter: None,
+            shift: Duration::ZERO,
+        }
+    }
+
+    /// Moves each tick by a random part of the interval, so that a program that
+    /// does things periodically is not always met at the same one.
+    #[must_use]
+    pub fn jitter(mut self, on: bool) -> Self {
+        self.jitter = on.then(|| Jitter(microseconds() | 1));
+        self
+    }
+
+    /// How many ticks were missed.
+    #[must_use]
+    pub fn late(&self) -> u64 {
+        self.late
+    }
+
+    /// Waits for the next tick. `false` when the run is over or `stop` says so.
+    ///
+    /// Ticks that were missed are left out, not made up for.
+    pub fn wait(&mut self, mut stop: impl FnMut() -> bool) -> bool {
+        if !self.is_first && self.duration.is_some_and(|duration| self.next >= duration) {
+            return false;
+        }
+        loop {
+            if stop() {
+                return false;
+            }
+            let elapsed = self.start.elapsed();
+            let due = self.next + self.shift;
+            if elapsed >= due {
+                self.is_first = false;
+                let missed = missed(self.next, elapsed, self.interval);
+                self.late += missed;
+                self.next = following(self.next, missed, elapsed, self.interval);
+                let interval = self.interval;
+                self.shift = self.jitter.as_mut().map_or(Duration::ZERO, |j| j.below(interval));
+                return true;
+            }
+            rest(due - elapsed);
+        }
+    }
+}
+
+/// Waits about so long, or a while if it is long. A thread wakes up some tens of
+/// microseconds late, so it is woken that much earlier, and spins for what is left.
+fn rest(time: Duration) {
+    const WAKING: Duration = Duration::from_micros(60);
+    const WORTH_SLEEPING: Duration = Duration::from_micros(150);
+    if time > WORTH_SLEEPING {
+        thread::sleep((time - WAKING).min(LONGEST_NAP));
+    } else {
+        std::hint::spin_loop();
+    }
+}
+
+/// How many ticks after `due` have passed by.
+fn missed(due: Duration, elapsed: Duration, interval: Duration) -> u64 {
+    let behind = (elapsed - due).as_nanos().checked_div(interval.as_nanos()).unwrap_or(0);
+    u64::try_from(behind).unwrap_or(u64::MAX)
+}
+
+/// The tick after `due` and those that were missed.
+fn following(due: Duration, missed: u64, elapsed: Duration, interval: Duration) -> Duration {
+    if interval.is_zero() {
+        return elapsed;
+    }
+    let ticks = u32::try_from(missed).unwrap_or(u32::MAX - 1).saturating_add(1);
+    due.saturating_add(interval.saturating_mul(ticks))
+}
+
+/// The time that this program has spent on a processor.
+#[must_use]
+pub fn cpu_time() -> Duration {
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_PROCESS_CPUTIME_ID);
+    now.map(Duration::from).unwrap_or_default()
+}
+
+/// Microseconds since the epoch.
+#[must_use]
+pub fn microseconds() -> u64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn a_missed_tick_is_left_out() {
+        let next = |elapsed| {
+            let missed = missed(10 * MS, elapsed, 10 * MS);
+            (missed, following(10 * MS, missed, elapsed, 10 * MS))
+        };
+        assert_eq!(next(10 * MS), (0, 20 * MS));
+        assert_eq!(next(19 * MS), (0, 20 * MS));
+        assert_eq!(next(47 * MS), (3, 50 * MS));
+    }
+
+    #[test]
+    fn no_time_is_one_tick() {
+        let mut clock = Clock::start(10 * MS, Some(Duration::ZERO));
+        assert!(clock.wait(|| false));
+        assert!(!clock.wait(|| false));
+    }
+
+    #[test]
+    fn a_run_has_as_many_ticks_as_fit() {
+        // A clock that is late leaves ticks out, but never has more.
+        let mut clock = Clock::start(MS, Some(5 * MS));
+        let ticks = std::iter::from_fn(|| clock.wait(|| false).then_some(())).count();
+        assert!((1..=5).contains(&ticks), "{ticks}");
+    }
+
+    #[test]
+    fn a_run_ends_when_told() {
+        assert!(!Clock::start(MS, None).wait(|| true));
+    }
+
+    #[test]
+    fn jitter_spreads_over_the_interval() {
+        let mut jitter = Jitter(1);
+        let shifts: Vec<Duration> = (0..1000).map(|_| jitter.below(MS)).collect();
+        assert!(shifts.iter().all(|shift| *shift < MS));
+        let mean = shifts.iter().sum::<Duration>() / 1000;
+        assert!((MS.mul_f64(0.45)..MS.mul_f64(0.55)).contains(&mean), "{mean:?}");
+    }
+}

@@ -1,0 +1,180 @@
+//! What can end a run, said to the person who started it.
+//!
+//! The first words are the original's, because scripts look for them; the
+//! lines after them say what to do.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::abi::Version;
+use crate::cli::UsageError;
+use crate::locate::LocateError;
+use crate::process::OpenError;
+
+/// Why there is no profile.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The command line cannot be followed.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    /// The process cannot be looked at.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The process is not Python, as far as can be told.
+    #[error(transparent)]
+    Locate(#[from] LocateError),
+    /// The process runs a CPython that another binary is for.
+    #[error(
+        "process {pid} runs CPython {found}; this is {}. Run {right} (package {right}).",
+        own.program(),
+        right = version.program()
+    )]
+    OtherVersion {
+        /// The process.
+        pid: i32,
+        /// Its full version.
+        found: String,
+        /// X.Y of it.
+        version: Version,
+        /// X.Y of this binary.
+        own: Version,
+    },
+    /// The process runs a CPython that this release has no binary for.
+    #[error(
+        "process {pid} runs CPython {found}, which this release does not know.\n\
+         It profiles {}.",
+        supported()
+    )]
+    UnknownVersion {
+        /// The process.
+        pid: i32,
+        /// Its full version.
+        found: String,
+    },
+    /// A kind of Python that cannot be profiled.
+    #[error(
+        "process {pid} runs {kind} CPython {found}, which this release cannot profile.\n\
+         Its objects are laid out differently, and pyflame does not guess."
+    )]
+    Unsupported {
+        /// The process.
+        pid: i32,
+        /// What is special about it.
+        kind: &'static str,
+        /// Its full version.
+        found: String,
+    },
+    /// What was read does not fit the layout.
+    #[error(
+        "process {pid} does not look as its version says: {reason}.\n\
+         Nothing was sampled. If this Python is an unmodified release, please report it."
+    )]
+    Unproven {
+        /// The process.
+        pid: i32,
+        /// What did not fit.
+        reason: String,
+    },
+    /// Python has not started in time.
+    #[error(
+        "process {pid} has not started its Python interpreter.\n\
+         Try again when it runs, or start it through pyflame with -t."
+    )]
+    NotStarted {
+        /// The process.
+        pid: i32,
+    },
+    /// The process ended before it could be sampled.
+    #[error("process {pid} ended before it could be sampled.")]
+    Ended {
+        /// The process.
+        pid: i32,
+    },
+    /// `--abi` names another version than this binary's.
+    #[error("This is {}, for ABI {}; for --abi {} run {}.", own.program(), own.abi(), asked.abi(), asked.program())]
+    OtherAbi {
+        /// X.Y of this binary.
+        own: Version,
+        /// What was asked for.
+        asked: Version,
+    },
+    /// The command of `-t` could not be started.
+    #[error("Child process exited with status: {status}\nCannot run {program}: {source}")]
+    Start {
+        /// The status a shell would give.
+        status: i32,
+        /// The first word of the command.
+        program: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The command of `-t` ended, or ran for long, and was not Python.
+    #[error("Failed to locate libpython: {program} {what}\n-t profiles Python programs only.")]
+    NeverPython {
+        /// The first word of the command.
+        program: String,
+        /// What it did instead.
+        what: &'static str,
+    },
+    /// The output file cannot be written.
+    #[error("cannot open file \"{}\" as output: {source}", path.display())]
+    Output {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Writing the result failed.
+    #[error("cannot write the result: {0}")]
+    Write(#[source] io::Error),
+    /// No stack could be read consistently.
+    #[error("process {pid} could not be read: {reason}.")]
+    Unreadable {
+        /// The process.
+        pid: i32,
+        /// What happened at the last attempt.
+        reason: String,
+    },
+    /// The binary for a version is not there.
+    #[error(
+        "{what} needs {program}, which is not installed beside pyflame or in PATH.\n\
+         Install the package {program}.",
+        program = version.program()
+    )]
+    NotInstalled {
+        /// Who needs it.
+        what: String,
+        /// X.Y.
+        version: Version,
+    },
+    /// The binary for a version is there, but cannot be executed.
+    #[error("cannot execute {}: {source}", program.display())]
+    Execute {
+        /// The binary.
+        program: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Signals cannot be caught.
+    #[error("cannot catch signals: {0}")]
+    Signals(#[source] io::Error),
+}
+
+fn supported() -> String {
+    let versions: Vec<String> = crate::abi::SUPPORTED.iter().map(Version::to_string).collect();
+    versions.join(", ")
+}
+
+impl Error {
+    /// The exit status: 3 where another binary is the right one, 4 for a Python
+    /// that no binary of this release is for, otherwise 1, as the original had it.
+    #[must_use]
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::OtherVersion { .. } => 3,
+            Self::Unsupported { .. } | Self::UnknownVersion { .. } => 4,
+            Self::Locate(error) if error.is_other_python() => 4,
+            _ => 1,
+        }
+    }
+}

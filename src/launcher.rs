@@ -1,0 +1,106 @@
+//! `pyflame`: finds out which Python a process runs, and becomes the
+//! `pyflameX.Y` that is for it.
+
+use std::env;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use crate::abi::{SUPPORTED, Version};
+use crate::attach::wait_for_interpreter;
+use crate::cli::{self, Options, Request, STARTED_VARIABLE, Target};
+use crate::error::Error;
+use crate::locate::Interpreter;
+use crate::memory::live::LiveMemory;
+use crate::process::Process;
+use crate::trace::Child;
+
+/// The launcher's `main`.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = env::args_os().collect();
+    cli::conclude(launch(&arguments))
+}
+
+fn launch(arguments: &[OsString]) -> Result<(), Error> {
+    match cli::parse(arguments, &installed())? {
+        Request::Show(text) => cli::show(&text),
+        Request::Profile(options) => {
+            let choice = choose(&options)?;
+            Err(become_binary(&choice, arguments))
+        }
+    }
+}
+
+/// Which binary to become.
+struct Choice {
+    version: Version,
+    /// Who needs it, for the case that it is not there.
+    reason: String,
+    /// The process of the command, where the launcher had to start it.
+    started: Option<i32>,
+}
+
+fn choose(options: &Options) -> Result<Choice, Error> {
+    if let Some(version) = options.abi {
+        return Ok(Choice { version, reason: format!("--abi {}", version.abi()), started: None });
+    }
+    match &options.target {
+        Target::Process(pid) => {
+            let process = Process::open(*pid)?;
+            let interpreter = wait_for_interpreter(&process, &LiveMemory::new(*pid))?;
+            choice(*pid, &interpreter, None)
+        }
+        Target::Command { words, .. } => {
+            let mut child = Child::start(words)?;
+            // A signal ends the launcher as it ends any program.
+            match child.find_python(|| false)? {
+                Some((process, interpreter)) => {
+                    choice(process.pid(), &interpreter, Some(child.pid()))
+                }
+                None => Err(Error::Ended { pid: child.pid() }),
+            }
+        }
+    }
+}
+
+fn choice(pid: i32, interpreter: &Interpreter, started: Option<i32>) -> Result<Choice, Error> {
+    let found = interpreter.version.to_string();
+    let version = Version::new(interpreter.version.major, interpreter.version.minor);
+    if !version.is_supported() {
+        return Err(Error::UnknownVersion { pid, found });
+    }
+    Ok(Choice { version, reason: format!("process {pid} runs CPython {found} and"), started })
+}
+
+/// Executes the binary in place of this program. Comes back only with an error.
+fn become_binary(choice: &Choice, arguments: &[OsString]) -> Error {
+    let Some(program) = find_binary(choice.version) else {
+        return Error::NotInstalled { what: choice.reason.clone(), version: choice.version };
+    };
+    let mut command = Command::new(&program);
+    command.args(arguments.iter().skip(1));
+    command.env_remove(STARTED_VARIABLE);
+    if let Some(pid) = choice.started {
+        command.env(STARTED_VARIABLE, pid.to_string());
+    }
+    let source = command.exec();
+    Error::Execute { program, source }
+}
+
+/// `pyflameX.Y` beside the launcher, or in `PATH`.
+fn find_binary(version: Version) -> Option<PathBuf> {
+    let beside = env::current_exe().ok().and_then(|own| own.parent().map(Path::to_path_buf));
+    let path = env::var_os("PATH").unwrap_or_default();
+    beside
+        .into_iter()
+        .chain(env::split_paths(&path))
+        .map(|folder| folder.join(version.program()))
+        .find(|program| program.is_file())
+}
+
+/// The versions whose binaries are there.
+fn installed() -> Vec<Version> {
+    SUPPORTED.into_iter().filter(|version| find_binary(*version).is_some()).collect()
+}

@@ -1,0 +1,24 @@
+//! A sampling profiler for CPython on Linux: one executable per Python ABI, one core.
+//!
+//! ARCHITECTURE.md follows one sample through these modules.
+
+pub mod abi;
+pub mod account;
+mod arch;
+pub mod attach;
+pub mod cli;
+pub mod clock;
+pub mod elf;
+pub mod error;
+pub mod launcher;
+pub mod locate;
+pub mod memory;
+pub mod output;
+pub mod process;
+pub mod profile;
+pub mod python;
+pub mod run;
+pub mod sampler;
+pub mod session;
+pub mod stack;
+pub mod trace;

@@ -1,0 +1,497 @@
+//! One system call for everything that the last walk touched.
+//!
+//! The walkers above chase pointers as if every read were free. This layer makes
+//! it so: it remembers the spans that were read, merges those that lie near each
+//! other, and fetches them all at once at the next tick. A walk that stays inside
+//! what was fetched costs nothing more. It knows nothing of Python.
+//!
+//! *Roots*, the words that say where a walk begins, are fetched twice: before
+//! everything else and after it. A walk reads them [`Side::Before`] or
+//! [`Side::After`], and thereby learns what changed while the rest was copied.
+
+use std::cell::RefCell;
+
+use super::{Fault, Memory, Span};
+
+/// Spans that are less than this apart, in bytes, are fetched as one.
+///
+/// `process_vm_readv` takes 0.3–0.4 µs for a further span, and about as long for
+/// 4 KiB of bytes; half of that leaves room for the page that a gap may add.
+const MERGE_GAP: u64 = 2048;
+
+/// Spans begin and end at multiples of this, so that the next frame of a stack
+/// that grows is already there. It divides a page: rounding never leaves one.
+const ROUNDING: u64 = 256;
+
+/// A span that no walk has read for so many fetches is forgotten.
+const FORGET_AFTER: u32 = 256;
+
+/// How often a fetch is tried again without a span that cannot be read any more.
+const MAX_ATTEMPTS: usize = 4;
+
+/// The most bytes that are fetched at once.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// A memory that fetches ahead.
+#[derive(Debug)]
+pub struct Prefetch<M> {
+    inner: M,
+    state: RefCell<State>,
+}
+
+/// Which of the two copies of the roots a view reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Fetched before everything else.
+    Before,
+    /// Fetched after everything else.
+    After,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    roots: Vec<Placed>,
+    body: Vec<Placed>,
+    /// What is asked of the process: roots, body, roots again.
+    spans: Vec<Span>,
+    bytes: Vec<u8>,
+    /// How many of the bytes were there.
+    valid: usize,
+    /// Distance from a root's first copy to its second.
+    second_copy: usize,
+    /// What the fetch before this one brought, in the same places.
+    previous: Vec<u8>,
+    /// Whether `previous` is the fetch before, laid out alike.
+    comparable: bool,
+    /// Changes whenever spans get other places.
+    layout: u32,
+    /// The places that were read since [`Prefetch::watch`].
+    watched: Vec<Place>,
+    fetches: u32,
+    missed_roots: Vec<Span>,
+    missed_body: Vec<Span>,
+    misses: u32,
+    last_hit: usize,
+}
+
+/// A place in the layout of a fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Root(u32),
+    Body(u32),
+}
+
+/// What a walk has read, to be asked later whether it has changed.
+#[derive(Debug, Default)]
+pub struct Footprint {
+    layout: u32,
+    /// The last fetch that is known to have brought the same.
+    fetch: u32,
+    places: Vec<Place>,
+}
+
+/// A span and where its bytes are.
+#[derive(Clone, Copy, Debug)]
+struct Placed {
+    span: Span,
+    offset: usize,
+    used: u32,
+}
+
+impl Placed {
+    /// Where in the fetched bytes a read lies that this span holds whole. The span
+    /// is then in use.
+    fn offset_of(&mut self, address: u64, length: usize, now: u32) -> Option<usize> {
+        let inside = usize::try_from(address.checked_sub(self.span.address)?).ok()?;
+        let holds = inside.checked_add(length).is_some_and(|end| end <= self.span.length);
+        if !holds {
+            return None;
+        }
+        self.used = now;
+        Some(self.offset + inside)
+    }
+}
+
+impl<M: Memory> Prefetch<M> {
+    /// A layer over `inner` that has nothing fetched yet.
+    pub fn new(inner: M) -> Self {
+        Self { inner, state: RefCell::default() }
+    }
+
+    /// Fetches everything that recent walks have read, anew.
+    ///
+    /// # Errors
+    /// Only if the process cannot be read at all.
+    pub fn fetch(&self) -> Result<(), Fault> {
+        let state = &mut *self.state.borrow_mut();
+        state.fetches = state.fetches.wrapping_add(1);
+        if state.has_missed() || state.fetches % FORGET_AFTER == 0 {
+            state.plan();
+        }
+        state.misses = 0;
+        state.comparable = state.valid == state.bytes.len() && state.valid > 0;
+        std::mem::swap(&mut state.bytes, &mut state.previous);
+        state.bytes.resize(state.previous.len(), 0);
+        for _ in 0..MAX_ATTEMPTS {
+            state.valid = 0;
+            if state.spans.is_empty() {
+                break;
+            }
+            state.valid = match self.inner.read_spans(&state.spans, &mut state.bytes) {
+                Ok(read) => read,
+                Err(fault) if fault.is_process_gone() => return Err(fault),
+                Err(_) => 0,
+            };
+            if state.valid == state.bytes.len() {
+                break;
+            }
+            state.drop_unreadable();
+        }
+        Ok(())
+    }
+
+    /// How many reads were not served from what was fetched, since the last fetch.
+    pub fn misses(&self) -> u32 {
+        self.state.borrow().misses
+    }
+
+    /// Begins to note what is read.
+    pub fn watch(&self) {
+        self.state.borrow_mut().watched.clear();
+    }
+
+    /// What was read since [`Prefetch::watch`], into `footprint`.
+    pub fn footprint(&self, footprint: &mut Footprint) {
+        let state = &mut *self.state.borrow_mut();
+        footprint.layout = state.layout;
+        footprint.fetch = state.fetches;
+        footprint.places.clear();
+        footprint.places.append(&mut state.watched);
+    }
+
+    /// Whether the last fetch brought the same bytes for everything in `footprint`
+    /// as the walk has read, with roots that did not change meanwhile. To be asked
+    /// after every fetch: a footprint that missed one is not known any more.
+    pub fn is_unchanged(&self, footprint: &mut Footprint) -> bool {
+        let state = &mut *self.state.borrow_mut();
+        let known = state.comparable
+            && state.valid == state.bytes.len()
+            && footprint.layout == state.layout
+            && footprint.fetch.wrapping_add(1) == state.fetches
+            && !footprint.places.is_empty();
+        let same = known && footprint.places.iter().all(|place| state.is_same(*place));
+        if same {
+            footprint.fetch = state.fetches;
+        }
+        same
+    }
+
+    /// A view in which roots are remembered as roots.
+    pub fn roots(&self, side: Side) -> View<'_, M> {
+        View { prefetch: self, side, is_root: true }
+    }
+
+    /// A view of everything else.
+    pub fn body(&self) -> View<'_, M> {
+        View { prefetch: self, side: Side::Before, is_root: false }
+    }
+
+    /// The memory below, without any fetching ahead.
+    pub fn direct(&self) -> &M {
+        &self.inner
+    }
+}
+
+impl State {
+    fn has_missed(&self) -> bool {
+        !self.missed_roots.is_empty() || !self.missed_body.is_empty()
+    }
+
+    /// Lays out the next fetch: what is in use, and what was missing.
+    fn plan(&mut self) {
+        let now = self.fetches;
+        merge(&mut self.roots, &mut self.missed_roots, now, 0);
+        merge(&mut self.body, &mut self.missed_body, now, MERGE_GAP);
+        self.spans.clear();
+        let mut offset = 0;
+        for placed in self.roots.iter_mut().chain(&mut self.body) {
+            placed.offset = offset;
+            offset += placed.span.length;
+            self.spans.push(placed.span);
+        }
+        self.second_copy = offset;
+        for placed in &self.roots {
+            offset += placed.span.length;
+            self.spans.push(placed.span);
+        }
+        self.bytes.clear();
+        self.previous.clear();
+        self.valid = 0;
+        self.layout = self.layout.wrapping_add(1);
+        if offset > MAX_BYTES {
+            *self = Self { fetches: now, layout: self.layout, ..Self::default() };
+        } else {
+            self.bytes.resize(offset, 0);
+        }
+        self.last_hit = 0;
+    }
+
+    /// After a fetch that ended early: forgets the span that stopped it, so that
+    /// it does not cost the others again. A walk that needs it reads it alone.
+    fn drop_unreadable(&mut self) {
+        let valid = self.valid;
+        let is_whole = |placed: &Placed| placed.offset + placed.span.length <= valid;
+        if let Some(bad) = self.roots.iter().position(|placed| !is_whole(placed)) {
+            self.roots.remove(bad);
+        } else if let Some(bad) = self.body.iter().position(|placed| !is_whole(placed)) {
+            self.body.remove(bad);
+        }
+        self.plan();
+        self.comparable = false;
+    }
+
+    /// Whether a place holds what it held before. It counts as used.
+    fn is_same(&mut self, place: Place) -> bool {
+        let now = self.fetches;
+        let (placed, second) = match place {
+            Place::Root(index) => (self.roots.get_mut(index as usize), self.second_copy),
+            Place::Body(index) => (self.body.get_mut(index as usize), 0),
+        };
+        let Some(placed) = placed else { return false };
+        placed.used = now;
+        let range = placed.offset..placed.offset + placed.span.length;
+        let after = range.start + second..range.end + second;
+        let bytes = self.bytes.get(range.clone());
+        bytes.is_some()
+            && bytes == self.previous.get(range.clone())
+            && bytes == self.bytes.get(after)
+    }
+
+    fn note(&mut self, place: Place) {
+        if self.watched.last() != Some(&place) {
+            self.watched.push(place);
+        }
+    }
+
+    /// Where the bytes of a root are, if they were fetched.
+    fn find_root(&mut self, side: Side, address: u64, length: usize) -> Option<usize> {
+        let index = index_of(&self.roots, address)?;
+        let copy = if side == Side::After { self.second_copy } else { 0 };
+        let offset = self.roots[index].offset_of(address, length, self.fetches)?;
+        self.note(Place::Root(index as u32));
+        self.checked(offset + copy, length)
+    }
+
+    /// Where other bytes are, if they were fetched.
+    fn find_body(&mut self, address: u64, length: usize) -> Option<usize> {
+        let now = self.fetches;
+        let near = self.last_hit;
+        let hit = self.body.get_mut(near).and_then(|placed| placed.offset_of(address, length, now));
+        let (index, offset) = match hit {
+            Some(offset) => (near, offset),
+            None => {
+                let index = index_of(&self.body, address)?;
+                (index, self.body[index].offset_of(address, length, now)?)
+            }
+        };
+        self.last_hit = index;
+        self.note(Place::Body(index as u32));
+        self.checked(offset, length)
+    }
+
+    fn checked(&self, offset: usize, length: usize) -> Option<usize> {
+        (offset + length <= self.valid).then_some(offset)
+    }
+}
+
+/// The span that begins at or before `address`, nearest to it.
+fn index_of(spans: &[Placed], address: u64) -> Option<usize> {
+    spans.partition_point(|placed| placed.span.address <= address).checked_sub(1)
+}
+
+/// Adds `missed` to `spans`, forgets what is not used, joins what lies near.
+fn merge(spans: &mut Vec<Placed>, missed: &mut Vec<Span>, now: u32, gap: u64) {
+    spans.retain(|placed| now.wrapping_sub(placed.used) <= FORGET_AFTER);
+    spans.extend(missed.drain(..).map(|span| Placed { span, offset: 0, used: now }));
+    spans.sort_unstable_by_key(|placed| placed.span.address);
+    spans.dedup_by(|next, kept| {
+        if next.span.address > kept.span.end().saturating_add(gap) {
+            return false;
+        }
+        let end = kept.span.end().max(next.span.end());
+        kept.span.length = (end - kept.span.address) as usize;
+        kept.used = if now.wrapping_sub(kept.used) < now.wrapping_sub(next.used) {
+            kept.used
+        } else {
+            next.used
+        };
+        true
+    });
+}
+
+/// A [`Prefetch`] as a memory.
+#[derive(Debug)]
+pub struct View<'a, M> {
+    prefetch: &'a Prefetch<M>,
+    side: Side,
+    is_root: bool,
+}
+
+impl<M: Memory> Memory for View<'_, M> {
+    fn read_into(&self, address: u64, buffer: &mut [u8]) -> Result<(), Fault> {
+        let length = buffer.len();
+        let state = &mut *self.prefetch.state.borrow_mut();
+        let found = if self.is_root {
+            state.find_root(self.side, address, length)
+        } else {
+            state.find_body(address, length)
+        };
+        if let Some(offset) = found {
+            buffer.copy_from_slice(&state.bytes[offset..offset + length]);
+            return Ok(());
+        }
+        state.misses += 1;
+        self.prefetch.inner.read_into(address, buffer)?;
+        let span = Span { address, length };
+        if self.is_root {
+            state.missed_roots.push(span);
+        } else {
+            state.missed_body.push(span.rounded(ROUNDING));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::memory::fake::FakeMemory;
+
+    /// A memory that counts system calls, and whose roots may change during one.
+    struct Counting {
+        fake: FakeMemory,
+        calls: Cell<u32>,
+    }
+
+    impl Memory for Counting {
+        fn read_into(&self, address: u64, buffer: &mut [u8]) -> Result<(), Fault> {
+            self.calls.set(self.calls.get() + 1);
+            self.fake.read_into(address, buffer)
+        }
+
+        fn read_spans(&self, spans: &[Span], buffer: &mut [u8]) -> Result<usize, Fault> {
+            self.calls.set(self.calls.get() + 1);
+            self.fake.read_spans(spans, buffer)
+        }
+    }
+
+    fn memory() -> Counting {
+        let mut fake = FakeMemory::new();
+        fake.write(0x1000, &[1; 0x1000]);
+        fake.write(0x8000, &[2; 0x1000]);
+        fake.write(0x20000, &[3; 0x1000]);
+        Counting { fake, calls: Cell::new(0) }
+    }
+
+    /// Reads a root and two far places, as a walk would.
+    fn walk<M: Memory>(prefetch: &Prefetch<M>) -> [u8; 4] {
+        [
+            prefetch.roots(Side::Before).read(0x1008).expect("mapped"),
+            prefetch.body().read(0x8010).expect("mapped"),
+            prefetch.body().read(0x20020).expect("mapped"),
+            prefetch.roots(Side::After).read(0x1008).expect("mapped"),
+        ]
+    }
+
+    #[test]
+    fn the_second_walk_costs_one_call() {
+        let prefetch = Prefetch::new(memory());
+        prefetch.fetch().expect("there is nothing to fetch");
+        assert_eq!(walk(&prefetch), [1, 2, 3, 1]);
+        assert!(prefetch.misses() > 0);
+        let before = prefetch.direct().calls.get();
+        prefetch.fetch().expect("everything is mapped");
+        assert_eq!(walk(&prefetch), [1, 2, 3, 1]);
+        assert_eq!(prefetch.misses(), 0);
+        assert_eq!(prefetch.direct().calls.get(), before + 1);
+    }
+
+    #[test]
+    fn a_snapshot_does_not_follow_the_process() {
+        let mut prefetch = Prefetch::new(memory());
+        walk(&prefetch);
+        prefetch.fetch().expect("everything is mapped");
+        prefetch.inner.fake.write(0x8000, &[9; 0x100]);
+        assert_eq!(walk(&prefetch), [1, 2, 3, 1]);
+        prefetch.fetch().expect("everything is mapped");
+        assert_eq!(walk(&prefetch), [1, 9, 3, 1]);
+    }
+
+    #[test]
+    fn one_unreadable_span_does_not_cost_the_others() {
+        let mut prefetch = Prefetch::new(memory());
+        walk(&prefetch);
+        prefetch.fetch().expect("everything is mapped");
+        let mut fake = FakeMemory::new();
+        fake.write(0x1000, &[4; 0x1000]);
+        fake.write(0x20000, &[5; 0x1000]);
+        prefetch.inner.fake = fake;
+        prefetch.fetch().expect("the rest is mapped");
+        assert_eq!(prefetch.roots(Side::Before).read::<u8>(0x1008), Ok(4));
+        assert_eq!(prefetch.body().read::<u8>(0x20020), Ok(5));
+        assert_eq!(prefetch.misses(), 0);
+        assert!(prefetch.body().read::<u8>(0x8010).is_err());
+    }
+
+    #[test]
+    fn a_footprint_tells_what_has_changed() {
+        let mut prefetch = Prefetch::new(memory());
+        let mut footprint = Footprint::default();
+        walk(&prefetch);
+        prefetch.fetch().expect("everything is mapped");
+        assert!(!prefetch.is_unchanged(&mut footprint), "nothing has been read");
+        prefetch.watch();
+        walk(&prefetch);
+        prefetch.footprint(&mut footprint);
+        prefetch.fetch().expect("everything is mapped");
+        assert!(prefetch.is_unchanged(&mut footprint));
+        prefetch.inner.fake.write(0x20010, &[7]);
+        prefetch.fetch().expect("everything is mapped");
+        assert!(!prefetch.is_unchanged(&mut footprint));
+        // The same as the fetch before, but not as what was walked.
+        prefetch.fetch().expect("everything is mapped");
+        assert!(!prefetch.is_unchanged(&mut footprint));
+    }
+
+    #[test]
+    fn what_is_not_used_any_more_is_forgotten() {
+        let prefetch = Prefetch::new(memory());
+        walk(&prefetch);
+        for _ in 0..3 * FORGET_AFTER {
+            prefetch.fetch().expect("everything is mapped");
+            prefetch.body().read::<u8>(0x8010).expect("mapped");
+        }
+        let state = prefetch.state.borrow();
+        assert_eq!(state.body.len(), 1);
+        assert!(state.roots.is_empty());
+    }
+
+    #[test]
+    fn near_spans_become_one_and_far_ones_do_not() {
+        let span = |address| Span { address, length: 16 };
+        let mut spans = Vec::new();
+        let mut missed = vec![span(0x5000), span(0x1000), span(0x1100), span(0x1008)];
+        merge(&mut spans, &mut missed, 0, MERGE_GAP);
+        let merged: Vec<Span> = spans.iter().map(|placed| placed.span).collect();
+        assert_eq!(merged, [Span { address: 0x1000, length: 0x110 }, span(0x5000)]);
+    }
+
+    #[test]
+    fn a_read_at_the_end_of_the_address_space_is_a_fault() {
+        let prefetch = Prefetch::new(memory());
+        assert!(prefetch.body().read::<u64>(u64::MAX - 3).is_err());
+        prefetch.fetch().expect("nothing is planned");
+    }
+}

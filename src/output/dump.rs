@@ -1,0 +1,33 @@
+//! The stacks of all threads at one moment, innermost frame first.
+
+use std::io::{self, Write};
+
+use super::FrameStyle;
+use crate::stack::{FrameTable, Stack};
+
+/// Writes each thread: its id, `*` if it held the GIL, and its frames. An empty
+/// line stands between two threads.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(
+    stacks: &[Stack],
+    frames: &FrameTable,
+    style: FrameStyle,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    for (position, stack) in stacks.iter().enumerate() {
+        if position > 0 {
+            out.write_all(b"\n")?;
+        }
+        writeln!(out, "{}{}:", stack.thread, if stack.holds_gil { "*" } else { "" })?;
+        for frame in &stack.frames {
+            style.write(frames.frame(*frame), out)?;
+            out.write_all(b"\n")?;
+        }
+        if stack.truncated {
+            out.write_all(b"(truncated)\n")?;
+        }
+    }
+    Ok(())
+}

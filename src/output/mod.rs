@@ -1,0 +1,64 @@
+//! The formats that a profile can be written in, one file each.
+//!
+//! They see frames, stacks and counts, and nothing of Python.
+
+pub mod dump;
+pub mod flamechart;
+pub mod folded;
+
+use std::io::{self, Write};
+
+use crate::profile::{Profile, Step};
+use crate::stack::Frame;
+
+/// How a frame is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameStyle {
+    /// `file:function:line`
+    WithLines,
+    /// `file:function`
+    WithoutLines,
+}
+
+impl FrameStyle {
+    fn write(self, frame: &Frame, out: &mut dyn Write) -> io::Result<()> {
+        write_in_line(&frame.file, out)?;
+        out.write_all(b":")?;
+        write_in_line(&frame.function, out)?;
+        match self {
+            Self::WithLines => write!(out, ":{}", frame.line),
+            Self::WithoutLines => Ok(()),
+        }
+    }
+
+    fn write_step(self, profile: &Profile, step: Step, out: &mut dyn Write) -> io::Result<()> {
+        match step {
+            Step::Frame(id) => self.write(profile.frames.frame(id), out),
+            Step::Truncated => out.write_all(b"(truncated)"),
+        }
+    }
+}
+
+/// Writes `text`, with line breaks escaped: the formats here end a record at one.
+fn write_in_line(text: &str, out: &mut dyn Write) -> io::Result<()> {
+    let mut rest = text;
+    while let Some(at) = rest.find(['\n', '\r']) {
+        out.write_all(&rest.as_bytes()[..at])?;
+        out.write_all(if rest.as_bytes()[at] == b'\n' { b"\\n" } else { b"\\r" })?;
+        rest = &rest[at + 1..];
+    }
+    out.write_all(rest.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_breaks_do_not_end_a_record() {
+        let mut out = Vec::new();
+        let frame = Frame { file: "a\nb.py".into(), function: "\r".into(), line: 3 };
+        FrameStyle::WithLines.write(&frame, &mut out).expect("a Vec takes everything");
+        assert_eq!(out, b"a\\nb.py:\\r:3");
+    }
+}

@@ -1,0 +1,266 @@
+//! `/proc/PID/maps`: what is mapped where (proc_pid_maps(5)).
+
+use std::ffi::OsStr;
+use std::ops::Range;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// How a mapping may be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Permissions {
+    /// `r`.
+    pub read: bool,
+    /// `w`.
+    pub write: bool,
+    /// `x`.
+    pub execute: bool,
+}
+
+/// A file as the kernel names it: device and inode number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FileId {
+    /// The device's major number.
+    pub major: u32,
+    /// The device's minor number.
+    pub minor: u32,
+    /// The inode number; 0 for a mapping without a file.
+    pub inode: u64,
+}
+
+/// One line of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// The addresses it covers.
+    pub range: Range<u64>,
+    /// Whether it can be read, written, executed.
+    pub permissions: Permissions,
+    /// Where in the file it begins, in bytes.
+    pub offset: u64,
+    /// The file behind it.
+    pub file: FileId,
+    /// Where in the text of the whole file the path stands.
+    path: Range<usize>,
+}
+
+/// All mappings of a process at one moment, in order of address.
+#[derive(Clone, Debug, Default)]
+pub struct Maps {
+    text: Vec<u8>,
+    mappings: Vec<Mapping>,
+}
+
+/// One mapping of a file, as seen from the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// The addresses it covers.
+    pub range: Range<u64>,
+    /// Where in the file it begins, in bytes.
+    pub offset: u64,
+    /// Whether it can be read, written, executed.
+    pub permissions: Permissions,
+}
+
+/// A file that is mapped, with all the places it is mapped at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MappedFile {
+    /// Which file.
+    pub id: FileId,
+    /// Its path when it was mapped, as seen from the process; never to be
+    /// opened as it stands, because another file may have taken its place.
+    pub path: PathBuf,
+    /// Whether the kernel says that the path no longer leads to it.
+    pub deleted: bool,
+    /// In order of address; never empty.
+    pub segments: Vec<Segment>,
+}
+
+/// What the kernel writes after the path of a file that was removed.
+const DELETED: &[u8] = b" (deleted)";
+
+/// More mappings than this are not looked at; the kernel's own default limit
+/// (`vm.max_map_count`) is 65,530.
+const MAX_MAPPINGS: usize = 1 << 20;
+
+impl Maps {
+    /// Reads the text of the file. Lines that cannot be understood are left out.
+    #[must_use]
+    pub fn parse(text: Vec<u8>) -> Self {
+        let mut mappings = Vec::new();
+        let mut start = 0;
+        for line in text.split(|byte| *byte == b'\n').take(MAX_MAPPINGS) {
+            mappings.extend(parse_line(line, start));
+            start += line.len() + 1;
+        }
+        Self { text, mappings }
+    }
+
+    /// Every mapping.
+    #[must_use]
+    pub fn mappings(&self) -> &[Mapping] {
+        &self.mappings
+    }
+
+    /// The mapping that `address` lies in.
+    #[must_use]
+    pub fn at(&self, address: u64) -> Option<&Mapping> {
+        let after = self.mappings.partition_point(|mapping| mapping.range.end <= address);
+        self.mappings.get(after).filter(|mapping| mapping.range.contains(&address))
+    }
+
+    /// The path of a mapping as it is written: of a file, or a word in brackets
+    /// such as `[heap]`, or empty.
+    #[must_use]
+    pub fn raw_path(&self, mapping: &Mapping) -> &[u8] {
+        self.text.get(mapping.path.clone()).unwrap_or_default()
+    }
+
+    /// The files that are mapped, in order of address.
+    ///
+    /// A file that is mapped twice from its beginning (loaded twice, or loaded
+    /// and also read as data) is listed twice.
+    #[must_use]
+    pub fn files(&self) -> Vec<MappedFile> {
+        let mut files: Vec<MappedFile> = Vec::new();
+        for mapping in &self.mappings {
+            let path = self.raw_path(mapping);
+            if mapping.file.inode == 0 || path.is_empty() || path.starts_with(b"[") {
+                continue;
+            }
+            let segment = Segment {
+                range: mapping.range.clone(),
+                offset: mapping.offset,
+                permissions: mapping.permissions,
+            };
+            match last_instance(&mut files, mapping) {
+                Some(file) => file.segments.push(segment),
+                None => files.push(new_file(mapping.file, path, segment)),
+            }
+        }
+        files
+    }
+}
+
+/// How many files back the earlier segments of a file are looked for. Loaders
+/// put the segments of one file side by side; only another file mapped into a
+/// gap can come between.
+const LOOK_BACK: usize = 4;
+
+fn last_instance<'a>(files: &'a mut [MappedFile], mapping: &Mapping) -> Option<&'a mut MappedFile> {
+    let file = files.iter_mut().rev().take(LOOK_BACK).find(|file| file.id == mapping.file)?;
+    let first = file.segments.first().map_or(0, |segment| segment.offset);
+    // The part of the file that the first segment shows, mapped again: a new instance.
+    (mapping.offset > first).then_some(file)
+}
+
+fn new_file(id: FileId, raw: &[u8], segment: Segment) -> MappedFile {
+    let (path, deleted) = match raw.strip_suffix(DELETED) {
+        Some(path) => (path, true),
+        None => (raw, false),
+    };
+    MappedFile { id, path: unescape(path), deleted, segments: vec![segment] }
+}
+
+impl MappedFile {
+    /// The last component of the path.
+    #[must_use]
+    pub fn name(&self) -> &[u8] {
+        self.path.file_name().unwrap_or_default().as_bytes()
+    }
+
+    /// Whether code of the file can be executed.
+    #[must_use]
+    pub fn is_executable(&self) -> bool {
+        self.segments.iter().any(|segment| segment.permissions.execute)
+    }
+}
+
+fn parse_line(line: &[u8], start: usize) -> Option<Mapping> {
+    let mut rest = Fields { line, position: 0 };
+    let addresses = rest.next()?;
+    let permissions = rest.next()?;
+    let offset = hexadecimal(rest.next()?)?;
+    let device = rest.next()?;
+    let inode = decimal(rest.next()?)?;
+    let (from, to) = split_at_byte(addresses, b'-')?;
+    let (major, minor) = split_at_byte(device, b':')?;
+    let (from, to) = (hexadecimal(from)?, hexadecimal(to)?);
+    if from >= to || permissions.len() != 4 {
+        return None;
+    }
+    let path = rest.skip_blanks();
+    Some(Mapping {
+        range: from..to,
+        permissions: Permissions {
+            read: permissions.first() == Some(&b'r'),
+            write: permissions.get(1) == Some(&b'w'),
+            execute: permissions.get(2) == Some(&b'x'),
+        },
+        offset,
+        file: FileId {
+            major: u32::try_from(hexadecimal(major)?).ok()?,
+            minor: u32::try_from(hexadecimal(minor)?).ok()?,
+            inode,
+        },
+        path: start + path..start + line.len(),
+    })
+}
+
+/// The blank-separated words of a line.
+struct Fields<'a> {
+    line: &'a [u8],
+    position: usize,
+}
+
+impl<'a> Fields<'a> {
+    fn skip_blanks(&mut self) -> usize {
+        while self.line.get(self.position) == Some(&b' ') {
+            self.position += 1;
+        }
+        self.position
+    }
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let start = self.skip_blanks();
+        let rest = self.line.get(start..).filter(|rest| !rest.is_empty())?;
+        let length = rest.iter().position(|byte| *byte == b' ').unwrap_or(rest.len());
+        self.position = start + length;
+        rest.get(..length)
+    }
+}
+
+fn split_at_byte(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
+    let position = text.iter().position(|byte| *byte == separator)?;
+    Some((text.get(..position)?, text.get(position + 1..)?))
+}
+
+fn hexadecimal(text: &[u8]) -> Option<u64> {
+    u64::from_str_radix(std::str::from_utf8(text).ok()?, 16).ok()
+}
+
+fn decimal(text: &[u8]) -> Option<u64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// Undoes the one escape that the kernel makes here: a newline is `\012`.
+fn unescape(path: &[u8]) -> PathBuf {
+    const NEWLINE: &[u8] = b"\\012";
+    let mut plain = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((first, tail)) = rest.split_first() {
+        match rest.strip_prefix(NEWLINE) {
+            Some(after) => {
+                plain.push(b'\n');
+                rest = after;
+            }
+            None => {
+                plain.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    Path::new(OsStr::from_bytes(&plain)).to_path_buf()
+}
+
+#[cfg(test)]
+#[path = "maps_tests.rs"]
+mod tests;

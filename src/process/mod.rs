@@ -1,0 +1,239 @@
+//! A process as `/proc` shows it: what it executes, what it has mapped, its
+//! threads and children. Nothing here stops or changes it, except [`stop`].
+
+mod access;
+mod detach;
+mod error;
+mod files;
+mod maps;
+mod rescue;
+mod run_count;
+mod stat;
+pub mod stop;
+
+pub use error::{Denial, OpenError};
+pub use files::{Identity, OpenedFile};
+pub use maps::{FileId, MappedFile, Mapping, Maps, Permissions, Segment};
+pub use run_count::RunCount;
+pub use stat::{Stat, ThreadState};
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::arch::{Compatibility, compatibility};
+
+/// A live process of this machine whose memory may be read.
+#[derive(Debug)]
+pub struct Process {
+    pid: i32,
+    stat: Stat,
+    executable: PathBuf,
+    /// `None` where the file itself may not be read (mode 0711).
+    file: Option<File>,
+}
+
+impl Process {
+    /// Looks at process `pid`, and checks that it can be profiled as far as
+    /// that can be told without reading its memory. Touches nothing.
+    pub fn open(pid: i32) -> Result<Self, OpenError> {
+        let stat = Self::first_stat(pid)?;
+        if stat.state.has_ended() {
+            return Err(OpenError::Zombie { pid, name: stat.name, parent: stat.parent });
+        }
+        if stat.is_kernel_thread() {
+            return Err(OpenError::KernelThread { pid, name: stat.name });
+        }
+        let explain = |file: &str| {
+            let path = PathBuf::from(format!("/proc/{pid}/{file}"));
+            move |error| explain(pid, path, error)
+        };
+        access::check(pid).map_err(explain("mem"))?;
+        let executable = fs::read_link(format!("/proc/{pid}/exe")).map_err(explain("exe"))?;
+        let file = match File::open(format!("/proc/{pid}/exe")) {
+            Ok(file) => Some(file),
+            Err(error) if access::is_denial(&error) => None,
+            Err(error) => return Err(explain("exe")(error)),
+        };
+        let process = Self { pid, stat, executable, file };
+        process.check_machine()?;
+        Ok(process)
+    }
+
+    fn first_stat(pid: i32) -> Result<Stat, OpenError> {
+        if pid <= 0 {
+            return Err(OpenError::NoSuchProcess { pid });
+        }
+        match read_stat(&format!("/proc/{pid}/stat")) {
+            Ok(stat) => Ok(stat),
+            // Where /proc hides the processes of others (hidepid), only a
+            // signal that is never sent tells that there is one.
+            Err(error) if is_gone(&error) && exists_hidden(pid) => {
+                Err(OpenError::Denied { pid, reason: Denial::OtherUser { owner: None } })
+            }
+            Err(error) => Err(explain(pid, format!("/proc/{pid}/stat").into(), error)),
+        }
+    }
+
+    /// Refuses programs that this build of the profiler cannot read.
+    fn check_machine(&self) -> Result<(), OpenError> {
+        let mut header = [0; 20];
+        let Some(file) = &self.file else { return Ok(()) };
+        if file.read_exact_at(&mut header, 0).is_err() || !header.starts_with(b"\x7fELF") {
+            return Ok(()); // Not for us to judge: whoever reads it as ELF will say so.
+        }
+        let (pid, executable) = (self.pid, self.executable.clone());
+        let [.., low, high] = header;
+        let machine = u16::from_le_bytes([low, high]);
+        match compatibility(header[4], header[5], machine) {
+            Compatibility::Native => Ok(()),
+            Compatibility::ThirtyTwoBit => Err(OpenError::ThirtyTwoBit { pid, executable }),
+            Compatibility::Foreign => Err(OpenError::ForeignMachine { pid, executable, machine }),
+        }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// What the kernel said of it when it was opened.
+    #[must_use]
+    pub fn stat(&self) -> &Stat {
+        &self.stat
+    }
+
+    /// Its command name, at most 15 bytes, when it was opened.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.stat.name
+    }
+
+    /// What it executes: the path as the kernel writes it, which ends in
+    /// ` (deleted)` if nothing is there any more. For messages.
+    #[must_use]
+    pub fn executable(&self) -> &Path {
+        &self.executable
+    }
+
+    /// Whether it is a child of this process.
+    #[must_use]
+    pub fn is_our_child(&self) -> bool {
+        u32::try_from(self.stat.parent) == Ok(std::process::id())
+    }
+
+    /// Whether the same process (not a later one with the same id) is still there.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        read_stat(&format!("/proc/{}/stat", self.pid))
+            .is_ok_and(|now| now.start_time == self.stat.start_time && !now.state.has_ended())
+    }
+
+    /// How long ago it was started. That a process has executed another program
+    /// since does not make it younger.
+    #[must_use]
+    pub fn age(&self) -> Option<Duration> {
+        /// The unit of times in `/proc`, on every processor this runs on.
+        const TICKS_PER_SECOND: u64 = 100;
+        let uptime = fs::read_to_string("/proc/uptime").ok()?;
+        let now: f64 = uptime.split_ascii_whitespace().next()?.parse().ok()?;
+        let started =
+            Duration::from_millis(self.stat.start_time.checked_mul(1000 / TICKS_PER_SECOND)?);
+        Duration::try_from_secs_f64(now).ok()?.checked_sub(started)
+    }
+
+    /// What it has mapped now.
+    pub fn maps(&self) -> io::Result<Maps> {
+        const LIMIT: u64 = 256 << 20;
+        let mut text = Vec::with_capacity(32 << 10);
+        File::open(format!("/proc/{}/maps", self.pid))?.take(LIMIT).read_to_end(&mut text)?;
+        Ok(Maps::parse(text))
+    }
+
+    /// The ids of its threads now, the main thread first.
+    pub fn threads(&self) -> io::Result<Vec<i32>> {
+        numbered_entries(&format!("/proc/{}/task", self.pid))
+    }
+
+    /// What thread `tid` is doing now.
+    pub fn thread_state(&self, tid: i32) -> io::Result<ThreadState> {
+        Ok(self.thread_stat(tid)?.state)
+    }
+
+    /// The `stat` line of thread `tid`: its name and state.
+    pub fn thread_stat(&self, tid: i32) -> io::Result<Stat> {
+        read_stat(&format!("/proc/{}/task/{tid}/stat", self.pid))
+    }
+
+    /// How often thread `tid` has run so far, as a witness that it has not run
+    /// since. `None` where the kernel does not count it.
+    #[must_use]
+    pub fn run_count(&self, tid: i32) -> Option<RunCount> {
+        RunCount::read(self.pid, tid)
+    }
+
+    /// The processes that its threads have started and that still have it as parent.
+    ///
+    /// Empty on kernels without `CONFIG_PROC_CHILDREN`.
+    pub fn children(&self) -> io::Result<Vec<i32>> {
+        let mut children = Vec::new();
+        for tid in self.threads()? {
+            let list = fs::read_to_string(format!("/proc/{}/task/{tid}/children", self.pid));
+            let list = list.unwrap_or_default();
+            children
+                .extend(list.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+        }
+        Ok(children)
+    }
+}
+
+/// The process that traces process `pid` (a debugger, `strace`), if there is one.
+#[must_use]
+pub fn tracer(pid: i32) -> Option<i32> {
+    access::tracer(pid)
+}
+
+fn explain(pid: i32, path: PathBuf, source: io::Error) -> OpenError {
+    if access::is_denial(&source) {
+        OpenError::Denied { pid, reason: access::reason(pid) }
+    } else if is_gone(&source) {
+        OpenError::NoSuchProcess { pid }
+    } else {
+        OpenError::Unreadable { pid, path, source }
+    }
+}
+
+/// `/proc` answers `ENOENT` for a pid that is not there, and `ESRCH` for a file
+/// of a process that ended after the file was opened.
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::NotFound
+        || error.raw_os_error() == Some(nix::errno::Errno::ESRCH as i32)
+}
+
+fn exists_hidden(pid: i32) -> bool {
+    let answer = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None);
+    answer == Err(nix::errno::Errno::EPERM)
+}
+
+/// Reads a `stat` file with one system call for its text: the kernel gives the
+/// whole line to a buffer this large.
+fn read_stat(path: &str) -> io::Result<Stat> {
+    let mut line = [0; 1024];
+    let length = File::open(path)?.read(&mut line)?;
+    let line = line.get(..length).unwrap_or_default();
+    Stat::parse(line).ok_or_else(|| io::Error::from(ErrorKind::InvalidData))
+}
+
+fn numbered_entries(directory: &str) -> io::Result<Vec<i32>> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        numbers.extend(entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()));
+    }
+    Ok(numbers)
+}
+
+#[cfg(test)]
+mod tests;

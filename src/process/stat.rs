@@ -1,0 +1,153 @@
+//! `/proc/PID/stat` and `/proc/PID/task/TID/stat`: one line about a process or
+//! a thread (proc_pid_stat(5)).
+
+/// What the kernel says a thread is doing, by its letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThreadState {
+    /// `R`: on a processor, or waiting for one.
+    Running,
+    /// `S`: waiting, and a signal can end the wait.
+    Sleeping,
+    /// `D`: waiting, and nothing but the awaited event ends it.
+    Uninterruptible,
+    /// `T`: stopped by job control.
+    Stopped,
+    /// `t`: stopped by a tracer.
+    Traced,
+    /// `Z`: ended, but not yet collected by its parent.
+    Zombie,
+    /// `X` or `x`: gone.
+    Dead,
+    /// `I` (an idle kernel thread), `P` (parked), or a letter of a later kernel.
+    Other(u8),
+}
+
+impl ThreadState {
+    /// The state of a letter in `stat`.
+    #[must_use]
+    pub fn from_letter(letter: u8) -> Self {
+        match letter {
+            b'R' => Self::Running,
+            b'S' => Self::Sleeping,
+            b'D' => Self::Uninterruptible,
+            b'T' => Self::Stopped,
+            b't' => Self::Traced,
+            b'Z' => Self::Zombie,
+            b'X' | b'x' => Self::Dead,
+            other => Self::Other(other),
+        }
+    }
+
+    /// Whether the thread has ended.
+    #[must_use]
+    pub fn has_ended(self) -> bool {
+        matches!(self, Self::Zombie | Self::Dead)
+    }
+}
+
+/// The fields of a `stat` line that this crate uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// The command name: at most 15 bytes, chosen by the process itself.
+    pub name: String,
+    /// What it is doing.
+    pub state: ThreadState,
+    /// The process that collects its exit status.
+    pub parent: i32,
+    /// The kernel's `PF_*` flags.
+    pub flags: u32,
+    /// When it started, in clock ticks since boot. With the pid it names a
+    /// process for good: pids are used again.
+    pub start_time: u64,
+    /// The processor it was last on.
+    pub processor: usize,
+}
+
+/// `PF_KTHREAD` of the kernel's `include/linux/sched.h`.
+const KERNEL_THREAD: u32 = 0x0020_0000;
+
+impl Stat {
+    /// Reads a line. `None` for anything that is not one.
+    ///
+    /// The name stands in parentheses and may itself hold spaces and
+    /// parentheses, so the last `)` ends it.
+    #[must_use]
+    pub fn parse(line: &[u8]) -> Option<Self> {
+        let open = line.iter().position(|byte| *byte == b'(')?;
+        let close = line.iter().rposition(|byte| *byte == b')')?;
+        let name = String::from_utf8_lossy(line.get(open + 1..close)?).into_owned();
+        let rest = std::str::from_utf8(line.get(close + 1..)?).ok()?;
+        let mut fields = rest.split_ascii_whitespace();
+        // Field numbers of the manual page: 3 is the first after the name.
+        let state = ThreadState::from_letter(*fields.next()?.as_bytes().first()?);
+        let parent = fields.next()?.parse().ok()?;
+        let flags = fields.nth(4)?.parse().ok()?;
+        let start_time = fields.nth(12)?.parse().ok()?;
+        let processor = fields.nth(16)?.parse().ok()?;
+        Some(Self { name, state, parent, flags, start_time, processor })
+    }
+
+    /// Whether this is a thread of the kernel, which has no memory of its own.
+    #[must_use]
+    pub fn is_kernel_thread(&self) -> bool {
+        self.flags & KERNEL_THREAD != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REST: &[u8] = b"S 77 4 5 0 -1 4194304 9 8 7 6 5 4 3 2 20 0 1 0 123456 1000 20 \
+    18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 3 0 0 0 0 0\n";
+
+    fn line(name: &[u8]) -> Vec<u8> {
+        [b"4242 (", name, b") ", REST].concat()
+    }
+
+    #[test]
+    fn a_plain_line() {
+        let stat = Stat::parse(&line(b"python3")).unwrap();
+        assert_eq!(
+            stat,
+            Stat {
+                name: "python3".into(),
+                state: ThreadState::Sleeping,
+                parent: 77,
+                flags: 4_194_304,
+                start_time: 123_456,
+                processor: 3,
+            }
+        );
+        assert!(!stat.is_kernel_thread());
+    }
+
+    #[test]
+    fn names_may_look_like_fields() {
+        let stat = Stat::parse(&line(b"a) R 1 (b")).unwrap();
+        assert_eq!(stat.name, "a) R 1 (b");
+        assert_eq!((stat.state, stat.parent), (ThreadState::Sleeping, 77));
+    }
+
+    #[test]
+    fn kernel_threads_are_told_by_their_flag() {
+        let line = b"2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 2 0 0 1 0 0 0 0 0 0 0 0 0 0 0 0 0 1";
+        assert!(Stat::parse(line).unwrap().is_kernel_thread());
+    }
+
+    #[test]
+    fn what_is_not_a_line_is_none() {
+        for garbage in [
+            &b""[..],
+            b"1",
+            b"1 (",
+            b"1 )(",
+            b"1 (a)",
+            b"1 (a) S",
+            b"1 (a) S x y",
+            b"\xff(\xff)\xff",
+        ] {
+            assert_eq!(Stat::parse(garbage), None, "{garbage:?}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! A thread's frames, before anything is known of their code.
+
+use super::objects::{Code, Frame, Thread};
+use crate::abi::{Abi, TopFrame};
+use crate::memory::{Fault, Memory, Remote};
+
+/// The deepest stack that is read. What lies below the limit is left out and
+/// the stack is marked as cut off. Python's own default limit is 1,000.
+pub const MAX_DEPTH: usize = 16 * 1024;
+
+/// How a version links its frames: the walkers.
+pub trait Frames<A> {
+    /// Appends the frames from `top` outwards, innermost first.
+    fn walk<M: Memory>(memory: &M, top: Remote<Frame>, walk: &mut Walk) -> Result<(), Broken>;
+}
+
+/// One frame: a code object and a place in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RawFrame {
+    /// The frame itself.
+    pub frame: Remote<Frame>,
+    /// The code object that runs, or is taken to.
+    pub code: Remote<Code>,
+    /// Where in it.
+    pub position: Position,
+    /// Whether the frame may still be in the making: it is one only if the
+    /// position has reached the code's first traceable instruction.
+    pub may_be_incomplete: bool,
+}
+
+/// A place in a code object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Position {
+    /// Bytes from the first instruction; negative before it has been executed.
+    Instruction(i32),
+    /// A line that the frame itself states, as it does under a trace function.
+    Line(i32),
+}
+
+/// What a walk has found, kept between walks for its memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Walk {
+    /// Innermost first.
+    pub frames: Vec<RawFrame>,
+    /// Whether [`MAX_DEPTH`] cut the stack off.
+    pub truncated: bool,
+}
+
+impl Walk {
+    /// Counts a step of the walk. `false` when the limit is reached.
+    pub(super) fn step(&mut self, steps: &mut usize) -> bool {
+        *steps += 1;
+        self.truncated = *steps > MAX_DEPTH;
+        !self.truncated
+    }
+}
+
+/// Why a walk did not reach the outermost frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// A pointer led to memory that cannot be read.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// A pointer led to something that is no frame.
+    #[error("what lies at {0:#x} is not a frame")]
+    NotAFrame(u64),
+    /// A frame ran something that is not a code object.
+    #[error("what lies at {0:#x} is not a code object")]
+    NotCode(u64),
+    /// A name was something other than a string.
+    #[error("what lies at {0:#x} is not a string")]
+    NotText(u64),
+}
+
+/// The innermost frame of a thread; null when it runs no Python code.
+pub fn top_frame<A: Abi, M: Memory>(
+    memory: &M,
+    thread: Remote<Thread>,
+) -> Result<Remote<Frame>, Fault> {
+    match A::THREAD.top {
+        TopFrame::Direct(field) => memory.field(thread, field),
+        TopFrame::CFrame(c_frame, current) => {
+            let c_frame = memory.field(thread, c_frame)?;
+            if c_frame.is_null() {
+                return Ok(Remote::new(0));
+            }
+            memory.field(c_frame, current)
+        }
+    }
+}
+
+/// The frames of a thread, innermost first, into `walk`.
+pub fn walk_thread<A: Abi, M: Memory>(
+    memory: &M,
+    thread: Remote<Thread>,
+    walk: &mut Walk,
+) -> Result<(), Broken> {
+    walk.frames.clear();
+    walk.truncated = false;
+    let top = top_frame::<A, M>(memory, thread)?;
+    A::Frames::walk(memory, top, walk)
+}

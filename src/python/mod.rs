@@ -1,0 +1,21 @@
+//! From bytes to Python stacks: interpreters, threads, frames, code objects, lines, text.
+//!
+//! Everything here is generic over [`crate::abi::Abi`] (which version) and
+//! [`crate::memory::Memory`] (where the bytes come from) and knows nothing of
+//! Linux. Every number read is taken to be hostile and bounded.
+
+pub mod code;
+pub mod frames;
+pub mod heap_frames;
+pub mod interpreter_frames;
+mod known;
+pub mod lines;
+pub mod objects;
+pub mod proof;
+pub mod text;
+pub mod threads;
+
+#[cfg(all(test, feature = "py27", feature = "py36", feature = "py310", feature = "py314"))]
+mod fixtures;
+#[cfg(all(test, feature = "py27", feature = "py36", feature = "py310", feature = "py314"))]
+mod tests;

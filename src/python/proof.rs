@@ -1,0 +1,83 @@
+//! The proof that a layout fits a process, on live objects, before any sample.
+
+use std::fmt;
+
+use super::code::{CodeCache, Types};
+use super::frames::{Walk, walk_thread};
+use super::threads::ProcessRoots;
+use crate::abi::Abi;
+use crate::memory::{Fault, Memory};
+
+/// What the proof came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// Every thread belongs to its interpreter, and the frames of at least one
+    /// thread lead to code objects with a name, a file and a line table.
+    Proven,
+    /// Nothing speaks against the layout, but no thread has a frame yet.
+    NoFrames,
+    /// There is no interpreter yet: Python is starting.
+    NotStarted,
+}
+
+/// Why a layout does not fit a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch(String);
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Mismatch {}
+
+/// Reads every thread and every frame, and checks what must be true of them.
+///
+/// # Errors
+/// [`Mismatch`] with the first thing that is not as the layout says.
+pub fn prove<A: Abi, M: Memory>(
+    memory: &M,
+    roots: &ProcessRoots,
+    types: Types,
+) -> Result<Proof, Mismatch> {
+    let fault = |fault: Fault| Mismatch(fault.to_string());
+    if roots.interpreters::<A, M>(memory).map_err(fault)?.is_empty() {
+        return Ok(Proof::NotStarted);
+    }
+    let mut code = CodeCache::<A>::new(types);
+    let mut walk = Walk::default();
+    let mut frames = 0;
+    for thread in roots.threads::<A, M>(memory).map_err(fault)? {
+        if !thread.is_consistent {
+            let state = thread.state;
+            return Err(Mismatch(format!("thread state {state:?} is not its interpreter's")));
+        }
+        let broken = |broken| Mismatch(format!("thread {:#x}: {broken}", thread.id));
+        walk_thread::<A, M>(memory, thread.state, &mut walk).map_err(broken)?;
+        for raw in &walk.frames {
+            code.decode(memory, raw.code).map_err(broken)?;
+            frames += 1;
+        }
+    }
+    Ok(if frames == 0 { Proof::NoFrames } else { Proof::Proven })
+}
+
+/// Compares `_Py_DebugOffsets` at the start of `_PyRuntime` (3.13 and later)
+/// with the layouts: a witness that the process itself brings.
+///
+/// # Errors
+/// [`Mismatch`] with the first entry that differs.
+pub fn check_debug_offsets<A: Abi, M: Memory>(memory: &M, runtime: u64) -> Result<(), Mismatch> {
+    for entry in A::debug_offsets() {
+        let position = runtime.wrapping_add(entry.position as u64);
+        let said: u64 = memory.read(position).map_err(|fault| Mismatch(fault.to_string()))?;
+        if said != entry.offset as u64 {
+            let (name, offset) = (entry.name, entry.offset);
+            return Err(Mismatch(format!(
+                "it says that {name} is at offset {said}, the layout says {offset}"
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,362 @@
+//! Which frames were the stack at the moment they were copied.
+//!
+//! One fetch reads a thread's top-frame pointer, then the frames, then the pointer
+//! again, while the thread runs. If both pointers are equal the top is known. If
+//! they differ, the frames below both are certain, and the top was one of the few
+//! between. To accept only equal pointers would never see a function that
+//! lasts less than a fetch, and give its time to its caller. So the caller
+//! is asked: if it stood on a call site of the frame above it, it was inside that
+//! call; if it stood elsewhere, it was on top itself, and what lies above is the
+//! dead frame of an earlier call.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxBuildHasher;
+
+use crate::python::code::CodeId;
+use crate::python::frames::Position;
+
+/// One frame of a chain, innermost first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The address of the frame.
+    pub frame: u64,
+    /// The code object that it runs, by address.
+    pub address: u64,
+    /// The same, by identity.
+    pub code: CodeId,
+    /// Where in it.
+    pub position: Position,
+}
+
+/// What is known of the calls of a program: who calls whom, from where, and what
+/// stacks begin with.
+#[derive(Debug, Default)]
+pub struct CallSites {
+    known: HashSet<Call, FxBuildHasher>,
+    /// Calls that were seen while the thread ran, and how they fared.
+    doubtful: HashMap<Call, Trial, FxBuildHasher>,
+    callees: HashSet<CodeId, FxBuildHasher>,
+    callee_frames: HashSet<(u64, CodeId), FxBuildHasher>,
+    roots: HashSet<CodeId, FxBuildHasher>,
+    root_frames: HashMap<(u64, CodeId), (Instant, u32), FxBuildHasher>,
+}
+
+/// Who calls, where, whom.
+type Call = (CodeId, Position, CodeId);
+
+/// How often a call was looked at twice, and was the same.
+#[derive(Clone, Copy, Debug, Default)]
+struct Trial {
+    looks: u32,
+    same: u32,
+}
+
+/// A call is believed after so many second looks that were the same, if they were
+/// not much rarer than those that were not. A mixture of two calls may also be met
+/// twice, by chance; that is a hundred times rarer.
+const SAME_LOOKS: u32 = 3;
+const LOOKS_FOR_ONE: u32 = 10;
+
+/// A frame whose function is also called by others is believed to be a root if it
+/// was seen as one so often, over so long a time. A frame that is being unlinked
+/// looks like one for a moment.
+const ROOT_LOOKS: u32 = 3;
+const ROOT_TIME: Duration = Duration::from_millis(20);
+
+/// The most call sites that are remembered before they are learnt anew: those
+/// of code objects that are gone are never asked for again.
+const MAX_SITES: usize = 1 << 20;
+
+impl CallSites {
+    /// Whether `caller` is known to call `callee` from where it stands.
+    #[must_use]
+    pub fn contains(&self, caller: &Link, callee: &Link) -> bool {
+        self.known.contains(&(caller.code, caller.position, callee.code))
+    }
+
+    /// Whether every frame of a chain is known to be called by the next.
+    #[must_use]
+    pub fn contain_all(&self, chain: &[Link]) -> bool {
+        chain.windows(2).all(|pair| self.contains(&pair[1], &pair[0]))
+    }
+
+    /// Whether a stack is known to begin like this one. A chain that was copied
+    /// while a frame was unlinked ends too early.
+    #[must_use]
+    pub fn has_root_of(&self, chain: &[Link], now: Instant) -> bool {
+        let Some(root) = chain.last() else { return true };
+        let seen = self.root_frames.get(&(root.frame, root.code));
+        let is_settled = |(since, looks): &(Instant, u32)| {
+            *looks >= ROOT_LOOKS && now.saturating_duration_since(*since) >= ROOT_TIME
+        };
+        self.roots.contains(&root.code) || seen.is_some_and(is_settled)
+    }
+
+    /// Learns everything of a chain that is beyond doubt: the thread stood still.
+    pub fn learn(&mut self, chain: &[Link]) {
+        self.bound();
+        for pair in chain.windows(2) {
+            self.known.insert(call(&pair[1], &pair[0]));
+            self.note_callee(&pair[0]);
+        }
+        self.roots.extend(chain.last().map(|root| root.code));
+    }
+
+    /// Takes note that a chain is about to be looked at a second time.
+    pub fn doubt(&mut self, chain: &[Link]) {
+        self.bound();
+        for pair in chain.windows(2) {
+            let call = call(&pair[1], &pair[0]);
+            if !self.known.contains(&call) {
+                self.doubtful.entry(call).or_default().looks += 1;
+            }
+        }
+    }
+
+    /// Learns from a chain that was the same twice while its thread ran.
+    pub fn learn_if_steady(&mut self, chain: &[Link], now: Instant) {
+        for pair in chain.windows(2) {
+            let call = call(&pair[1], &pair[0]);
+            let Some(trial) = self.doubtful.get_mut(&call) else { continue };
+            trial.same += 1;
+            if trial.same >= SAME_LOOKS && trial.looks <= trial.same * LOOKS_FOR_ONE {
+                self.doubtful.remove(&call);
+                self.known.insert(call);
+            }
+        }
+        if self.contain_all(chain) {
+            chain.windows(2).for_each(|pair| self.note_callee(&pair[0]));
+            self.learn_root(chain, now);
+        }
+    }
+
+    /// A function that nobody calls is a root; of another only a certain frame is.
+    fn learn_root(&mut self, chain: &[Link], now: Instant) {
+        let Some(root) = chain.last() else { return };
+        let frame = (root.frame, root.code);
+        if !self.callees.contains(&root.code) {
+            self.roots.insert(root.code);
+        } else if !self.callee_frames.contains(&frame) {
+            self.root_frames.entry(frame).or_insert((now, 0)).1 += 1;
+        }
+    }
+
+    fn note_callee(&mut self, callee: &Link) {
+        let frame = (callee.frame, callee.code);
+        if self.callees.insert(callee.code) {
+            self.roots.remove(&callee.code);
+        }
+        if self.callee_frames.insert(frame) {
+            self.root_frames.remove(&frame);
+        }
+    }
+
+    fn bound(&mut self) {
+        let sizes = [self.known.len(), self.doubtful.len(), self.callee_frames.len()];
+        if sizes.iter().any(|size| *size > MAX_SITES) {
+            *self = Self::default();
+        }
+    }
+}
+
+fn call(caller: &Link, callee: &Link) -> Call {
+    (caller.code, caller.position, callee.code)
+}
+
+/// Which frames were the stack. `before` and `after` are the chains that begin
+/// at the top-frame pointer as it was before and after the frames were copied.
+/// `None` if there is more than one answer, or no answer.
+#[must_use]
+pub fn decide<'a>(before: &'a [Link], after: &'a [Link], sites: &CallSites) -> Option<&'a [Link]> {
+    let (Some(first), Some(last)) = (before.first(), after.first()) else {
+        return (before.is_empty() && after.is_empty()).then_some(&[]);
+    };
+    if first.frame == last.frame {
+        Some(before)
+    } else if let Some(base) = position(before, last.frame) {
+        Some(climb(before, base, sites))
+    } else if let Some(base) = position(after, first.frame) {
+        Some(climb(after, base, sites))
+    } else {
+        fork(before, after, sites)
+    }
+}
+
+/// Whether two stacks are the same but for where their innermost frame stands.
+#[must_use]
+pub fn same_calls(one: &[Link], other: &[Link]) -> bool {
+    match (one.split_first(), other.split_first()) {
+        (Some((leaf, callers)), Some((other_leaf, other_callers))) => {
+            leaf.frame == other_leaf.frame
+                && leaf.code == other_leaf.code
+                && callers == other_callers
+        }
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+fn position(chain: &[Link], frame: u64) -> Option<usize> {
+    chain.iter().position(|link| link.frame == frame)
+}
+
+/// The part of `chain` that was alive, if the frame at `base` was: each frame
+/// above it that the one below is known to have been calling.
+fn climb<'a>(chain: &'a [Link], base: usize, sites: &CallSites) -> &'a [Link] {
+    let mut top = base;
+    while top > 0 && sites.contains(&chain[top], &chain[top - 1]) {
+        top -= 1;
+    }
+    &chain[top..]
+}
+
+/// The stack where both chains leave a common frame: at most one of them was
+/// alive above it.
+fn fork<'a>(before: &'a [Link], after: &'a [Link], sites: &CallSites) -> Option<&'a [Link]> {
+    let same = |(a, b): &(&Link, &Link)| a.frame == b.frame && a.code == b.code;
+    let common = before.iter().rev().zip(after.iter().rev()).take_while(same).count();
+    if common == 0 {
+        return None;
+    }
+    let one = climb(before, before.len() - common, sites);
+    let other = climb(after, after.len() - common, sites);
+    match (one.len() > common, other.len() > common) {
+        (true, true) => None,
+        (false, true) => Some(other),
+        _ => Some(one),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A chain, innermost first: (frame, code, position).
+    fn chain(links: &[(u64, u32, i32)]) -> Vec<Link> {
+        links
+            .iter()
+            .map(|&(frame, code, offset)| Link {
+                frame,
+                address: u64::from(code),
+                code: CodeId::for_tests(code),
+                position: Position::Instruction(offset),
+            })
+            .collect()
+    }
+
+    fn sites(chains: &[&[Link]]) -> CallSites {
+        let mut sites = CallSites::default();
+        chains.iter().for_each(|chain| sites.learn(chain));
+        sites
+    }
+
+    #[test]
+    fn equal_roots_leave_no_doubt_about_the_top() {
+        let stack = chain(&[(3, 30, 7), (2, 20, 6), (1, 10, 4)]);
+        let known = sites(&[&stack]);
+        assert_eq!(decide(&stack, &stack, &known), Some(&stack[..]));
+        assert!(known.contain_all(&stack));
+        assert!(!CallSites::default().contain_all(&stack));
+    }
+
+    #[test]
+    fn a_leaf_that_returned_meanwhile_was_on_top_if_its_caller_stood_on_the_call() {
+        let known = sites(&[&chain(&[(3, 30, 0), (2, 20, 6), (1, 10, 4)])]);
+        let inside = chain(&[(3, 30, 9), (2, 20, 6), (1, 10, 4)]);
+        assert_eq!(decide(&inside, &inside[1..], &known), Some(&inside[..]));
+        let dead = chain(&[(3, 30, 9), (2, 20, 8), (1, 10, 4)]);
+        assert_eq!(decide(&dead, &dead[1..], &known), Some(&dead[1..]));
+    }
+
+    #[test]
+    fn a_leaf_that_was_called_meanwhile_is_decided_alike() {
+        let known = sites(&[&chain(&[(3, 30, 0), (2, 20, 6), (1, 10, 4)])]);
+        let inside = chain(&[(3, 30, 9), (2, 20, 6), (1, 10, 4)]);
+        assert_eq!(decide(&inside[1..], &inside, &known), Some(&inside[..]));
+        let not_yet = chain(&[(3, 30, 9), (2, 20, 2), (1, 10, 4)]);
+        assert_eq!(decide(&not_yet[1..], &not_yet, &known), Some(&not_yet[1..]));
+    }
+
+    #[test]
+    fn of_two_branches_at_most_one_was_alive() {
+        let a = chain(&[(3, 30, 1), (1, 10, 4)]);
+        let b = chain(&[(4, 40, 1), (1, 10, 4)]);
+        assert_eq!(decide(&a, &b, &sites(&[&a])), Some(&a[..]));
+        assert_eq!(decide(&a, &b, &sites(&[&b])), Some(&b[..]));
+        assert_eq!(decide(&a, &b, &CallSites::default()), Some(&a[1..]));
+        assert_eq!(decide(&a, &b, &sites(&[&a, &b])), None);
+    }
+
+    #[test]
+    fn chains_without_a_common_frame_are_torn() {
+        let a = chain(&[(3, 30, 1)]);
+        let b = chain(&[(4, 40, 1)]);
+        assert_eq!(decide(&a, &b, &CallSites::default()), None);
+        assert_eq!(decide(&a, &[], &CallSites::default()), None);
+        assert_eq!(decide(&[], &[], &CallSites::default()), Some(&[][..]));
+    }
+
+    /// Looks at a chain twice, so many times.
+    fn steady(sites: &mut CallSites, chain: &[Link], times: u32, now: Instant) {
+        for _ in 0..times {
+            sites.doubt(chain);
+            sites.learn_if_steady(chain, now);
+        }
+    }
+
+    #[test]
+    fn a_call_is_believed_after_a_few_steady_looks() {
+        let stack = chain(&[(3, 30, 7), (2, 20, 6), (1, 10, 4)]);
+        let now = Instant::now();
+        let mut sites = CallSites::default();
+        steady(&mut sites, &stack, SAME_LOOKS - 1, now);
+        assert!(!sites.contain_all(&stack));
+        steady(&mut sites, &stack, 1, now);
+        assert!(sites.contain_all(&stack));
+        assert!(sites.has_root_of(&stack, now));
+    }
+
+    #[test]
+    fn a_mixture_that_is_met_twice_by_chance_is_not_believed() {
+        let mixture = chain(&[(3, 30, 7), (2, 20, 5)]);
+        let mut sites = CallSites::default();
+        for _ in 0..SAME_LOOKS + 2 {
+            (0..100).for_each(|_| sites.doubt(&mixture));
+            sites.learn_if_steady(&mixture, Instant::now());
+        }
+        assert!(!sites.contain_all(&mixture));
+    }
+
+    #[test]
+    fn a_chain_that_ends_too_early_has_no_known_root() {
+        let stack = chain(&[(3, 30, 7), (2, 20, 6), (1, 10, 4)]);
+        let (cut, now) = (&stack[..1], Instant::now());
+        let mut known = sites(&[&stack]);
+        assert!(known.has_root_of(&stack, now));
+        steady(&mut known, cut, 100, now);
+        assert!(!known.has_root_of(cut, now + ROOT_TIME), "its frame is called by others");
+    }
+
+    #[test]
+    fn a_root_that_calls_itself_is_believed_in_time() {
+        let stack = chain(&[(2, 10, 6), (1, 10, 4)]);
+        let now = Instant::now();
+        let mut known = CallSites::default();
+        steady(&mut known, &stack, SAME_LOOKS + ROOT_LOOKS, now);
+        assert!(!known.has_root_of(&stack, now));
+        assert!(known.has_root_of(&stack, now + ROOT_TIME));
+    }
+
+    #[test]
+    fn a_root_that_turns_out_to_be_called_is_forgotten() {
+        let stack = chain(&[(3, 30, 7), (2, 20, 6), (1, 10, 4)]);
+        let (cut, now) = (&stack[..2], Instant::now());
+        let mut known = CallSites::default();
+        steady(&mut known, cut, SAME_LOOKS, now);
+        assert!(known.has_root_of(cut, now));
+        known.learn(&stack);
+        assert!(!known.has_root_of(cut, now));
+    }
+}

@@ -1,0 +1,485 @@
+//! The engine: one fetch for one sample, and a proof that the stack existed.
+//!
+//! A tick fetches all that the last walk of the thread touched, in one system
+//! call, and walks inside of it. The sample counts if nothing was missing, the top
+//! is known ([`chain`]), every position lies inside its code object, and every code
+//! object is what it was before and after ([`crate::python::code`]). What is not
+//! proven is tried again with what was learnt, then given up and counted.
+
+pub mod careful;
+pub mod chain;
+pub mod pause;
+mod pending;
+pub mod thread_ids;
+pub mod witness;
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxBuildHasher;
+
+use self::chain::{CallSites, Link, decide, same_calls};
+use self::pending::{Pending, Sample};
+use self::witness::Disagreement;
+use crate::abi::Abi;
+use crate::account::Account;
+use crate::memory::prefetch::{Footprint, Prefetch, Side};
+use crate::memory::{Memory, Remote};
+use crate::profile::{Profile, StackId, Step};
+use crate::python::code::{CodeCache, Place, Verified};
+use crate::python::frames::{Broken, Frames, Walk, top_frame};
+use crate::python::objects::{Code, Frame, Thread};
+use crate::python::threads::{GilRef, ProcessRoots};
+
+/// How often a tick is tried before it counts as torn.
+const ATTEMPTS: usize = 6;
+
+/// How long the list of GILs is taken to stay the same. A subinterpreter that
+/// is younger is not sampled yet.
+const GILS_HOLD: Duration = Duration::from_millis(20);
+
+/// Takes proven samples of one process, with or without stopping it.
+pub struct Engine<A, M> {
+    prefetch: Prefetch<M>,
+    roots: ProcessRoots,
+    code: CodeCache<A>,
+    sites: CallSites,
+    every_thread: bool,
+    gils: Vec<GilRef>,
+    gils_read: Option<Instant>,
+    threads: HashMap<u64, Remembered, FxBuildHasher>,
+    pending: Pending,
+    before: Chain,
+    after: Chain,
+    /// The stack under proof.
+    first: Vec<Link>,
+    young: Vec<Remote<Code>>,
+}
+
+/// A chain under construction.
+#[derive(Default)]
+struct Chain {
+    walk: Walk,
+    links: Vec<Link>,
+}
+
+/// The last stack of a thread, from which the next one mostly differs at its tip.
+#[derive(Default)]
+struct Remembered {
+    /// Innermost first.
+    links: Vec<Link>,
+    /// What was interned for each step, root first: for a stack that was cut off
+    /// there is one more than there are links.
+    ids: Vec<StackId>,
+    truncated: bool,
+    /// What the walk read.
+    footprint: Footprint,
+    /// The round in which the code objects were named.
+    round: u32,
+}
+
+/// What one tick came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tick {
+    /// So many stacks were proven, and wait to be counted; none when idle.
+    Proven(usize),
+    /// The stack changed under every attempt.
+    Torn,
+    /// The process could not be read.
+    Failed(Broken),
+    /// The process is gone.
+    Gone,
+}
+
+/// Why an attempt proved nothing.
+enum Unproven {
+    /// Something was missing or new. The next attempt may have it.
+    Incomplete,
+    /// What was read is not one moment's.
+    Torn,
+    /// The roots lead nowhere.
+    Broken(Broken),
+}
+
+impl<E: Into<Broken>> From<E> for Unproven {
+    fn from(error: E) -> Self {
+        Self::Broken(error.into())
+    }
+}
+
+impl<A: Abi, M: Memory> Engine<A, M> {
+    /// An engine for a process whose layout has been proven. It samples the
+    /// threads that hold a GIL, or `every_thread`.
+    pub fn new(memory: M, roots: ProcessRoots, code: CodeCache<A>, every_thread: bool) -> Self {
+        Self {
+            prefetch: Prefetch::new(memory),
+            roots,
+            code,
+            sites: CallSites::default(),
+            every_thread,
+            gils: Vec::new(),
+            gils_read: None,
+            threads: HashMap::default(),
+            pending: Pending::new(),
+            before: Chain::default(),
+            after: Chain::default(),
+            first: Vec::new(),
+            young: Vec::new(),
+        }
+    }
+
+    /// Takes one sample. `is_held` tells whether a thread is known to stand still.
+    pub fn tick(
+        &mut self,
+        microseconds: u64,
+        is_held: impl Fn(Remote<Thread>) -> bool,
+        profile: &mut Profile,
+        account: &mut Account,
+    ) -> Tick {
+        let now = Instant::now();
+        let mut last = Unproven::Torn;
+        let waiting = self.pending.len();
+        for attempt in 0..ATTEMPTS {
+            self.pending.truncate(waiting);
+            let is_last = attempt + 1 == ATTEMPTS;
+            let lost = if is_last { Some(&mut account.lost_threads) } else { None };
+            match self.attempt(now, microseconds, &is_held, lost, profile) {
+                Ok(stacks) => {
+                    *(if attempt == 0 { &mut account.at_once } else { &mut account.retried }) += 1;
+                    return Tick::Proven(stacks);
+                }
+                Err(Unproven::Broken(Broken::Fault(fault))) if fault.is_process_gone() => {
+                    return Tick::Gone;
+                }
+                Err(unproven) => last = unproven,
+            }
+        }
+        self.pending.truncate(waiting);
+        match last {
+            Unproven::Broken(broken) => Tick::Failed(broken),
+            Unproven::Torn | Unproven::Incomplete => Tick::Torn,
+        }
+    }
+
+    /// Counts the samples that have waited long enough, or all if `now` is `None`.
+    pub fn settle(&mut self, now: Option<Instant>, profile: &mut Profile, account: &mut Account) {
+        if now.is_none_or(|now| self.pending.is_due(now)) {
+            let memory = self.prefetch.direct();
+            let (counted, dropped) = self.pending.settle(memory, &mut self.code, profile);
+            account.samples += counted;
+            account.dropped += dropped;
+        }
+    }
+
+    /// A function of which stopped and other samples tell different shares.
+    #[must_use]
+    pub fn disagreement(&self, profile: &Profile) -> Option<Disagreement> {
+        self.pending.witness().disagreement(profile)
+    }
+
+    /// The threads that held a GIL when they were last looked for.
+    pub fn holders(&mut self) -> Result<Vec<Remote<Thread>>, Broken> {
+        self.refresh_gils(Instant::now())?;
+        self.holders_of_fetch()
+    }
+
+    fn attempt(
+        &mut self,
+        now: Instant,
+        microseconds: u64,
+        is_held: &impl Fn(Remote<Thread>) -> bool,
+        mut lost: Option<&mut u64>,
+        profile: &mut Profile,
+    ) -> Result<usize, Unproven> {
+        self.refresh_gils(now)?;
+        self.prefetch.fetch()?;
+        let threads = self.threads_of_tick()?;
+        let mut missed = self.prefetch.misses() > 0;
+        let mut stacks = 0;
+        for thread in &threads {
+            if self.every_thread && self.is_as_before(*thread) {
+                stacks += usize::from(self.count_again(now, microseconds, *thread));
+                continue;
+            }
+            self.prefetch.watch();
+            match self.read_chains(*thread) {
+                Ok(()) => {}
+                Err(Unproven::Incomplete) => missed = true,
+                // A pointer that leads nowhere was copied while it changed.
+                Err(_) => {
+                    give_up(&mut lost, threads.len())?;
+                    continue;
+                }
+            }
+            if missed || self.prefetch.misses() > 0 {
+                missed = true;
+                continue; // Go on, so that the next fetch has the other threads too.
+            }
+            let stopped = is_held(*thread);
+            match self.prove(now, *thread, stopped) {
+                Ok(true) => {
+                    self.count(now, microseconds, *thread, stopped, profile);
+                    stacks += 1;
+                }
+                Ok(false) => {
+                    self.threads.remove(&thread.address());
+                }
+                Err(_) => give_up(&mut lost, threads.len())?,
+            }
+        }
+        if missed { Err(Unproven::Incomplete) } else { Ok(stacks) }
+    }
+
+    fn refresh_gils(&mut self, now: Instant) -> Result<(), Broken> {
+        let is_fresh = |read: Instant| now.saturating_duration_since(read) < GILS_HOLD;
+        if !self.gils_read.is_some_and(is_fresh) {
+            self.gils = self.roots.gils::<A, _>(self.prefetch.direct())?;
+            self.gils_read = Some(now);
+        }
+        Ok(())
+    }
+
+    fn threads_of_tick(&self) -> Result<Vec<Remote<Thread>>, Broken> {
+        if self.every_thread {
+            let threads = self.roots.threads::<A, _>(&self.prefetch.body())?;
+            return Ok(threads.into_iter().map(|thread| thread.state).collect());
+        }
+        self.holders_of_fetch()
+    }
+
+    /// The threads that held a GIL when everything was copied.
+    fn holders_of_fetch(&self) -> Result<Vec<Remote<Thread>>, Broken> {
+        let body = self.prefetch.body();
+        let holders = self.gils.iter().map(|gil| gil.holder(&body));
+        Ok(holders.filter_map(Result::transpose).collect::<Result<_, _>>()?)
+    }
+
+    /// Whether nothing that the last walk of a thread read has changed.
+    fn is_as_before(&mut self, thread: Remote<Thread>) -> bool {
+        let known = self.threads.get_mut(&thread.address());
+        known.is_some_and(|known| self.prefetch.is_unchanged(&mut known.footprint))
+    }
+
+    /// Counts the last stack of a thread once more.
+    fn count_again(&mut self, now: Instant, microseconds: u64, thread: Remote<Thread>) -> bool {
+        let Some(known) = self.threads.get_mut(&thread.address()) else { return false };
+        if known.round != self.pending.round() {
+            for link in known.links.iter().filter(|link| !self.code.is_infant(link.address, now)) {
+                self.pending.name(link.address);
+            }
+            known.round = self.pending.round();
+        }
+        let Some(stack) = known.ids.last().copied() else { return false };
+        self.pending.push(now, Sample { microseconds, stack, stopped: None });
+        true
+    }
+
+    /// Reads the chains of a thread that begin at its top-frame pointer before and
+    /// after everything else was copied.
+    fn read_chains(&mut self, thread: Remote<Thread>) -> Result<(), Unproven> {
+        let before = top_frame::<A, _>(&self.prefetch.roots(Side::Before), thread)?;
+        let after = top_frame::<A, _>(&self.prefetch.roots(Side::After), thread)?;
+        self.before.read(&self.prefetch, &mut self.code, before)?;
+        if before == after {
+            self.after.links.clear();
+            self.after.links.extend_from_slice(&self.before.links);
+            return Ok(());
+        }
+        self.after.read(&self.prefetch, &mut self.code, after)
+    }
+
+    /// Decides what the stack of a thread was, and leaves it in `first`. `false`
+    /// if the thread runs no Python code.
+    fn prove(
+        &mut self,
+        now: Instant,
+        thread: Remote<Thread>,
+        is_held: bool,
+    ) -> Result<bool, Unproven> {
+        self.decide()?;
+        if self.first.is_empty() {
+            return Ok(false);
+        }
+        if is_held {
+            self.sites.learn(&self.first);
+        } else if !self.has_known_sites(thread, now) {
+            self.confirm(thread, now)?;
+        }
+        if self.code.has_young(now) {
+            self.verify_young(now)?;
+        }
+        Ok(true)
+    }
+
+    fn decide(&mut self) -> Result<(), Unproven> {
+        let stack = decide(&self.before.links, &self.after.links, &self.sites);
+        let stack = stack.ok_or(Unproven::Torn)?;
+        self.first.clear();
+        self.first.extend_from_slice(stack);
+        Ok(())
+    }
+
+    /// Whether every call of the stack is known, or was in the last stack.
+    fn has_known_sites(&self, thread: Remote<Thread>, now: Instant) -> bool {
+        let known = self.threads.get(&thread.address());
+        let common = known.map_or(0, |known| common_callers(&known.links, &self.first));
+        let new = self.first.len() - common;
+        self.has_known_root(now)
+            && self.sites.contain_all(&self.first[..(new + 1).min(self.first.len())])
+    }
+
+    /// Whether the stack begins where stacks are known to begin; the root of one
+    /// that was cut off is not known.
+    fn has_known_root(&self, now: Instant) -> bool {
+        self.before.walk.truncated || self.sites.has_root_of(&self.first, now)
+    }
+
+    /// Looks a second time at a stack with unknown calls. One that has not changed
+    /// is believed at once if its thread did not hold the GIL; otherwise, when it
+    /// has been steady often enough.
+    fn confirm(&mut self, thread: Remote<Thread>, now: Instant) -> Result<(), Unproven> {
+        let seen = std::mem::take(&mut self.first);
+        let ran = self.holds_gil(thread)?;
+        self.sites.doubt(&seen);
+        self.prefetch.fetch()?;
+        self.read_chains(thread).map_err(|_| Unproven::Torn)?;
+        if self.prefetch.misses() > 0 {
+            return Err(Unproven::Incomplete);
+        }
+        self.decide()?;
+        if !same_calls(&seen, &self.first) {
+            return Err(Unproven::Torn);
+        }
+        if ran || self.holds_gil(thread)? {
+            self.sites.learn_if_steady(&self.first, now);
+        } else {
+            self.sites.learn(&self.first);
+        }
+        let known = self.sites.contain_all(&self.first) && self.has_known_root(now);
+        if known { Ok(()) } else { Err(Unproven::Torn) }
+    }
+
+    /// Whether a thread held a GIL when everything was copied.
+    fn holds_gil(&self, thread: Remote<Thread>) -> Result<bool, Broken> {
+        Ok(self.holders_of_fetch()?.contains(&thread))
+    }
+
+    /// Compares the code objects that may be short-lived, at once.
+    fn verify_young(&mut self, now: Instant) -> Result<(), Unproven> {
+        self.young.clear();
+        for link in &self.first {
+            if self.code.is_young(link.address, now) {
+                self.young.push(Remote::new(link.address));
+            }
+        }
+        let memory = self.prefetch.direct();
+        let same = self.young.is_empty() || self.code.verify(memory, &self.young) == Verified::Same;
+        if same { Ok(()) } else { Err(Unproven::Torn) }
+    }
+
+    /// Interns the proven stack and lets it wait for its code objects.
+    fn count(
+        &mut self,
+        now: Instant,
+        microseconds: u64,
+        thread: Remote<Thread>,
+        stopped: bool,
+        profile: &mut Profile,
+    ) {
+        let known = self.threads.entry(thread.address()).or_default();
+        let truncated = self.before.walk.truncated;
+        let mut common = common_root(&known.links, &self.first);
+        if known.round != self.pending.round() || known.truncated != truncated {
+            common = 0;
+        }
+        let cut = usize::from(truncated);
+        known.ids.truncate(if common == 0 { 0 } else { common + cut });
+        if truncated && known.ids.is_empty() {
+            known.ids.push(profile.child(None, Step::Truncated));
+        }
+        for link in self.first.iter().rev().skip(common) {
+            // An infant has just been compared, and will be again with each sample.
+            if !self.code.is_infant(link.address, now) {
+                self.pending.name(link.address);
+            }
+            let code = Remote::new(link.address);
+            let Some(frame) = self.code.frame(code, link.position, &mut profile.frames) else {
+                *known = Remembered::default();
+                return; // Forgotten since: cannot be counted.
+            };
+            let caller = known.ids.last().copied();
+            known.ids.push(profile.child(caller, Step::Frame(frame)));
+        }
+        self.prefetch.footprint(&mut known.footprint);
+        known.links.clear();
+        known.links.extend_from_slice(&self.first);
+        known.truncated = truncated;
+        known.round = self.pending.round();
+        if let Some(stack) = known.ids.last().copied() {
+            let stopped = (!self.every_thread).then_some(stopped);
+            self.pending.push(now, Sample { microseconds, stack, stopped });
+        }
+    }
+}
+
+impl Chain {
+    /// Walks from `top` and finds the code object of each frame. Code objects that
+    /// were not known are decoded, which makes the attempt incomplete: by then
+    /// the frame may be gone.
+    fn read<A: Abi, M: Memory>(
+        &mut self,
+        prefetch: &Prefetch<M>,
+        code: &mut CodeCache<A>,
+        top: Remote<Frame>,
+    ) -> Result<(), Unproven> {
+        self.walk.frames.clear();
+        self.walk.truncated = false;
+        A::Frames::walk(&prefetch.body(), top, &mut self.walk)?;
+        self.links.clear();
+        let mut outcome = Ok(());
+        for raw in &self.walk.frames {
+            let id = match code.place(raw.code, raw.position) {
+                Some(Place::Inside(id)) => id,
+                Some(Place::Incomplete(_)) if raw.may_be_incomplete => continue,
+                Some(Place::Incomplete(id)) => id,
+                Some(Place::Outside) => return Err(Unproven::Torn),
+                None => {
+                    outcome = Err(Unproven::Incomplete);
+                    code.decode(prefetch.direct(), raw.code)?
+                }
+            };
+            self.links.push(Link {
+                frame: raw.frame.address(),
+                address: raw.code.address(),
+                code: id,
+                position: raw.position,
+            });
+        }
+        outcome
+    }
+}
+
+/// Gives up one thread of many at the last attempt, so that it does not cost the
+/// others; before that, the attempt.
+fn give_up(lost: &mut Option<&mut u64>, threads: usize) -> Result<(), Unproven> {
+    match lost {
+        Some(lost) if threads > 1 => {
+            **lost += 1;
+            Ok(())
+        }
+        _ => Err(Unproven::Torn),
+    }
+}
+
+/// How many links two stacks have in common, from their roots.
+fn common_root(one: &[Link], other: &[Link]) -> usize {
+    one.iter().rev().zip(other.iter().rev()).take_while(|(a, b)| a == b).count()
+}
+
+/// The same, where the innermost frame may stand elsewhere.
+fn common_callers(one: &[Link], other: &[Link]) -> usize {
+    let same = |(a, b): &(&Link, &Link)| a.frame == b.frame && a.code == b.code;
+    let all = one.iter().rev().zip(other.iter().rev());
+    let equal = common_root(one, other);
+    equal + usize::from(all.skip(equal).take(1).any(|pair| same(&pair)))
+}

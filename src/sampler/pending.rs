@@ -1,0 +1,128 @@
+//! Samples that wait for their code objects to be recognised.
+//!
+//! To compare every code object at every tick would double the cost of a fast run.
+//! So samples wait a moment, and all code objects that they name are compared at
+//! once. One that was the same before and after was the same in between.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxBuildHasher;
+
+use super::witness::Witness;
+use crate::abi::Abi;
+use crate::memory::{Memory, Remote};
+use crate::profile::{Profile, StackId};
+use crate::python::code::{CodeCache, Verified};
+
+/// How long a sample waits: the longer, the fewer comparisons; but if a code
+/// object has changed, all samples that waited with it are lost.
+const LONGEST_WAIT: Duration = Duration::from_millis(10);
+
+/// So many samples are enough to make a comparison cheap.
+const ENOUGH: usize = 100;
+
+/// A proven stack of one thread.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample {
+    /// When, since the epoch.
+    pub microseconds: u64,
+    /// The stack.
+    pub stack: StackId,
+    /// Whether the thread stood still, where all samples are of threads that can.
+    pub stopped: Option<bool>,
+}
+
+/// Samples that are not counted yet, and the code objects that they name.
+pub struct Pending {
+    samples: Vec<Sample>,
+    witness: Witness,
+    codes: HashSet<u64, FxBuildHasher>,
+    since: Instant,
+    round: u32,
+}
+
+impl Pending {
+    /// None yet.
+    pub fn new() -> Self {
+        Self {
+            samples: Vec::new(),
+            witness: Witness::default(),
+            codes: HashSet::default(),
+            since: Instant::now(),
+            round: 1,
+        }
+    }
+
+    /// Changes with every comparison: what was named in an earlier round has to
+    /// be named again.
+    pub fn round(&self) -> u32 {
+        self.round
+    }
+
+    /// Notes that samples of this round name the code object at `address`.
+    pub fn name(&mut self, address: u64) {
+        self.codes.insert(address);
+    }
+
+    /// Adds a sample, all of whose code objects have been named.
+    pub fn push(&mut self, now: Instant, sample: Sample) {
+        if self.samples.is_empty() {
+            self.since = now;
+        }
+        self.samples.push(sample);
+    }
+
+    /// What the counted samples tell of stops.
+    pub fn witness(&self) -> &Witness {
+        &self.witness
+    }
+
+    /// How many samples wait.
+    pub fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// Takes back all samples but the first `length`.
+    pub fn truncate(&mut self, length: usize) {
+        self.samples.truncate(length);
+    }
+
+    /// Whether it is time to settle.
+    pub fn is_due(&self, now: Instant) -> bool {
+        let waited = now.saturating_duration_since(self.since);
+        let enough = self.samples.len() >= ENOUGH && waited >= LONGEST_WAIT / 5;
+        !self.samples.is_empty() && (enough || waited >= LONGEST_WAIT)
+    }
+
+    /// Compares the code objects and counts the samples but those that name one
+    /// that has changed. Returns (counted, dropped).
+    pub fn settle<A: Abi, M: Memory>(
+        &mut self,
+        memory: &M,
+        code: &mut CodeCache<A>,
+        profile: &mut Profile,
+    ) -> (u64, u64) {
+        let codes: Vec<_> = self.codes.drain().map(Remote::new).collect();
+        let verified = code.verify(memory, &codes);
+        let (mut counted, mut dropped) = (0, 0);
+        for sample in self.samples.drain(..) {
+            let is_good = match &verified {
+                Verified::Same => true,
+                Verified::Changed(frames) => !profile.names_any(sample.stack, frames),
+                Verified::Unknown => false,
+            };
+            if !is_good {
+                dropped += 1;
+                continue;
+            }
+            counted += 1;
+            profile.record_id(sample.microseconds, sample.stack);
+            if let (Some(leaf), Some(stopped)) = (profile.leaf(sample.stack), sample.stopped) {
+                self.witness.count(leaf, stopped);
+            }
+        }
+        self.round = self.round.wrapping_add(1);
+        (counted, dropped)
+    }
+}

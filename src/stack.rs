@@ -1,0 +1,77 @@
+//! Frames and stacks as plain data, which know nothing of Python or Linux.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A place in a program.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Frame {
+    /// The file, as the program names it.
+    pub file: Arc<str>,
+    /// The function's name, without its class or module.
+    pub function: Arc<str>,
+    /// The line, from 1; 0 where the program has none.
+    pub line: i32,
+}
+
+/// A frame that has been interned in a [`FrameTable`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FrameId(u32);
+
+/// Every distinct frame once.
+#[derive(Debug, Default)]
+pub struct FrameTable {
+    frames: Vec<Frame>,
+    ids: HashMap<Frame, FrameId>,
+}
+
+impl FrameTable {
+    /// The identity of `frame`, a new one if it has not been seen before.
+    pub fn intern(&mut self, frame: Frame) -> FrameId {
+        if let Some(id) = self.ids.get(&frame) {
+            return *id;
+        }
+        let id = FrameId(u32::try_from(self.frames.len()).unwrap_or(u32::MAX));
+        self.frames.push(frame.clone());
+        self.ids.insert(frame, id);
+        id
+    }
+
+    /// The frame that `id` stands for.
+    ///
+    /// # Panics
+    /// If `id` comes from another table.
+    #[must_use]
+    pub fn frame(&self, id: FrameId) -> &Frame {
+        &self.frames[id.0 as usize]
+    }
+}
+
+/// The stack of one thread at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stack {
+    /// What the program calls the thread: `threading.get_ident()`.
+    pub thread: u64,
+    /// Whether the thread held the GIL.
+    pub holds_gil: bool,
+    /// Innermost first; empty for a thread that runs no Python code.
+    pub frames: Vec<FrameId>,
+    /// Whether outer frames are missing because the stack was too deep.
+    pub truncated: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_frames_share_an_identity() {
+        let frame = |line| Frame { file: "a.py".into(), function: "f".into(), line };
+        let mut table = FrameTable::default();
+        let first = table.intern(frame(1));
+        let second = table.intern(frame(2));
+        assert_ne!(first, second);
+        assert_eq!(table.intern(frame(1)), first);
+        assert_eq!(table.frame(second).line, 2);
+    }
+}
