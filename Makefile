@@ -2,7 +2,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help build dist test lint libclang clean
+.PHONY: help build dist test lint interpreters libclang clean
 # Two targets may both want apt.
 .NOTPARALLEL:
 
@@ -10,7 +10,7 @@ SHELL := bash
 ABIS ?=
 features = $(if $(ABIS),--no-default-features --features "$(foreach abi,$(ABIS),py$(subst .,,$(abi)))")
 cargo = scripts/cargo
-shell_files = scripts/*
+shell_files = scripts/* .ci/run tests/interpreters/fetch tests/interpreters/*.sh
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -22,7 +22,7 @@ dist: libclang ## put pyflame, pyflame2.7 ... into target/dist/bin (ABIS="3.6 3.
 	$(cargo) build --release $(features)
 	scripts/dist $(ABIS)
 
-test: libclang ## the unit tests
+test: interpreters libclang ## all tests, on every interpreter
 	$(cargo) test
 
 
@@ -35,6 +35,8 @@ lint: libclang ## formatting, clippy, headers of one ABI alone, shellcheck if it
 	@if command -v shellcheck >/dev/null; then shellcheck -x $(shell_files); else echo "no shellcheck here: passed over"; fi
 
 
+interpreters: ## fetch CPython 2.7 to 3.15 for the tests (tests/interpreters/README.md)
+	tests/interpreters/fetch
 
 libclang: ## find or install libclang, which the build needs
 	@dir=$$(scripts/libclang) && echo "libclang: $$dir"

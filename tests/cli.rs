@@ -1,0 +1,185 @@
+//! The command line, as far as it needs no Python process: messages and exit
+//! codes that scripts written for the original rely on.
+
+use std::process::Command;
+
+#[allow(dead_code)]
+mod support;
+
+use support::binaries::{ABIS, Binaries};
+use support::process::{Finished, run};
+use support::profiler::command;
+
+type Result<T = ()> = support::Outcome<T>;
+
+/// The launcher and every profiler that was built.
+fn everyone() -> Result<Vec<Command>> {
+    let binaries = Binaries::install()?;
+    let built = ABIS.iter().filter(|(_, built)| built.is_some());
+    let profilers = built.map(|(abi, _)| binaries.profiler(abi));
+    let all = std::iter::once(binaries.launcher()).chain(profilers);
+    Ok(all.map(|program| command(&program, &[])).collect())
+}
+
+/// Runs everyone with these arguments; each must fail as the original did.
+fn everyone_says(arguments: &[&str], code: i32, check: impl Fn(&str) -> bool) -> Result {
+    for mut command in everyone()? {
+        let finished = run(command.args(arguments))?;
+        let good = check(&finished.stderr) && finished.status.code() == Some(code);
+        support::expect(good && finished.stdout.is_empty(), || finished.words())?;
+    }
+    Ok(())
+}
+
+fn launcher(arguments: &[&str]) -> Result<Finished> {
+    run(&mut command(&Binaries::install()?.launcher(), arguments))
+}
+
+#[test]
+fn usage_without_a_process() -> Result {
+    everyone_says(&[], 1, |words| words.starts_with("Usage: "))?;
+    everyone_says(&["-s", "3"], 1, |words| words.starts_with("Usage: "))
+}
+
+#[test]
+fn usage_with_two_processes() -> Result {
+    everyone_says(&["-p", "1", "2"], 1, |words| words.starts_with("Usage: "))?;
+    everyone_says(&["1", "2"], 1, |words| words.starts_with("Usage: "))
+}
+
+#[test]
+fn usage_of_trace_without_a_command() -> Result {
+    everyone_says(&["-t"], 1, |words| words.starts_with("Usage: "))?;
+    everyone_says(&["-x", "--trace"], 1, |words| words.starts_with("Usage: "))
+}
+
+#[test]
+fn process_ids_that_are_none() -> Result {
+    for pid in ["x", "1x", "-1", "0", "", " 1", "99999999999999999999", "1.5", "0x10"] {
+        let words = format!("failed to parse \"{pid}\" as a PID");
+        everyone_says(&["-p", pid], 1, |stderr| stderr.contains(&words))?;
+    }
+    everyone_says(&["abc"], 1, |words| words.contains("failed to parse \"abc\" as a PID"))
+}
+
+#[test]
+fn numbers_that_are_none() -> Result {
+    for arguments in [["-s", "x"], ["-r", "x"], ["-r", "-1"], ["-s", "nan"], ["-r", "inf"]] {
+        let all = [&arguments[..], &["-p", "1"]].concat();
+        everyone_says(&all, 1, |words| !words.is_empty() && !words.contains("panicked"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn trace_with_a_process_or_a_dump() -> Result {
+    let compatible = |words: &str| words.contains("not mutually compatible");
+    everyone_says(&["-p", "1", "-t", "true"], 1, compatible)?;
+    everyone_says(&["-d", "-t", "true"], 1, compatible)?;
+    everyone_says(&["--dump", "-x", "--trace", "true"], 1, compatible)
+}
+
+#[test]
+fn abi_versions_that_do_not_exist() -> Result {
+    for abi in ["1", "28", "33", "316", "3.6", "x", ""] {
+        let words = format!("Unknown or unsupported ABI version: {abi}");
+        everyone_says(&["--abi", abi, "-p", "1"], 1, |stderr| stderr.starts_with(&words))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn abi_version_of_another_profiler() -> Result {
+    let binaries = Binaries::install()?;
+    let built: Vec<&str> = ABIS.iter().filter_map(|(abi, b)| b.map(|_| *abi)).collect();
+    for (own, other) in built.iter().zip(built.iter().cycle().skip(1)).filter(|(a, b)| a != b) {
+        let number = other.replace('.', "");
+        let arguments = ["--abi", &number, "-p", "1"];
+        let finished = run(&mut command(&binaries.profiler(own), &arguments))?;
+        finished.expect_error(1, &[&format!("pyflame{own}"), &format!("pyflame{other}")])?;
+    }
+    Ok(())
+}
+
+#[test]
+fn pyflame_on_a_pyflame() -> Result {
+    let said = |words: &str| words.starts_with("You tried to pyflame a pyflame");
+    everyone_says(&["-t", "pyflame", "-p", "1"], 1, said)?;
+    everyone_says(&["-t", "pyflame3.6", "-h"], 1, said)?;
+    everyone_says(&["-t", "/usr/local/bin/pyflame2.7"], 1, said)
+}
+
+#[test]
+fn commands_that_cannot_run() -> Result {
+    let said = |words: &str| words.starts_with("Child process exited with status: ");
+    everyone_says(&["-t", "no-such-command-anywhere", "x"], 1, said)?;
+    everyone_says(&["-t", "/no/such/command"], 1, said)?;
+    everyone_says(&["-t", "/etc/passwd"], 1, said)?;
+    everyone_says(&["-t", "/"], 1, said)?;
+    everyone_says(&["-t", ""], 1, said)
+}
+
+#[test]
+fn commands_that_are_not_python() -> Result {
+    let said = |words: &str| words.starts_with("Failed to locate libpython");
+    everyone_says(&["-t", "true"], 1, said)?;
+    everyone_says(&["-t", "sh", "-c", "exit 3"], 1, said)?;
+    let finished = launcher(&["-t", "echo", "hello", "-v"])?;
+    finished.expect_error(1, &["Failed to locate libpython"])?;
+    support::expect(finished.stdout == b"hello -v\n", || finished.words())
+}
+
+#[test]
+fn output_that_cannot_be_written() -> Result {
+    // The file is wanted before anything is sampled, or after: never nothing said.
+    let own = std::process::id().to_string();
+    let finished = launcher(&["-o", "/no/such/folder/out", "-p", &own])?;
+    support::expect(finished.status.code() == Some(1), || finished.words())?;
+    support::expect(!finished.stderr.is_empty(), || finished.words())
+}
+
+#[test]
+fn unknown_options() -> Result {
+    let said = |words: &str| words.contains("--no-such-option") && !words.contains("panicked");
+    everyone_says(&["--no-such-option", "-p", "1"], 1, said)
+}
+
+#[test]
+fn help() -> Result {
+    for mut command in everyone()? {
+        for option in ["-h", "--help"] {
+            let finished = run(command.args([option]))?;
+            let text = String::from_utf8(finished.clean()?).map_err(|e| e.to_string())?;
+            let options = "--pid --trace --seconds --rate --output --threads --exclude-idle \
+                           --no-line-numbers --flamechart --dump --abi --version --help";
+            for option in options.split_whitespace() {
+                support::expect(text.contains(option), || format!("no {option} in {text}"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn version() -> Result {
+    let binaries = Binaries::install()?;
+    let built: Vec<&str> = ABIS.iter().filter_map(|(abi, b)| b.map(|_| *abi)).collect();
+    let line = |abis: &[&str]| {
+        let numbers: Vec<String> = abis.iter().map(|abi| abi.replace('.', "")).collect();
+        let (release, machine) = (env!("CARGO_PKG_VERSION"), std::env::consts::ARCH);
+        format!("pyflame {release} linux-gnu {machine} (ABI list: {})\n", numbers.join(" "))
+    };
+    for option in ["-v", "--version"] {
+        let seen = launcher(&[option])?.clean()?;
+        support::expect(seen == line(&built).as_bytes(), || {
+            format!("{:?} instead of {:?}", String::from_utf8_lossy(&seen), line(&built))
+        })?;
+        for abi in &built {
+            let seen = run(&mut command(&binaries.profiler(abi), &[option]))?.clean()?;
+            support::expect(seen == line(&[abi]).as_bytes(), || {
+                format!("pyflame{abi}: {:?}", String::from_utf8_lossy(&seen))
+            })?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! Where CPython's own development headers are on this machine.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The development headers of one CPython.
+#[derive(Debug)]
+pub struct Headers {
+    /// The folder that `Python.h` is in.
+    pub folder: PathBuf,
+    /// Where `pyconfig.h` may be instead.
+    pub others: Vec<PathBuf>,
+    /// "3.14"
+    pub version: String,
+    /// The patch level: the 2 of 3.14.2.
+    pub micro: u32,
+    /// The interpreters they belong to.
+    pub labels: Vec<String>,
+    /// The text of `pyconfig.h`.
+    pyconfig: String,
+}
+
+impl Headers {
+    /// Why these headers are of a build with a layout of its own, if they are.
+    fn abi_of_its_own(&self) -> Option<&'static str> {
+        let defines = |name: &str| self.pyconfig.contains(&format!("#define {name} 1"));
+        // Up to 3.7 a pydebug build traces references, too.
+        let traces = defines("Py_TRACE_REFS")
+            || defines("Py_DEBUG") && ["2.7", "3.4", "3.5", "3.6", "3.7"].contains(&&*self.version);
+        match () {
+            () if defines("Py_GIL_DISABLED") => Some("a free-threaded build"),
+            () if traces => Some("a build that traces references"),
+            () => None,
+        }
+    }
+}
+
+/// The headers of all interpreters in the list, each folder once. Builds that
+/// are no business of ours are named and left out.
+pub fn all() -> Vec<Headers> {
+    let mut found: BTreeMap<PathBuf, Headers> = BTreeMap::new();
+    for (label, executable) in interpreters() {
+        let Some(prefix) = executable.parent().and_then(Path::parent) else { continue };
+        for headers in below(&prefix.join("include")) {
+            if label.split('-').next() != Some(headers.version.as_str()) {
+                continue;
+            }
+            if let Some(reason) = headers.abi_of_its_own() {
+                println!("{}: left out, {reason}", headers.folder.display());
+                continue;
+            }
+            found.entry(headers.folder.clone()).or_insert(headers).labels.push(label.clone());
+        }
+    }
+    found.into_values().collect()
+}
+
+/// Label and executable of every interpreter in `interpreters.tsv`.
+fn interpreters() -> Vec<(String, PathBuf)> {
+    let list = cache().join("interpreters.tsv");
+    let text = fs::read_to_string(&list).unwrap_or_else(|error| {
+        panic!("{}: {error}; make the list with tests/interpreters/fetch", list.display())
+    });
+    text.lines()
+        .filter_map(|line| {
+            let mut columns = line.split('\t');
+            Some((columns.next()?.to_owned(), PathBuf::from(columns.next()?)))
+        })
+        .collect()
+}
+
+fn cache() -> PathBuf {
+    if let Some(folder) = env::var_os("PYFLAME_INTERPRETERS") {
+        return PathBuf::from(folder);
+    }
+    let base = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).unwrap_or_else(|| {
+        PathBuf::from(env::var_os("HOME").expect("HOME is not set")).join(".cache")
+    });
+    base.join("pyflame/interpreters")
+}
+
+/// The headers in `include/pythonX.Y` and its like.
+fn below(include: &Path) -> Vec<Headers> {
+    let Ok(entries) = fs::read_dir(include) else { return Vec::new() };
+    let mut found = Vec::new();
+    for folder in entries.flatten().map(|entry| entry.path()) {
+        let Ok(patchlevel) = fs::read_to_string(folder.join("patchlevel.h")) else { continue };
+        let number = |name: &str| -> Option<u32> {
+            let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+            let line =
+                patchlevel.lines().map(words).find(|w| w.get(1).is_some_and(|w| w == name))?;
+            line.get(2)?.parse().ok()
+        };
+        let (Some(major), Some(minor), Some(micro)) =
+            (number("PY_MAJOR_VERSION"), number("PY_MINOR_VERSION"), number("PY_MICRO_VERSION"))
+        else {
+            continue;
+        };
+        let name = folder.file_name().unwrap_or_default().to_owned();
+        let triplet = format!("{}-linux-gnu", env::consts::ARCH);
+        let others = vec![include.join(triplet).join(name), include.to_owned()];
+        let pyconfig = [&folder, &others[0]]
+            .map(|place| fs::read_to_string(place.join("pyconfig.h")).unwrap_or_default())
+            .concat();
+        found.push(Headers {
+            folder,
+            others,
+            pyconfig,
+            version: format!("{major}.{minor}"),
+            micro,
+            labels: Vec::new(),
+        });
+    }
+    found
+}

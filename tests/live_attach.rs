@@ -1,0 +1,276 @@
+//! Sampling of running processes: one interpreter per ABI, every option of the
+//! command line that shapes a profile, and every way in which a run can end.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+#[allow(dead_code)]
+mod support;
+
+use support::binaries::{Binaries, is_built};
+use support::interpreters::{Interpreter, Interpreters};
+use support::process::{Running, expect_left_alone, status_line, wait_at_rest, wait_until};
+use support::profiler::{Profile, attach, command, parse_flamechart};
+use support::runner::{self, Trial};
+use support::shape::Shape;
+use support::target::{Target, new_file};
+use support::{Context, Outcome, expect};
+
+/// What a test gets to work with.
+struct Case {
+    interpreter: Interpreter,
+    profiler: PathBuf,
+}
+
+type Test = fn(&Case) -> Outcome<String>;
+
+const TESTS: [(&str, Test); 12] = [
+    ("busy program", busy_program),
+    ("one sample", one_sample),
+    ("without line numbers", without_line_numbers),
+    ("output to a file", output_to_a_file),
+    ("flame chart", flame_chart),
+    ("idle program", idle_program),
+    ("idle flame chart", idle_flame_chart),
+    ("all threads", all_threads),
+    ("SIGINT", |case| ended_by(case, Signal::SIGINT)),
+    ("SIGTERM", |case| ended_by(case, Signal::SIGTERM)),
+    ("target that exits", target_that_exits),
+    ("target that is killed", target_that_is_killed),
+];
+
+fn main() -> ExitCode {
+    runner::main(trials)
+}
+
+fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    let mut add = |interpreter: &Interpreter, name: &str, test: Test| {
+        let profiler = binaries.profiler(interpreter.abi);
+        let case = Case { interpreter: interpreter.clone(), profiler };
+        let name = format!("{} attach, {name}", interpreter.label);
+        trials.push(Trial::new(name, move || test(&case)));
+    };
+    for interpreter in interpreters.supported().filter(|i| is_built(i.abi)) {
+        add(interpreter, "program of short calls", short_calls);
+    }
+    for interpreter in interpreters.one_per_abi().into_iter().filter(|i| is_built(i.abi)) {
+        for (name, test) in TESTS {
+            add(interpreter, name, test);
+        }
+    }
+    trials
+}
+
+/// A target that is busy, from the moment this returns.
+fn busy(case: &Case) -> Outcome<Target> {
+    let target = Target::start(&case.interpreter, "busy.py", &[])?;
+    target.expect("ready")?;
+    Ok(target)
+}
+
+/// A target whose threads all sleep.
+fn sleepers(case: &Case) -> Outcome<Target> {
+    let target = Target::start(&case.interpreter, "sleepers.py", &[])?;
+    target.expect("ready")?;
+    wait_at_rest(target.pid())?;
+    Ok(target)
+}
+
+fn profile(case: &Case, target: &Target, options: &[&str]) -> Outcome<Profile> {
+    let output = attach(&case.profiler, target.pid(), options)?.clean()?;
+    expect_left_alone(target.pid())?;
+    Profile::parse(&output, true)
+}
+
+/// Only possible stacks, counts that add up, and shares of time as the program
+/// measured them itself.
+fn busy_program(case: &Case) -> Outcome<String> {
+    let mut target = busy(case)?;
+    let profile = profile(case, &target, &["-s", "1", "-r", "0.001"])?;
+    Shape::of("busy.py")?.check(&profile)?;
+    target.close_stdin();
+    let spent: Vec<f64> = target.expect("spent")?.iter().filter_map(|s| s.parse().ok()).collect();
+    let &[often, seldom] = spent.as_slice() else { return Err("no times".into()) };
+    target.end()?;
+
+    let total = profile.total();
+    expect((100..=1001).contains(&total), || format!("{total} samples in 1000 ticks"))?;
+    let (a, b) = (profile.samples_with("often"), profile.samples_with("seldom"));
+    expect(a > 0 && b > 0 && a + b <= total, || format!("often {a}, seldom {b} of {total}"))?;
+    #[allow(clippy::cast_precision_loss)]
+    let (measured, sampled) = (often / (often + seldom), a as f64 / (a + b) as f64);
+    let words = format!("share of often(): {measured:.2} measured, {sampled:.2} sampled");
+    expect((measured - sampled).abs() < 0.2, || words.clone())?;
+    Ok(format!("{total} samples, {} stacks, {words}", profile.stacks.len()))
+}
+
+/// Functions that are shorter than a look at them: with the process stopped for
+/// each sample, every caller stands on a line that calls the next frame.
+fn short_calls(case: &Case) -> Outcome<String> {
+    let mut target = Target::start(&case.interpreter, "hectic.py", &[])?;
+    target.expect("ready")?;
+    let shape = Shape::of("hectic.py")?;
+    let mut words = Vec::new();
+    for more in [&["-r", "0.0002"][..], &["-r", "0.001", "--threads"]] {
+        let options = [&["-s", "0.5", "--pause", "always"], more].concat();
+        let profile = profile(case, &target, &options)?;
+        shape.check(&profile)?;
+        let seen = format!("{} samples, {} stacks", profile.total(), profile.stacks.len());
+        expect(profile.stacks.len() > 3, || seen.clone())?;
+        words.push(seen);
+    }
+    target.close_stdin();
+    target.end()?;
+    Ok(words.join("; --threads: "))
+}
+
+fn one_sample(case: &Case) -> Outcome<String> {
+    let target = busy(case)?;
+    let profile = profile(case, &target, &["-s", "0"])?;
+    expect(profile.total() == 1, || format!("{} samples for -s 0", profile.total()))?;
+    Shape::of("busy.py")?.check(&profile)?;
+    Ok(String::new())
+}
+
+fn without_line_numbers(case: &Case) -> Outcome<String> {
+    let target = busy(case)?;
+    let options = ["-n", "-s", "0.3", "-r", "0.001"];
+    let output = attach(&case.profiler, target.pid(), &options)?.clean()?;
+    let profile = Profile::parse(&output, false)?;
+    let mut stacks: Vec<_> = profile.stacks.iter().map(|s| &s.frames).collect();
+    let number = stacks.len();
+    expect(number > 1, || "a single stack".into())?;
+    for frame in stacks.iter().flat_map(|frames| frames.iter()) {
+        expect(frame.file.ends_with("/tests/targets/busy.py"), || format!("a line: {frame}"))?;
+    }
+    stacks.sort_by_key(|frames| frames.iter().map(ToString::to_string).collect::<Vec<_>>());
+    stacks.dedup();
+    expect(stacks.len() == number, || "a stack has two lines".into())?;
+    Ok(format!("{} samples, {number} stacks", profile.total()))
+}
+
+fn output_to_a_file(case: &Case) -> Outcome<String> {
+    let target = busy(case)?;
+    let file = new_file("profile");
+    let name = file.display().to_string();
+    let options = ["-o", &name, "-s", "0.2", "-r", "0.001"];
+    let stdout = attach(&case.profiler, target.pid(), &options)?.clean()?;
+    expect(stdout.is_empty(), || format!("on stdout: {}", String::from_utf8_lossy(&stdout)))?;
+    let output = std::fs::read(&file).context(|| name.clone())?;
+    std::fs::remove_file(&file).context(|| name.clone())?;
+    let profile = Profile::parse(&output, true)?;
+    Shape::of("busy.py")?.check(&profile)?;
+    expect(!profile.stacks.is_empty(), || "nothing in the file".into())?;
+    Ok(format!("{} samples", profile.total()))
+}
+
+fn flame_chart(case: &Case) -> Outcome<String> {
+    let target = busy(case)?;
+    let options = ["--flamechart", "-s", "0.5", "-r", "0.001"];
+    let output = attach(&case.profiler, target.pid(), &options)?.clean()?;
+    let chart = parse_flamechart(&output)?;
+    let rising = chart.windows(2).all(|pair| match pair {
+        [before, after] => before.microseconds < after.microseconds,
+        _ => false,
+    });
+    expect(rising, || "the times do not rise".into())?;
+    let (first, last) = chart.first().zip(chart.last()).context(|| "an empty chart".into())?;
+    let length = last.microseconds - first.microseconds;
+    expect((200_000..=2_000_000).contains(&length), || format!("{length} µs for -s 0.5"))?;
+    expect((50..=501).contains(&chart.len()), || format!("{} samples", chart.len()))?;
+    let busy = chart.iter().filter(|moment| !moment.frames.is_empty());
+    let root = |f: &support::profiler::Frame| f.function == "<module>";
+    for moment in busy {
+        expect(moment.frames.first().is_some_and(root), || "another root".into())?;
+    }
+    Ok(format!("{} samples", chart.len()))
+}
+
+fn idle_program(case: &Case) -> Outcome<String> {
+    let target = sleepers(case)?;
+    let profile = profile(case, &target, &["-s", "0.3", "-r", "0.01"])?;
+    expect(profile.stacks.is_empty(), || format!("stacks: {:?}", profile.stacks))?;
+    expect((5..=31).contains(&profile.idle), || format!("{} of 30 ticks", profile.idle))?;
+    let options = ["-x", "-s", "0.1", "-r", "0.01"];
+    let output = attach(&case.profiler, target.pid(), &options)?.clean()?;
+    expect(output.is_empty(), || format!("-x left {:?}", String::from_utf8_lossy(&output)))?;
+    Ok(format!("{} idle", profile.idle))
+}
+
+fn idle_flame_chart(case: &Case) -> Outcome<String> {
+    let target = sleepers(case)?;
+    let options = ["--flamechart", "-s", "0.1", "-r", "0.01"];
+    let output = attach(&case.profiler, target.pid(), &options)?.clean()?;
+    let chart = parse_flamechart(&output)?;
+    let idle = chart.iter().all(|moment| moment.frames.is_empty());
+    expect(idle && !chart.is_empty(), || String::from_utf8_lossy(&output).into_owned())?;
+    Ok(format!("{} idle", chart.len()))
+}
+
+fn all_threads(case: &Case) -> Outcome<String> {
+    let target = sleepers(case)?;
+    let profile = profile(case, &target, &["--threads", "-s", "0.3", "-r", "0.002"])?;
+    let counts = ["left", "right", "main"].map(|name| profile.samples_with(name));
+    let words = || format!("left, right and main thread: {counts:?}, all {}", profile.total());
+    let [left, right, main] = counts;
+    expect(left.min(right).min(main) >= 20, words)?;
+    expect(left.abs_diff(right) <= 2 && left.abs_diff(main) <= 2, words)?;
+    expect(left + right + main == profile.total(), words)?;
+    Ok(words())
+}
+
+/// Starts a run that is far too long, and returns when it is under way.
+fn long_run(profiler: &Path, target: &Target) -> Outcome<Running> {
+    let pid = target.pid().to_string();
+    let arguments = ["-s", "3600", "-r", "0.001", "-p", &pid];
+    let running = Running::start(&mut command(profiler, &arguments), false)?;
+    // It catches the signal, and has waited for some ticks.
+    wait_until("the profiler samples", || {
+        let mask = status_line(running.pid(), "SigCgt")?;
+        let mask = u64::from_str_radix(&mask, 16).context(|| mask.clone())?;
+        let caught = [Signal::SIGINT, Signal::SIGTERM];
+        let catches = caught.iter().all(|s| mask & (1 << (*s as i32 - 1)) != 0);
+        let waits = status_line(running.pid(), "voluntary_ctxt_switches")?;
+        let waits: u64 = waits.parse().context(|| waits.clone())?;
+        Ok((catches && waits > 200).then_some(()))
+    })?;
+    Ok(running)
+}
+
+fn expect_profile(running: Running) -> Outcome<String> {
+    let profile = Profile::parse(&running.finish()?.clean()?, true)?;
+    Shape::of("busy.py")?.check(&profile)?;
+    expect(profile.total() > 0, || "no samples".into())?;
+    Ok(format!("{} samples", profile.total()))
+}
+
+fn ended_by(case: &Case, signal: Signal) -> Outcome<String> {
+    let target = busy(case)?;
+    let running = long_run(&case.profiler, &target)?;
+    let pid = i32::try_from(running.pid()).context(|| "a pid".into())?;
+    kill(Pid::from_raw(pid), signal).context(|| format!("send {signal}"))?;
+    let words = expect_profile(running)?;
+    expect_left_alone(target.pid())?;
+    Ok(words)
+}
+
+fn target_that_exits(case: &Case) -> Outcome<String> {
+    let mut target = busy(case)?;
+    let running = long_run(&case.profiler, &target)?;
+    target.close_stdin();
+    target.expect("spent")?;
+    target.end()?;
+    expect_profile(running)
+}
+
+fn target_that_is_killed(case: &Case) -> Outcome<String> {
+    let target = busy(case)?;
+    let running = long_run(&case.profiler, &target)?;
+    drop(target);
+    expect_profile(running)
+}

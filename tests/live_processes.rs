@@ -1,0 +1,263 @@
+//! Interpreters in unusual places: their files deleted or replaced since they
+//! started, in other namespaces, started by the dynamic loader, or loaded at run
+//! time by a program that is not Python.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::{fs, os::unix::process::CommandExt};
+
+#[allow(dead_code)]
+mod support;
+
+use support::binaries::{Binaries, is_built};
+use support::copies::{copy, libpython, loader, replace, set_paths};
+use support::interpreters::{Interpreter, Interpreters, Kind};
+use support::process::{status_line, wait_at_rest, wait_until};
+use support::profiler::expect_dump;
+use support::runner::{self, Trial};
+use support::target::{Target, new_file, set_environment};
+use support::{Context, Outcome, copies, native, targets};
+
+/// What a test gets to work with.
+struct Case {
+    interpreter: Interpreter,
+    /// An interpreter of another version, for decoys.
+    other: Interpreter,
+    binaries: Arc<Binaries>,
+    /// A folder of its own.
+    folder: PathBuf,
+}
+
+type Test = fn(&Case) -> Outcome<String>;
+
+/// For every release build.
+const OF_EXECUTABLES: [(&str, Test); 6] = [
+    ("executable deleted", executable_deleted),
+    ("executable replaced by another version", executable_replaced),
+    ("started by the dynamic loader", started_by_the_loader),
+    ("in another mount namespace", other_mount_namespace),
+    ("in a changed root", changed_root),
+    ("in another process namespace", other_process_namespace),
+];
+
+/// For every shared release build.
+const OF_LIBRARIES: [(&str, Test); 4] = [
+    ("library deleted", library_deleted),
+    ("library replaced by another version", library_replaced),
+    ("library in another mount namespace", library_in_other_mount_namespace),
+    ("library loaded under another name", library_loaded_at_run_time),
+];
+
+fn main() -> ExitCode {
+    runner::main(trials)
+}
+
+fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    let normal: Vec<&Interpreter> =
+        interpreters.here.iter().filter(|i| i.kind == Kind::Normal && is_built(i.abi)).collect();
+    for interpreter in &normal {
+        let decoy = |o: &&&Interpreter| o.abi != interpreter.abi && o.shared == interpreter.shared;
+        let Some(other) = normal.iter().find(decoy) else { continue };
+        let of_libraries = OF_LIBRARIES.iter().filter(|_| interpreter.shared);
+        for (name, test) in OF_EXECUTABLES.iter().chain(of_libraries) {
+            let case = Case {
+                interpreter: (*interpreter).clone(),
+                other: (*other).clone(),
+                binaries: Arc::clone(&binaries),
+                folder: new_file("processes"),
+            };
+            let name = format!("{} {name}", interpreter.label);
+            trials.push(Trial::new(name, move || {
+                fs::create_dir(&case.folder).context(|| case.folder.display().to_string())?;
+                let outcome = test(&case);
+                // Whatever is left in the build folder does no harm.
+                let _ = fs::remove_dir_all(&case.folder);
+                outcome
+            }));
+        }
+    }
+    trials
+}
+
+impl Case {
+    /// Starts a command that becomes `stacks.py`, lets something happen to its
+    /// files while it is at rest, and holds the dumps against its truth.
+    fn check(&self, command: &mut Command, then: impl FnOnce() -> Outcome) -> Outcome<String> {
+        let (target, truth) = Target::start_command(&self.interpreter, command)?.stop()?;
+        wait_at_rest(target.pid())?;
+        then()?;
+        let own = self.binaries.profiler(self.interpreter.abi);
+        expect_dump(&[&own, &self.binaries.launcher()], target.pid(), &truth)?;
+        Ok(String::new())
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    fn copied_executable(&self) -> Outcome<PathBuf> {
+        copy(&self.interpreter.executable, &self.folder, "python")
+    }
+
+    /// The interpreter with a copy of its library, which it loads first.
+    fn with_copied_library(&self) -> Outcome<(Command, PathBuf)> {
+        let library = libpython(&self.interpreter)?;
+        let name = library.file_name().and_then(|n| n.to_str()).context(|| "a name".into())?;
+        let copied = copy(&library, &self.folder, name)?;
+        let mut command = copies::command(&self.interpreter, &self.interpreter.executable)?;
+        command.env("LD_PRELOAD", &copied);
+        Ok((command, copied))
+    }
+}
+
+fn executable_deleted(case: &Case) -> Outcome<String> {
+    let copied = case.copied_executable()?;
+    let mut command = copies::command(&case.interpreter, &copied)?;
+    case.check(&mut command, || fs::remove_file(&copied).context(|| "delete it".into()))
+}
+
+fn executable_replaced(case: &Case) -> Outcome<String> {
+    let copied = case.copied_executable()?;
+    let mut command = copies::command(&case.interpreter, &copied)?;
+    case.check(&mut command, || replace(&copied, &case.other.executable))?;
+    Ok(format!("by {}", case.other.label))
+}
+
+/// The executable of such a process is the loader.
+fn started_by_the_loader(case: &Case) -> Outcome<String> {
+    let loader = loader(&case.interpreter.executable)?;
+    let mut command = Command::new(&loader);
+    set_paths(&mut command, &case.interpreter)?;
+    command.arg(&case.interpreter.executable).arg(targets().join("stacks.py")).arg("-");
+    case.check(&mut command, || Ok(()))?;
+    Ok(loader)
+}
+
+fn library_deleted(case: &Case) -> Outcome<String> {
+    let (mut command, copied) = case.with_copied_library()?;
+    case.check(&mut command, || fs::remove_file(&copied).context(|| "delete it".into()))
+}
+
+fn library_replaced(case: &Case) -> Outcome<String> {
+    let (mut command, copied) = case.with_copied_library()?;
+    let other = libpython(&case.other)?;
+    case.check(&mut command, || replace(&copied, &other))?;
+    Ok(format!("by {}", case.other.label))
+}
+
+/// The library has a name that says nothing, and the program is not Python.
+fn library_loaded_at_run_time(case: &Case) -> Outcome<String> {
+    let program = native::compile("embed.c", "embed", &["-ldl"])?;
+    let library = copy(&libpython(&case.interpreter)?, &case.folder, "plugin.bin")?;
+    let home = case.interpreter.executable.ancestors().nth(2);
+    let home = home.context(|| "no folder".into())?;
+    // By the interpreter's own loader, which has the libraries that it needs.
+    let mut command = Command::new(loader(&case.interpreter.executable)?);
+    let folder = libpython(&case.interpreter)?;
+    let folder = folder.parent().context(|| "no folder".into())?;
+    set_environment(&mut command);
+    command.env("LD_LIBRARY_PATH", folder);
+    command.arg(program).arg(library).arg(home).arg(targets().join("stacks.py")).arg("-");
+    case.check(&mut command, || Ok(()))
+}
+
+/// Says why a test that needs root is not run, if this is not root.
+fn without_root() -> Outcome<Option<String>> {
+    let capabilities = status_line(std::process::id(), "CapEff")?;
+    let capabilities = u64::from_str_radix(&capabilities, 16).context(|| "CapEff".into())?;
+    const SYS_ADMIN: u64 = 1 << 21;
+    let may = capabilities & SYS_ADMIN != 0;
+    Ok((!may).then(|| "not tried: only root can make namespaces".into()))
+}
+
+/// A shell that runs `script` in a new mount namespace with these arguments.
+fn in_mount_namespace(case: &Case, script: &str, arguments: &[&Path]) -> Outcome<Command> {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "bash", "-e", "-c", script, "bash"]).args(arguments);
+    set_paths(&mut command, &case.interpreter)?;
+    // The libraries are the interpreter's, not the shell's.
+    command.env_remove("LD_LIBRARY_PATH").env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    Ok(command)
+}
+
+/// The folder `real` is mounted over the folder `place`, for the target only.
+/// Outside, `place` has a decoy: a file of another version under the same name.
+fn with_decoy(case: &Case, file: &Path, decoy: &Path, name: &str) -> Outcome<(PathBuf, PathBuf)> {
+    let (real, place) = (case.file("real"), case.file("place"));
+    copy(file, &real, name)?;
+    copy(decoy, &place, name)?;
+    Ok((real, place))
+}
+
+fn other_mount_namespace(case: &Case) -> Outcome<String> {
+    if let Some(words) = without_root()? {
+        return Ok(words);
+    }
+    let (executable, decoy) = (&case.interpreter.executable, &case.other.executable);
+    let (real, place) = with_decoy(case, executable, decoy, "python")?;
+    let script = "mount --bind \"$1\" \"$2\"; export LD_LIBRARY_PATH=\"$5:$5/../lib\"; \
+                  exec -a \"$3\" \"$2/python\" \"$4\" -";
+    let bin = executable.parent().context(|| "no folder".into())?;
+    let stacks = targets().join("stacks.py");
+    let arguments: [&Path; 5] = [&real, &place, executable, &stacks, bin];
+    case.check(&mut in_mount_namespace(case, script, &arguments)?, || Ok(()))?;
+    Ok(format!("with {} in its place outside", case.other.label))
+}
+
+fn library_in_other_mount_namespace(case: &Case) -> Outcome<String> {
+    if let Some(words) = without_root()? {
+        return Ok(words);
+    }
+    let (library, decoy) = (libpython(&case.interpreter)?, libpython(&case.other)?);
+    let name = library.file_name().and_then(|n| n.to_str()).context(|| "a name".into())?;
+    let (real, place) = with_decoy(case, &library, &decoy, name)?;
+    let script = "mount --bind \"$1\" \"$2\"; export LD_PRELOAD=\"$3\"; exec \"$4\" \"$5\" -";
+    let (inside, stacks) = (place.join(name), targets().join("stacks.py"));
+    let arguments: [&Path; 5] = [&real, &place, &inside, &case.interpreter.executable, &stacks];
+    case.check(&mut in_mount_namespace(case, script, &arguments)?, || Ok(()))?;
+    Ok(format!("with {} in its place outside", case.other.label))
+}
+
+/// A root directory of its own: the whole file system mounted in a folder, and
+/// in it the interpreter where outside is the decoy.
+fn changed_root(case: &Case) -> Outcome<String> {
+    if let Some(words) = without_root()? {
+        return Ok(words);
+    }
+    let (executable, decoy) = (&case.interpreter.executable, &case.other.executable);
+    let (real, place) = with_decoy(case, executable, decoy, "python")?;
+    let root = case.file("root");
+    fs::create_dir(&root).context(|| root.display().to_string())?;
+    let script = "mount --rbind / \"$6\"; mount --bind \"$1\" \"$6$2\"; \
+                  exec chroot \"$6\" bash -c 'export LD_LIBRARY_PATH=\"$4:$4/../lib\"; \
+                  exec -a \"$2\" \"$1/python\" \"$3\" -' bash \"$2\" \"$3\" \"$4\" \"$5\"";
+    let bin = executable.parent().context(|| "no folder".into())?;
+    let stacks = targets().join("stacks.py");
+    let arguments: [&Path; 6] = [&real, &place, executable, &stacks, bin, &root];
+    case.check(&mut in_mount_namespace(case, script, &arguments)?, || Ok(()))?;
+    Ok(format!("with {} in its place outside", case.other.label))
+}
+
+/// Inside, the process has the number 1; outside, another one.
+fn other_process_namespace(case: &Case) -> Outcome<String> {
+    if let Some(words) = without_root()? {
+        return Ok(words);
+    }
+    let mut command = Command::new("unshare");
+    set_environment(&mut command);
+    command.args(["--pid", "--fork", "--kill-child"]).arg(&case.interpreter.executable);
+    command.arg(targets().join("stacks.py")).arg("-").process_group(0);
+    let (target, truth) = Target::start_command(&case.interpreter, &mut command)?.stop()?;
+    let parent = target.pid();
+    let pid: u32 = wait_until("unshare has a child", || {
+        let path = format!("/proc/{parent}/task/{parent}/children");
+        let children = fs::read_to_string(&path).context(|| path.clone())?;
+        Ok(children.split_whitespace().next().and_then(|pid| pid.parse().ok()))
+    })?;
+    wait_at_rest(pid)?;
+    let own = case.binaries.profiler(case.interpreter.abi);
+    expect_dump(&[&own, &case.binaries.launcher()], pid, &truth)?;
+    Ok(format!("there it is process {}", truth.pid))
+}

@@ -1,0 +1,179 @@
+//! The list of interpreters: which are expected, and which are on this machine.
+//!
+//! `make interpreters` leaves `interpreters.tsv`, one line for each that it could
+//! assemble. `EXPECTED` is what it yields on a machine where all goes well.
+
+use std::path::{Path, PathBuf};
+
+use super::{Context, Outcome};
+
+/// What the tests have to know about an interpreter beyond its ABI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Everything is tested.
+    Normal,
+    /// A debug build that shares its C modules with the release build and
+    /// crashes in some of them: no ctypes, no asyncio, no `_interpreters`.
+    FewModules,
+    /// Without the GIL, an ABI of its own: must be refused.
+    FreeThreaded,
+    /// Each object has two more pointers at its head: must be refused.
+    TraceRefs,
+}
+
+/// Label, ABI and kind of every interpreter that `make interpreters` can yield.
+const EXPECTED: [(&str, &str, Kind); 40] = [
+    ("2.7-pyenv", "2.7", Kind::Normal),
+    ("3.6-pyenv", "3.6", Kind::Normal),
+    ("3.7-pyenv", "3.7", Kind::Normal),
+    ("3.8-pyenv", "3.8", Kind::Normal),
+    ("3.9-pyenv", "3.9", Kind::Normal),
+    ("3.10-pyenv", "3.10", Kind::Normal),
+    ("3.11-pyenv", "3.11", Kind::Normal),
+    ("3.12-pyenv", "3.12", Kind::Normal),
+    ("3.13-pyenv", "3.13", Kind::Normal),
+    ("2.7-static", "2.7", Kind::Normal),
+    ("3.4-static", "3.4", Kind::Normal),
+    ("3.5-static", "3.5", Kind::Normal),
+    ("3.6-static", "3.6", Kind::Normal),
+    ("3.7-static", "3.7", Kind::Normal),
+    ("3.8-static", "3.8", Kind::Normal),
+    ("3.9-static", "3.9", Kind::Normal),
+    ("3.10-static", "3.10", Kind::Normal),
+    ("3.11-static", "3.11", Kind::Normal),
+    ("3.12-static", "3.12", Kind::Normal),
+    ("3.13-static", "3.13", Kind::Normal),
+    ("3.13t-static", "3.13", Kind::FreeThreaded),
+    ("3.14-static", "3.14", Kind::Normal),
+    ("3.14t-static", "3.14", Kind::FreeThreaded),
+    ("3.15-static", "3.15", Kind::Normal),
+    ("3.15t-static", "3.15", Kind::FreeThreaded),
+    ("3.11-system", "3.11", Kind::Normal),
+    ("2.7-bullseye", "2.7", Kind::Normal),
+    ("2.7-bullseye-dbg", "2.7", Kind::TraceRefs),
+    ("3.9-bullseye", "3.9", Kind::Normal),
+    ("3.9-bullseye-dbg", "3.9", Kind::Normal),
+    ("3.11-bookworm-dbg", "3.11", Kind::Normal),
+    ("3.11-bookworm-pie", "3.11", Kind::Normal),
+    ("3.13-trixie", "3.13", Kind::Normal),
+    ("3.13-trixie-dbg", "3.13", Kind::FewModules),
+    ("3.14-sid", "3.14", Kind::Normal),
+    ("3.14-sid-dbg", "3.14", Kind::FewModules),
+    ("3.14-sid-shared", "3.14", Kind::Normal),
+    ("3.15-sid", "3.15", Kind::Normal),
+    ("3.15-sid-dbg", "3.15", Kind::FewModules),
+    ("3.15-sid-shared", "3.15", Kind::Normal),
+];
+
+/// One interpreter of this machine.
+#[derive(Clone, Debug)]
+pub struct Interpreter {
+    /// Version and origin, as in `3.6-pyenv`.
+    pub label: &'static str,
+    /// Its ABI, as in `3.6`.
+    pub abi: &'static str,
+    /// What to expect of it.
+    pub kind: Kind,
+    /// The file to execute.
+    pub executable: PathBuf,
+    /// Whether Python is in a `libpython*.so` rather than in the executable.
+    pub shared: bool,
+    /// The full version, as in `3.6.15`.
+    pub version: String,
+}
+
+impl Interpreter {
+    /// Whether it can be profiled at all.
+    pub fn is_supported(&self) -> bool {
+        matches!(self.kind, Kind::Normal | Kind::FewModules)
+    }
+}
+
+/// The interpreters of this machine, and words about those that are missing.
+pub struct Interpreters {
+    /// In the order of the list.
+    pub here: Vec<Interpreter>,
+    /// Labels, each with the reason where there is one.
+    pub missing: Vec<String>,
+    /// Labels that `EXPECTED` does not know.
+    pub unknown: Vec<String>,
+}
+
+impl Interpreters {
+    /// Reads the list. Without one there is nothing to test, which is an error.
+    pub fn load() -> Outcome<Self> {
+        let list = folder()?.join("interpreters.tsv");
+        let text = std::fs::read_to_string(&list).context(|| {
+            format!("no list of interpreters at {}: run `make interpreters`", list.display())
+        })?;
+        let mut found = Interpreters { here: Vec::new(), missing: Vec::new(), unknown: Vec::new() };
+        let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split('\t').collect()).collect();
+        for (label, abi, kind) in EXPECTED {
+            match rows.iter().find(|row| row.first() == Some(&label)) {
+                Some(row) => match interpreter(label, abi, kind, row) {
+                    Ok(interpreter) => found.here.push(interpreter),
+                    Err(why) => found.missing.push(format!("{label} ({why})")),
+                },
+                None => found.missing.push(label.to_owned()),
+            }
+        }
+        let expected = |label: &str| EXPECTED.iter().any(|(known, ..)| *known == label);
+        let labels = rows.iter().filter_map(|row| row.first());
+        found.unknown.extend(labels.filter(|label| !expected(label)).map(|&l| l.to_owned()));
+        Ok(found)
+    }
+
+    /// Those that can be profiled.
+    pub fn supported(&self) -> impl Iterator<Item = &Interpreter> {
+        self.here.iter().filter(|i| i.is_supported())
+    }
+
+    /// One for each ABI: the plain release build that comes first in the list.
+    pub fn one_per_abi(&self) -> Vec<&Interpreter> {
+        let mut chosen: Vec<&Interpreter> = Vec::new();
+        for interpreter in self.here.iter().filter(|i| i.kind == Kind::Normal) {
+            if chosen.iter().all(|c| c.abi != interpreter.abi) {
+                chosen.push(interpreter);
+            }
+        }
+        chosen
+    }
+
+    /// The interpreter of that label.
+    pub fn named(&self, label: &str) -> Option<&Interpreter> {
+        self.here.iter().find(|i| i.label == label)
+    }
+}
+
+/// One line of the list as an interpreter, or why it cannot be used.
+fn interpreter(
+    label: &'static str,
+    abi: &'static str,
+    kind: Kind,
+    row: &[&str],
+) -> Outcome<Interpreter> {
+    let &[_, executable, linkage, _, _, version, check] = row else {
+        return Err(format!("{} columns instead of 7", row.len()));
+    };
+    if check != "ok" {
+        return Err(check.to_owned());
+    }
+    let executable = PathBuf::from(executable);
+    if !executable.exists() {
+        return Err(format!("no file {}", executable.display()));
+    }
+    let shared = linkage == "shared";
+    Ok(Interpreter { label, abi, kind, executable, shared, version: version.to_owned() })
+}
+
+/// Where `make interpreters` keeps them.
+fn folder() -> Outcome<PathBuf> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    if let Some(folder) = variable("PYFLAME_INTERPRETERS") {
+        return Ok(folder.into());
+    }
+    let cache = variable("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = || variable("HOME").map(|home| Path::new(&home).join(".cache"));
+    let cache = cache.or_else(home).context(|| "neither XDG_CACHE_HOME nor HOME is set".into())?;
+    Ok(cache.join("pyflame/interpreters"))
+}

@@ -1,0 +1,54 @@
+//! What the live tests share: the list of real interpreters, targets that tell
+//! their own truth, the profiler as a user runs it, and a runner whose output
+//! names what ran.
+//!
+//! A test returns `Outcome`: on failure, the words to show. Nothing here waits
+//! by sleeping a while and hoping: targets say over a pipe where they are, and
+//! what has no pipe is asked until the answer is there or `PATIENCE` is over.
+
+use std::time::Duration;
+
+pub mod binaries;
+pub mod copies;
+pub mod interpreters;
+pub mod native;
+pub mod process;
+pub mod profiler;
+pub mod runner;
+pub mod shape;
+pub mod target;
+pub mod truth;
+
+/// The result of a test or of a step of one; the error is what the user reads.
+pub type Outcome<T = ()> = Result<T, String>;
+
+/// How long anything may take before the test fails.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Turns an error or an absence into words that say what was being done.
+pub trait Context<T> {
+    /// The value, or an error that begins with `what`.
+    fn context(self, what: impl FnOnce() -> String) -> Outcome<T>;
+}
+
+impl<T, E: std::fmt::Display> Context<T> for Result<T, E> {
+    fn context(self, what: impl FnOnce() -> String) -> Outcome<T> {
+        self.map_err(|error| format!("{}: {error}", what()))
+    }
+}
+
+impl<T> Context<T> for Option<T> {
+    fn context(self, what: impl FnOnce() -> String) -> Outcome<T> {
+        self.ok_or_else(what)
+    }
+}
+
+/// Fails with `words` unless `condition` holds.
+pub fn expect(condition: bool, words: impl FnOnce() -> String) -> Outcome {
+    if condition { Ok(()) } else { Err(words()) }
+}
+
+/// The folder of the Python targets.
+pub fn targets() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/targets")
+}

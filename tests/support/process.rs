@@ -1,0 +1,205 @@
+//! Child processes that cannot outlive or outwait a test.
+
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use super::{Context, Outcome, PATIENCE};
+
+/// Asks until the answer is there.
+pub fn wait_until<T>(what: &str, mut ask: impl FnMut() -> Outcome<Option<T>>) -> Outcome<T> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut pause = Duration::from_micros(50);
+    loop {
+        if let Some(answer) = ask()? {
+            return Ok(answer);
+        }
+        if Instant::now() > deadline {
+            return Err(format!("waited {} s in vain until {what}", PATIENCE.as_secs()));
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(5));
+    }
+}
+
+/// A line of `/proc/PID/status`, without its name.
+pub fn status_line(pid: u32, name: &str) -> Outcome<String> {
+    let path = format!("/proc/{pid}/status");
+    let text = std::fs::read_to_string(&path).context(|| path.clone())?;
+    let line = text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(':'));
+    line.map(|l| l.trim().to_owned()).context(|| format!("{path} has no {name}"))
+}
+
+/// Fails if a process is stopped or traced.
+pub fn expect_left_alone(pid: u32) -> Outcome {
+    let (state, tracer) = (status_line(pid, "State")?, status_line(pid, "TracerPid")?);
+    if tracer != "0" || state.starts_with(['t', 'T']) {
+        return Err(format!("the profiler left process {pid} in state {state}, tracer {tracer}"));
+    }
+    Ok(())
+}
+
+/// Waits until a target that has told its truth is at rest: every thread sleeps,
+/// and one waits in the kernel for a byte on standard input. Before that it may
+/// still hold the GIL for a moment.
+pub fn wait_at_rest(pid: u32) -> Outcome {
+    let read = if cfg!(target_arch = "x86_64") { "0 0x0 " } else { "63 0x0 " };
+    wait_until(&format!("process {pid} is at rest"), || {
+        let mut reading = false;
+        let tasks = format!("/proc/{pid}/task");
+        for task in std::fs::read_dir(&tasks).context(|| tasks.clone())? {
+            let task = task.context(|| tasks.clone())?.path();
+            // A thread may end while the list is read.
+            let Ok(stat) = std::fs::read_to_string(task.join("stat")) else { continue };
+            let sleeps = stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'));
+            if !sleeps {
+                return Ok(None);
+            }
+            let call = task.join("syscall");
+            let call = std::fs::read_to_string(&call).context(|| call.display().to_string())?;
+            reading |= call.starts_with(read);
+        }
+        Ok(reading.then_some(()))
+    })
+}
+
+/// The child that is killed and waited for when it goes out of scope, by the
+/// handle of the one who started it.
+pub struct Guard(pub Child);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // It may have ended by itself, which is no error here.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Guard {
+    /// Starts a command.
+    pub fn spawn(command: &mut Command) -> Outcome<Self> {
+        let child = command.spawn().context(|| format!("start {command:?}"))?;
+        Ok(Self(child))
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self, what: &str) -> Outcome<ExitStatus> {
+        wait_until(&format!("{what} ends"), || self.0.try_wait().context(|| "wait".into()))
+    }
+}
+
+/// What a finished process left.
+#[derive(Debug)]
+pub struct Finished {
+    /// The command, for messages.
+    pub command: String,
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: String,
+    /// How it ended.
+    pub status: ExitStatus,
+}
+
+impl Finished {
+    /// Everything about it, to be shown when a test fails.
+    pub fn words(&self) -> String {
+        let ending = match (self.status.code(), self.status.signal()) {
+            (Some(code), _) => format!("exit {code}"),
+            (_, signal) => format!("signal {signal:?}"),
+        };
+        let head: String = String::from_utf8_lossy(&self.stdout).chars().take(2000).collect();
+        format!("{}\n{ending}\nstderr: {}\nstdout: {head}", self.command, self.stderr)
+    }
+
+    /// The folded lines or the dump, if the run was clean: exit 0 and not a
+    /// word on standard error.
+    pub fn clean(self) -> Outcome<Vec<u8>> {
+        if self.status.success() && self.stderr.is_empty() {
+            Ok(self.stdout)
+        } else {
+            Err(format!("not a clean run: {}", self.words()))
+        }
+    }
+
+    /// Fails unless it ended with this code and said this on standard error.
+    pub fn expect_error(&self, code: i32, parts: &[&str]) -> Outcome {
+        let said = |part: &&&str| !self.stderr.contains(**part);
+        if let Some(part) = parts.iter().find(said) {
+            return Err(format!("stderr should contain {part:?}: {}", self.words()));
+        }
+        if self.status.code() != Some(code) {
+            return Err(format!("should exit with {code}: {}", self.words()));
+        }
+        Ok(())
+    }
+}
+
+/// A process whose output is collected while it runs.
+pub struct Running {
+    guard: Guard,
+    command: String,
+    stdin: Option<ChildStdin>,
+    stdout: Receiver<Vec<u8>>,
+    stderr: Receiver<Vec<u8>>,
+}
+
+impl Running {
+    /// Starts a command with pipes for its output; standard input is empty
+    /// unless `with_input`.
+    pub fn start(command: &mut Command, with_input: bool) -> Outcome<Self> {
+        command.stdin(if with_input { Stdio::piped() } else { Stdio::null() });
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut guard = Guard::spawn(command)?;
+        let stdin = guard.0.stdin.take();
+        let stdout = collect(guard.0.stdout.take());
+        let stderr = collect(guard.0.stderr.take());
+        Ok(Self { guard, command: format!("{command:?}"), stdin, stdout, stderr })
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.guard.pid()
+    }
+
+    /// Its standard input, once.
+    pub fn take_stdin(&mut self) -> Option<ChildStdin> {
+        self.stdin.take()
+    }
+
+    /// Waits for its end and the end of its output.
+    pub fn finish(mut self) -> Outcome<Finished> {
+        drop(self.stdin.take());
+        let late = || format!("waited in vain for the end of the output of {}", self.command);
+        let stdout = self.stdout.recv_timeout(PATIENCE).context(late)?;
+        let stderr = self.stderr.recv_timeout(PATIENCE).context(late)?;
+        let stderr = String::from_utf8_lossy(&stderr).into_owned();
+        let status = self.guard.wait(&self.command)?;
+        Ok(Finished { command: self.command.clone(), stdout, stderr, status })
+    }
+}
+
+fn collect(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            // What was read before an error is still worth showing.
+            let _ = pipe.read_to_end(&mut bytes);
+        }
+        let _ = sender.send(bytes);
+    });
+    receiver
+}
+
+/// Runs a command to its end.
+pub fn run(command: &mut Command) -> Outcome<Finished> {
+    Running::start(command, false)?.finish()
+}

@@ -1,0 +1,134 @@
+//! A test program whose output names every interpreter and what ran on it:
+//!
+//! ```text
+//! ok   3.6-static dump: 84 scenarios, 901 stacks
+//! FAIL 3.7-static dump
+//!      what went wrong
+//! 1 passed, 1 failed
+//! ```
+//!
+//! Used with `harness = false`. Words on the command line choose tests whose
+//! name contains one of them.
+
+use std::collections::VecDeque;
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Outcome;
+use super::binaries::Binaries;
+use super::interpreters::Interpreters;
+
+/// One test. What it returns is shown after its name.
+pub struct Trial {
+    name: String,
+    body: Box<dyn FnOnce() -> Outcome<String> + Send>,
+}
+
+impl Trial {
+    /// A test of that name.
+    pub fn new(
+        name: impl Into<String>,
+        body: impl FnOnce() -> Outcome<String> + Send + 'static,
+    ) -> Self {
+        Self { name: name.into(), body: Box::new(body) }
+    }
+}
+
+/// What the command line asks for, as far as `cargo test` lets it through.
+struct Choice {
+    wanted: Vec<String>,
+    list: bool,
+    at_once: usize,
+}
+
+impl Choice {
+    fn from_arguments() -> Outcome<Self> {
+        let at_once = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut choice = Choice { wanted: Vec::new(), list: false, at_once };
+        let mut arguments = std::env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--list" => choice.list = true,
+                "--nocapture" | "--no-capture" | "--show-output" | "-q" | "--quiet" => {}
+                "--test-threads" => {
+                    let number = arguments.next().and_then(|n| n.parse().ok());
+                    choice.at_once = number.ok_or("--test-threads needs a number")?;
+                }
+                other if other.starts_with('-') => return Err(format!("unknown option {other}")),
+                _ => choice.wanted.push(argument),
+            }
+        }
+        Ok(choice)
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.wanted.is_empty() || self.wanted.iter().any(|wanted| name.contains(wanted.as_str()))
+    }
+}
+
+/// The `main` of a test program: installs the profilers, reads the list of
+/// interpreters, and runs the tests that `make` makes of them.
+pub fn main(make: impl FnOnce(Interpreters, Arc<Binaries>) -> Vec<Trial>) -> ExitCode {
+    let prepared = || -> Outcome<(Choice, Vec<Trial>)> {
+        let choice = Choice::from_arguments()?;
+        let interpreters = Interpreters::load()?;
+        Ok((choice, make(interpreters, Arc::new(Binaries::install()?))))
+    };
+    match prepared() {
+        Ok((choice, trials)) => run(&choice, trials),
+        Err(words) => {
+            eprintln!("{words}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs the tests, as many at once as there are processors.
+fn run(choice: &Choice, mut trials: Vec<Trial>) -> ExitCode {
+    trials.retain(|trial| choice.wants(&trial.name));
+    if choice.list {
+        trials.iter().for_each(|trial| println!("{}: test", trial.name));
+        return ExitCode::SUCCESS;
+    }
+    println!();
+    let number = trials.len();
+    let queue = Mutex::new(VecDeque::from(trials));
+    let failed = Mutex::new(0usize);
+    std::thread::scope(|scope| {
+        for _ in 0..choice.at_once.clamp(1, number.max(1)) {
+            scope.spawn(|| {
+                while let Some(trial) = next(&queue) {
+                    if !run_one(trial) {
+                        *failed.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    println!("{} passed, {failed} failed\n", number - failed);
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn next(queue: &Mutex<VecDeque<Trial>>) -> Option<Trial> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+}
+
+/// Runs one test and prints its line; whether it passed.
+fn run_one(trial: Trial) -> bool {
+    let outcome = catch_unwind(AssertUnwindSafe(trial.body))
+        .unwrap_or_else(|_| Err("panicked; the message is above".into()));
+    let mut out = std::io::stdout().lock();
+    // Nobody is left to be told when standard output is gone.
+    let _ = match &outcome {
+        Ok(words) if words.is_empty() => writeln!(out, "ok   {}", trial.name),
+        Ok(words) => writeln!(out, "ok   {}: {words}", trial.name),
+        Err(words) => {
+            let indented = words.trim_end().replace('\n', "\n     ");
+            writeln!(out, "FAIL {}\n     {indented}", trial.name)
+        }
+    };
+    outcome.is_ok()
+}

@@ -1,0 +1,50 @@
+/*
+ * A program that loads Python at run time, under whatever name the file has:
+ *
+ *   embed LIBRARY HOME ARGUMENTS...     arguments as for python
+ */
+#include <dlfcn.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static wchar_t *widen(const char *text)
+{
+    size_t size = mbstowcs(NULL, text, 0) + 1;
+    wchar_t *wide = calloc(size, sizeof *wide);
+
+    mbstowcs(wide, text, size);
+    return wide;
+}
+
+int main(int argc, char **argv)
+{
+    void *library;
+    int (*narrow_main)(int, char **);
+    int (*wide_main)(int, wchar_t **);
+    wchar_t **wide;
+    int i;
+
+    if (argc < 3)
+        return 2;
+    library = dlopen(argv[1], RTLD_NOW | RTLD_GLOBAL);
+    if (library == NULL) {
+        fprintf(stderr, "%s\n", dlerror());
+        return 2;
+    }
+    setlocale(LC_ALL, "");
+    setenv("PYTHONHOME", argv[2], 1);
+    /* argv[2] takes the place of the program's name. */
+    argc -= 2;
+    argv += 2;
+    narrow_main = (int (*)(int, char **))dlsym(library, "Py_BytesMain");
+    if (narrow_main == NULL && dlsym(library, "PyString_Type") != NULL)
+        narrow_main = (int (*)(int, char **))dlsym(library, "Py_Main");
+    if (narrow_main != NULL)
+        return narrow_main(argc, argv);
+    wide_main = (int (*)(int, wchar_t **))dlsym(library, "Py_Main");
+    wide = calloc(argc + 1, sizeof *wide);
+    for (i = 0; i < argc; i++)
+        wide[i] = widen(argv[i]);
+    return wide_main(argc, wide);
+}

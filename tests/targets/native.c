@@ -1,0 +1,90 @@
+/*
+ * What the targets need from C: callbacks, a thread that Python did not make, a
+ * wait that keeps the GIL, and a subinterpreter. The Python functions are
+ * declared here with plain pointers, so that no Python headers are needed; they
+ * are found in the process that loads this library.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+extern void *PyThreadState_Get(void);
+extern void *PyThreadState_Swap(void *);
+extern void *Py_NewInterpreter(void);
+extern void Py_EndInterpreter(void *);
+extern int PyRun_SimpleStringFlags(const char *, void *);
+
+int call_back(int (*function)(void), int depth)
+{
+    return depth > 1 ? call_back(function, depth - 1) : function();
+}
+
+int sort_two(int (*compare)(const void *, const void *))
+{
+    int two[2] = {2, 1};
+
+    qsort(two, 2, sizeof *two, compare);
+    return two[0];
+}
+
+static void *body(void *function)
+{
+    ((int (*)(void))function)();
+    return NULL;
+}
+
+/* Calls from a thread that knows nothing of Python; ctypes sees to the rest. */
+int in_new_thread(int (*function)(void))
+{
+    pthread_t thread;
+    int error = pthread_create(&thread, NULL, body, (void *)function);
+
+    return error ? error : pthread_join(thread, NULL);
+}
+
+/* Writes to standard output, then waits: the byte read from standard input. */
+int tell_and_wait(const char *text)
+{
+    size_t length = strlen(text);
+    unsigned char byte;
+
+    if (write(1, text, length) != (ssize_t)length)
+        return -1;
+    return read(0, &byte, 1) == 1 ? byte : -1;
+}
+
+/*
+ * Waits until there is something to read, without a second try: an epoll_wait
+ * that a stop breaks off does not begin again. 1, or the negative error number.
+ */
+int wait_in_epoll(int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    int poll = epoll_create1(0);
+    int result;
+
+    if (poll < 0 || epoll_ctl(poll, EPOLL_CTL_ADD, fd, &event) < 0)
+        return -errno;
+    result = epoll_wait(poll, &event, 1, -1);
+    result = result < 0 ? -errno : result;
+    close(poll);
+    return result;
+}
+
+/* Called with the GIL. */
+int in_subinterpreter(const char *code)
+{
+    void *before = PyThreadState_Get();
+    void *made = Py_NewInterpreter();
+    int failed;
+
+    if (made == NULL)
+        return -1;
+    failed = PyRun_SimpleStringFlags(code, NULL);
+    Py_EndInterpreter(made);
+    PyThreadState_Swap(before);
+    return failed;
+}

@@ -1,0 +1,3 @@
+"""Imports a module of its own that stops."""
+
+from . import inner

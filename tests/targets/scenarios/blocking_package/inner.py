@@ -1,0 +1,5 @@
+"""Stops while the package is imported."""
+
+from truth import checkpoint
+
+checkpoint()
