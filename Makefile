@@ -2,7 +2,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help build dist test lint interpreters libclang clean
+.PHONY: help build dist test bench lint interpreters libclang clean
 # Two targets may both want apt.
 .NOTPARALLEL:
 
@@ -25,6 +25,8 @@ dist: libclang ## put pyflame, pyflame2.7 ... into target/dist/bin (ABIS="3.6 3.
 test: interpreters libclang ## all tests, on every interpreter
 	$(cargo) test
 
+bench: interpreters dist ## compare with py-spy, Austin and profiling.sampling (BENCH=--quick)
+	python3 -B benches/bench.py --pyflame target/dist/bin $(BENCH)
 
 lint: libclang ## formatting, clippy, headers of one ABI alone, shellcheck if it is there
 	$(cargo) fmt --check
@@ -33,7 +35,6 @@ lint: libclang ## formatting, clippy, headers of one ABI alone, shellcheck if it
 	$(cargo) clippy --all-targets --no-default-features --features py36 -- -D warnings
 	scripts/lint-one-abi 3.6
 	@if command -v shellcheck >/dev/null; then shellcheck -x $(shell_files); else echo "no shellcheck here: passed over"; fi
-
 
 interpreters: ## fetch CPython 2.7 to 3.15 for the tests (tests/interpreters/README.md)
 	tests/interpreters/fetch

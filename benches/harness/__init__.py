@@ -1,0 +1,1 @@
+"""The benchmark's own machinery; ../bench.py is the program."""
