@@ -2,7 +2,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help build dist test bench lint interpreters libclang clean
+.PHONY: help build dist test bench lint demo interpreters libclang clean
 # Two targets may both want apt.
 .NOTPARALLEL:
 
@@ -10,7 +10,7 @@ SHELL := bash
 ABIS ?=
 features = $(if $(ABIS),--no-default-features --features "$(foreach abi,$(ABIS),py$(subst .,,$(abi)))")
 cargo = scripts/cargo
-shell_files = scripts/* .ci/run tests/interpreters/fetch tests/interpreters/*.sh
+shell_files = scripts/* demo/run .ci/run tests/interpreters/fetch tests/interpreters/*.sh
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -35,6 +35,9 @@ lint: libclang ## formatting, clippy, headers of one ABI alone, shellcheck if it
 	$(cargo) clippy --all-targets --no-default-features --features py36 -- -D warnings
 	scripts/lint-one-abi 3.6
 	@if command -v shellcheck >/dev/null; then shellcheck -x $(shell_files); else echo "no shellcheck here: passed over"; fi
+
+demo: ## profile a bundled program under this machine's python3 and draw its flame graph
+	demo/run
 
 interpreters: ## fetch CPython 2.7 to 3.15 for the tests (tests/interpreters/README.md)
 	tests/interpreters/fetch
