@@ -74,6 +74,19 @@ macro_rules! thread_layout {
     };
 }
 
+/// The C frames of 3.11 and 3.12, through which the top frame is found.
+macro_rules! top_through_c_frame {
+    ($layout:ident) => {
+        TopFrame::CFrame(CFrameLayout {
+            newest: field!($layout::PyThreadState, cframe),
+            current: field!($layout::_PyCFrame, current_frame),
+            previous: field!($layout::_PyCFrame, previous),
+            frames_top: field!($layout::PyThreadState, datastack_top),
+            frames_limit: field!($layout::PyThreadState, datastack_limit),
+        })
+    };
+}
+
 /// `PyInterpreterState`, whose threads begin at `$threads`.
 macro_rules! interpreter_layout {
     ($layout:ident, $($threads:tt)+) => {
@@ -100,9 +113,11 @@ macro_rules! heap_frame_layout {
     };
 }
 
-/// `_PyInterpreterFrame`: its code object, the bits that tag it, and its place.
+/// `_PyInterpreterFrame`: its code object, the bits that tag it, its place, and what
+/// its chain is made of.
 macro_rules! interpreter_frame_layout {
-    ($layout:ident, code: $code:expr, tag: $tag:expr, instruction: $instruction:ident, shim: $shim:expr) => {
+    ($layout:ident, code: $code:expr, tag: $tag:expr, instruction: $instruction:ident,
+     shim: $shim:expr, entry: $entry:expr) => {
         InterpreterFrameLayout {
             size: offset_of!($layout::_PyInterpreterFrame, localsplus),
             previous: field!($layout::_PyInterpreterFrame, previous),
@@ -112,6 +127,7 @@ macro_rules! interpreter_frame_layout {
             owner: field!($layout::_PyInterpreterFrame, owner),
             generator_owner: $layout::FRAME_OWNED_BY_GENERATOR as u8,
             first_shim_owner: $shim as u8,
+            entry: $entry,
             first_instruction: offset_of!($layout::PyCodeObject, co_code_adaptive),
         }
     };

@@ -103,7 +103,23 @@ pub enum TopFrame {
     /// In itself: `frame` up to 3.10, `current_frame` from 3.13.
     Direct(Field<Thread, Remote<Frame>>),
     /// In the C frame that it points to: 3.11 and 3.12.
-    CFrame(Field<Thread, Remote<CFrame>>, Field<CFrame, Remote<Frame>>),
+    CFrame(CFrameLayout),
+}
+
+/// `_PyCFrame`, one for each active call of the evaluation loop, and what tells
+/// whether the newest is complete: 3.11 and 3.12.
+#[derive(Clone, Copy)]
+pub struct CFrameLayout {
+    /// `cframe` of the thread state: the newest.
+    pub newest: Field<Thread, Remote<CFrame>>,
+    /// `current_frame`.
+    pub current: Field<CFrame, Remote<Frame>>,
+    /// `previous`.
+    pub previous: Field<CFrame, Remote<CFrame>>,
+    /// `datastack_top`: from here on, the newest block of frames holds dead ones.
+    pub frames_top: Field<Thread, u64>,
+    /// `datastack_limit`: where that block ends.
+    pub frames_limit: Field<Thread, u64>,
 }
 
 /// `PyInterpreterState`.
@@ -157,6 +173,15 @@ pub enum LineIsSet {
     UnlessZero,
 }
 
+/// How the first frame of a call of the evaluation loop is told.
+#[derive(Clone, Copy)]
+pub enum Entry {
+    /// It says so: `is_entry` in 3.11.
+    Says(Field<Frame, u8>),
+    /// It was called by a shim: from 3.12.
+    AboveShim,
+}
+
 /// `_PyInterpreterFrame` of 3.11 and later.
 #[derive(Clone, Copy)]
 pub struct InterpreterFrameLayout {
@@ -177,6 +202,8 @@ pub struct InterpreterFrameLayout {
     /// Frames with this owner or a higher one run no Python code: the C stack's
     /// and the interpreter's own.
     pub first_shim_owner: u8,
+    /// How the first frame of a call of the evaluation loop is told.
+    pub entry: Entry,
     /// Offset of `co_code_adaptive`, the first instruction, in the code object.
     pub first_instruction: usize,
 }

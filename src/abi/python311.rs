@@ -23,10 +23,7 @@ impl Abi for Python311 {
     const BYTES: BytesLayout = bytes_layout!(layout, PyBytesObject, ob_base.ob_size);
     const THREAD: ThreadLayout = thread_layout!(
         layout,
-        TopFrame::CFrame(
-            field!(layout::PyThreadState, cframe),
-            field!(layout::_PyCFrame, current_frame),
-        ),
+        top_through_c_frame!(layout),
         Some(field!(layout::PyThreadState, native_thread_id))
     );
     const INTERPRETER: InterpreterLayout = interpreter_layout!(layout, threads.head);
@@ -42,7 +39,8 @@ impl InterpreterFrameAbi for Python311 {
         code: field!(layout::_PyInterpreterFrame, f_code),
         tag: 0,
         instruction: prev_instr,
-        shim: layout::FRAME_OWNED_BY_FRAME_OBJECT + 1
+        shim: layout::FRAME_OWNED_BY_FRAME_OBJECT + 1,
+        entry: Entry::Says(field!(layout::_PyInterpreterFrame, is_entry))
     );
 }
 

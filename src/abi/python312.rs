@@ -23,10 +23,7 @@ impl Abi for Python312 {
     const BYTES: BytesLayout = bytes_layout!(layout, PyBytesObject, ob_base.ob_size);
     const THREAD: ThreadLayout = thread_layout!(
         layout,
-        TopFrame::CFrame(
-            field!(layout::PyThreadState, cframe),
-            field!(layout::_PyCFrame, current_frame),
-        ),
+        top_through_c_frame!(layout),
         Some(field!(layout::PyThreadState, native_thread_id))
     );
     const INTERPRETER: InterpreterLayout = interpreter_layout!(layout, threads.head);
@@ -42,7 +39,8 @@ impl InterpreterFrameAbi for Python312 {
         code: field!(layout::_PyInterpreterFrame, f_code),
         tag: 0,
         instruction: prev_instr,
-        shim: layout::FRAME_OWNED_BY_CSTACK
+        shim: layout::FRAME_OWNED_BY_CSTACK,
+        entry: Entry::AboveShim
     );
 }
 

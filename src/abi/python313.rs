@@ -43,7 +43,8 @@ impl InterpreterFrameAbi for Python313 {
         code: field!(layout::_PyInterpreterFrame, f_executable),
         tag: 0,
         instruction: instr_ptr,
-        shim: layout::FRAME_OWNED_BY_CSTACK
+        shim: layout::FRAME_OWNED_BY_CSTACK,
+        entry: Entry::AboveShim
     );
 }
 

@@ -43,7 +43,8 @@ impl InterpreterFrameAbi for Python315 {
         code: field!(layout::_PyInterpreterFrame, f_executable.bits),
         tag: layout::Py_TAG_BITS,
         instruction: instr_ptr,
-        shim: layout::FRAME_OWNED_BY_INTERPRETER
+        shim: layout::FRAME_OWNED_BY_INTERPRETER,
+        entry: Entry::AboveShim
     );
 }
 

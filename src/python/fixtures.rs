@@ -3,9 +3,10 @@
 use std::marker::PhantomData;
 
 use super::code::Types;
-use super::objects::{Code, Frame, Thread};
+use super::objects::{CFrame, Code, Frame, Thread};
 use crate::abi::{
-    Abi, ByteStringAbi, CodeLength, HeapFrameAbi, InterpreterFrameAbi, TopFrame, UnicodeAbi,
+    Abi, ByteStringAbi, CFrameLayout, CodeLength, HeapFrameAbi, InterpreterFrameAbi, TopFrame,
+    UnicodeAbi,
 };
 use crate::memory::fake::FakeMemory;
 use crate::memory::{Field, Remote};
@@ -74,17 +75,41 @@ impl<A: Abi> FakePython<A> {
         code
     }
 
+    fn c_frame(
+        &mut self,
+        layout: &CFrameLayout,
+        current: Remote<Frame>,
+        previous: Remote<CFrame>,
+    ) -> Remote<CFrame> {
+        let c_frame = Remote::new(self.object(0));
+        self.set(c_frame, layout.current, current.address());
+        self.set(c_frame, layout.previous, previous.address());
+        c_frame
+    }
+
     /// A thread state whose top frame is `top`.
     pub fn thread(&mut self, top: Remote<Frame>) -> Remote<Thread> {
         let thread = Remote::new(self.object(0));
         match A::THREAD.top {
             TopFrame::Direct(field) => self.set(thread, field, top.address()),
-            TopFrame::CFrame(c_frame, current) => {
-                let holder = self.object(0);
-                self.set(thread, c_frame, holder);
-                self.set(Remote::new(holder), current, top.address());
+            TopFrame::CFrame(layout) => {
+                let newest = self.c_frame(&layout, top, Remote::new(0));
+                self.set(thread, layout.newest, newest.address());
             }
         }
+        thread
+    }
+}
+
+impl<A: InterpreterFrameAbi> FakePython<A> {
+    /// A thread state of 3.11 or 3.12 that has called the evaluation loop twice: from
+    /// `caller`, and the first time from nowhere.
+    pub fn nested_thread(&mut self, top: Remote<Frame>, caller: Remote<Frame>) -> Remote<Thread> {
+        let TopFrame::CFrame(layout) = A::THREAD.top else { panic!("this ABI has C frames") };
+        let thread = self.thread(top);
+        let outer = self.c_frame(&layout, caller, Remote::new(0));
+        let newest = self.c_frame(&layout, top, outer);
+        self.set(thread, layout.newest, newest.address());
         thread
     }
 }

@@ -10,8 +10,8 @@ pub const MAX_DEPTH: usize = 16 * 1024;
 
 /// How a version links its frames: the walkers.
 pub trait Frames<A> {
-    /// Appends the frames from `top` outwards, innermost first.
-    fn walk<M: Memory>(memory: &M, top: Remote<Frame>, walk: &mut Walk) -> Result<(), Broken>;
+    /// Appends the frames from `walk.top` outwards, innermost first.
+    fn walk<M: Memory>(memory: &M, walk: &mut Walk) -> Result<(), Broken>;
 }
 
 /// One frame: a code object and a place in it.
@@ -38,15 +38,44 @@ pub enum Position {
 }
 
 /// What a walk has found, kept between walks for its memory.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Walk {
+    /// Where it began: the thread's top frame, which may be a shim.
+    pub top: Remote<Frame>,
     /// Innermost first.
     pub frames: Vec<RawFrame>,
     /// Whether [`MAX_DEPTH`] cut the stack off.
     pub truncated: bool,
+    /// Whether the chain ended where that of a thread can end, as far as its frames
+    /// tell. One that is being linked or unlinked may end elsewhere.
+    pub is_whole: bool,
+    /// The frame that called the innermost call of the evaluation loop, null if
+    /// none did, where that can be told (3.11 and later).
+    pub loop_caller: Option<Remote<Frame>>,
+}
+
+impl Default for Walk {
+    fn default() -> Self {
+        Self {
+            top: Remote::new(0),
+            frames: Vec::new(),
+            truncated: false,
+            is_whole: false,
+            loop_caller: None,
+        }
+    }
 }
 
 impl Walk {
+    /// Forgets the last walk, for one that begins at `top`.
+    pub fn begin(&mut self, top: Remote<Frame>) {
+        self.top = top;
+        self.frames.clear();
+        self.truncated = false;
+        self.is_whole = false;
+        self.loop_caller = None;
+    }
+
     /// Counts a step of the walk. `false` when the limit is reached.
     pub(super) fn step(&mut self, steps: &mut usize) -> bool {
         *steps += 1;
@@ -79,12 +108,12 @@ pub fn top_frame<A: Abi, M: Memory>(
 ) -> Result<Remote<Frame>, Fault> {
     match A::THREAD.top {
         TopFrame::Direct(field) => memory.field(thread, field),
-        TopFrame::CFrame(c_frame, current) => {
-            let c_frame = memory.field(thread, c_frame)?;
+        TopFrame::CFrame(layout) => {
+            let c_frame = memory.field(thread, layout.newest)?;
             if c_frame.is_null() {
                 return Ok(Remote::new(0));
             }
-            memory.field(c_frame, current)
+            memory.field(c_frame, layout.current)
         }
     }
 }
@@ -95,8 +124,34 @@ pub fn walk_thread<A: Abi, M: Memory>(
     thread: Remote<Thread>,
     walk: &mut Walk,
 ) -> Result<(), Broken> {
-    walk.frames.clear();
-    walk.truncated = false;
-    let top = top_frame::<A, M>(memory, thread)?;
-    A::Frames::walk(memory, top, walk)
+    walk.begin(top_frame::<A, M>(memory, thread)?);
+    A::Frames::walk(memory, walk)
+}
+
+/// Whether a thread that stood still stood outside of the few instructions in which
+/// the evaluation loop is entered: its top-frame pointer is not yet set then, and
+/// shows what the C stack held before. `walk` is what was found then.
+///
+/// In 3.11 and 3.12 (`Python/ceval.c`, `_PyEval_EvalFrameDefault`) the new C frame is
+/// linked before it is filled. One that is complete belongs to a call of the loop
+/// whose caller is the current frame of the C frame before, and its own current frame
+/// is not one that has been given back. Other versions have no such pointer.
+///
+/// # Errors
+/// If the process cannot be read.
+pub fn is_settled<A: Abi, M: Memory>(
+    memory: &M,
+    thread: Remote<Thread>,
+    walk: &Walk,
+) -> Result<bool, Fault> {
+    let TopFrame::CFrame(layout) = A::THREAD.top else { return Ok(true) };
+    if walk.truncated || walk.top.is_null() {
+        return Ok(true);
+    }
+    let newest = memory.field(thread, layout.newest)?;
+    let before = memory.field(newest, layout.previous)?;
+    let caller = memory.field(before, layout.current)?;
+    let dead =
+        memory.field(thread, layout.frames_top)?..memory.field(thread, layout.frames_limit)?;
+    Ok(walk.loop_caller == Some(caller) && !dead.contains(&walk.top.address()))
 }

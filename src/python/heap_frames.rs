@@ -16,9 +16,9 @@ pub enum HeapFrames {}
 const COPY: usize = 160;
 
 impl<A: HeapFrameAbi> Frames<A> for HeapFrames {
-    fn walk<M: Memory>(memory: &M, top: Remote<Frame>, walk: &mut Walk) -> Result<(), Broken> {
+    fn walk<M: Memory>(memory: &M, walk: &mut Walk) -> Result<(), Broken> {
         const { assert!(A::FRAME.size <= COPY) };
-        let mut frame = top;
+        let mut frame = walk.top;
         let mut steps = 0;
         let mut copy = [0; COPY];
         while !frame.is_null() && walk.step(&mut steps) {
@@ -28,6 +28,7 @@ impl<A: HeapFrameAbi> Frames<A> for HeapFrames {
             walk.frames.push(raw);
             frame = back;
         }
+        walk.is_whole = true;
         Ok(())
     }
 }

@@ -8,7 +8,7 @@
 
 use super::frames::{Broken, Frames, Position, RawFrame, Walk};
 use super::objects::Frame;
-use crate::abi::InterpreterFrameAbi;
+use crate::abi::{Entry, InterpreterFrameAbi};
 use crate::memory::{Memory, Remote};
 
 /// The walker for `previous` chains.
@@ -18,19 +18,29 @@ pub enum InterpreterFrames {}
 const COPY: usize = 96;
 
 impl<A: InterpreterFrameAbi> Frames<A> for InterpreterFrames {
-    fn walk<M: Memory>(memory: &M, top: Remote<Frame>, walk: &mut Walk) -> Result<(), Broken> {
+    fn walk<M: Memory>(memory: &M, walk: &mut Walk) -> Result<(), Broken> {
         const { assert!(A::FRAME.size <= COPY) };
-        let mut frame = top;
+        let mut frame = walk.top;
         let mut steps = 0;
         let mut copy = [0; COPY];
+        walk.is_whole = true; // A thread may have no frame at all.
         while !frame.is_null() && walk.step(&mut steps) {
             let copy = &mut copy[..A::FRAME.size];
             memory.read_into(frame.address(), copy)?;
             let (raw, previous) =
                 decode::<A>(frame, copy).ok_or(Broken::NotAFrame(frame.address()))?;
+            // Every chain begins with a call of the evaluation loop.
+            walk.is_whole = match A::FRAME.entry {
+                Entry::Says(field) => field.of(copy).is_some_and(|says| says != 0),
+                Entry::AboveShim => raw.is_none(),
+            };
+            if walk.is_whole && walk.loop_caller.is_none() {
+                walk.loop_caller = Some(previous);
+            }
             walk.frames.extend(raw);
             frame = previous;
         }
+        walk.is_whole |= walk.truncated;
         Ok(())
     }
 }

@@ -15,7 +15,9 @@ pub mod proof;
 pub mod text;
 pub mod threads;
 
-#[cfg(all(test, feature = "py27", feature = "py36", feature = "py310", feature = "py314"))]
+#[cfg(all(test, feature = "py27", feature = "py36", feature = "py310"))]
+#[cfg(all(feature = "py311", feature = "py312", feature = "py314"))]
 mod fixtures;
-#[cfg(all(test, feature = "py27", feature = "py36", feature = "py310", feature = "py314"))]
+#[cfg(all(test, feature = "py27", feature = "py36", feature = "py310"))]
+#[cfg(all(feature = "py311", feature = "py312", feature = "py314"))]
 mod tests;

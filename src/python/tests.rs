@@ -3,15 +3,14 @@
 
 use super::code::{CodeCache, Place, Verified};
 use super::fixtures::{CODE_LENGTH, FakePython, TYPES};
-use super::frames::{Broken, Frames, MAX_DEPTH, Position, Walk, walk_thread};
-use super::interpreter_frames::InterpreterFrames;
+use super::frames::{Broken, Frames, MAX_DEPTH, Position, Walk, is_settled, walk_thread};
 use super::objects::{Code, Frame, Text as TextObject};
 use super::proof::{Proof, prove};
 use super::text::{MAX_UNITS, Text};
 use super::threads::{ProcessRoots, RootSymbols};
 use crate::abi::{
-    Abi, ByteStringAbi, HeapFrameAbi, InterpreterFrameAbi, Python27, Python36, Python310,
-    Python314, Roots, UnicodeAbi,
+    Abi, ByteStringAbi, Entry, HeapFrameAbi, InterpreterFrameAbi, Python27, Python36, Python310,
+    Python311, Python312, Python314, Roots, TopFrame, UnicodeAbi,
 };
 use crate::memory::{Fault, Remote};
 use crate::stack::FrameTable;
@@ -158,9 +157,7 @@ fn a_wild_pointer_is_a_fault() {
 
 /// The functions that a stack of 3.14 shows.
 fn shown(python: &FakePython<Python314>, top: Remote<Frame>) -> Vec<String> {
-    let mut walk = Walk::default();
-    let walked = <InterpreterFrames as Frames<Python314>>::walk(&python.memory, top, &mut walk);
-    walked.expect("the chain is whole");
+    let walk = walk(python, top);
     let mut cache = CodeCache::<Python314>::new(TYPES);
     let mut table = FrameTable::default();
     let mut names = Vec::new();
@@ -197,6 +194,65 @@ fn shims_and_unfinished_frames_are_left_out() {
     let frame = python.interpreter_frame(generator, frame, 0, generator_owner);
     let top = python.interpreter_frame(unfinished, frame, 5, 0);
     assert_eq!(shown(&python, top), ["generator", "root"]);
+}
+
+/// What a walk from `top` finds.
+fn walk<A: Abi>(python: &FakePython<A>, top: Remote<Frame>) -> Walk {
+    let mut walk = Walk::default();
+    walk.begin(top);
+    A::Frames::walk(&python.memory, &mut walk).expect("the chain can be read");
+    walk
+}
+
+#[test]
+fn a_generator_that_is_being_unlinked_is_not_a_whole_stack() {
+    let mut python = FakePython::<Python314>::new();
+    let (owner, shim_owner) = (Python314::FRAME.generator_owner, Python314::FRAME.first_shim_owner);
+    let shim = python.interpreter_frame(Remote::new(0), NULL, 0, shim_owner);
+    let linked = python.interpreter_frame(Remote::new(0x10), shim, 0, owner);
+    let unlinked = python.interpreter_frame(Remote::new(0x10), NULL, 0, owner);
+    assert!(walk(&python, linked).is_whole);
+    assert!(!walk(&python, unlinked).is_whole);
+    assert!(walk(&python, NULL).is_whole);
+}
+
+#[test]
+fn a_c_frame_that_is_not_filled_yet_is_told() {
+    let mut python = FakePython::<Python312>::new();
+    let shim_owner = Python312::FRAME.first_shim_owner;
+    let code = Remote::new(0x10);
+    let first_shim = python.interpreter_frame(Remote::new(0), NULL, 0, shim_owner);
+    let caller = python.interpreter_frame(code, first_shim, 0, 0);
+    let shim = python.interpreter_frame(Remote::new(0), caller, 0, shim_owner);
+    let top = python.interpreter_frame(code, shim, 0, 0);
+    let mut is_settled = |top, data_stack: [u64; 2]| {
+        let thread = python.nested_thread(top, caller);
+        let TopFrame::CFrame(layout) = Python312::THREAD.top else { panic!("3.12 has C frames") };
+        python.set(thread, layout.frames_top, data_stack[0]);
+        python.set(thread, layout.frames_limit, data_stack[1]);
+        let walk = walk(&python, top);
+        is_settled::<Python312, _>(&python.memory, thread, &walk).expect("all can be read")
+    };
+    let nowhere = [1, 2];
+    assert!(is_settled(top, nowhere));
+    // What the pointer held before: the frame of an earlier call from elsewhere ...
+    assert!(!is_settled(caller, nowhere));
+    // ... or one that has been given back since.
+    assert!(!is_settled(top, [top.address(), top.address() + 0x100]));
+    assert!(is_settled(top, [top.address() + 8, top.address() + 0x100]));
+}
+
+#[test]
+fn in_311_a_chain_ends_with_an_entry_frame() {
+    let mut python = FakePython::<Python311>::new();
+    let Entry::Says(is_entry) = Python311::FRAME.entry else { panic!("frames of 3.11 say so") };
+    let outer = python.interpreter_frame(Remote::new(0x10), NULL, 0, 0);
+    let inner = python.interpreter_frame(Remote::new(0x10), outer, 0, 0);
+    assert!(!walk(&python, inner).is_whole);
+    python.memory.write(outer.address() + is_entry.offset() as u64, &[1]);
+    let found = walk(&python, inner);
+    assert!(found.is_whole);
+    assert_eq!(found.loop_caller, Some(NULL));
 }
 
 #[test]

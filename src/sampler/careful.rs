@@ -12,7 +12,7 @@ use crate::abi::Abi;
 use crate::memory::{Memory, Remote};
 use crate::process::stop::Stopper;
 use crate::python::code::{CodeCache, Place, Verified};
-use crate::python::frames::{Broken, Walk, walk_thread};
+use crate::python::frames::{Broken, Walk, is_settled, walk_thread};
 use crate::python::objects::Thread;
 use crate::python::threads::{ProcessRoots, ThreadInfo};
 use crate::stack::{FrameTable, Stack};
@@ -99,9 +99,14 @@ impl<A: Abi, M: Memory> Careful<A, M> {
         Ok(self.roots.gil_holders::<A, M>(&self.memory)?)
     }
 
-    fn walk_all(&mut self) -> Result<(), Broken> {
+    fn walk_all(&mut self) -> Result<(), Failure> {
         for (thread, walk) in self.threads.iter().zip(&mut self.walks) {
             walk_thread::<A, M>(&self.memory, thread.state, walk)?;
+            if !walk.is_whole
+                || !is_settled::<A, M>(&self.memory, thread.state, walk).map_err(Broken::from)?
+            {
+                return Err(Failure::Torn);
+            }
         }
         Ok(())
     }

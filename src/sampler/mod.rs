@@ -27,7 +27,7 @@ use crate::memory::prefetch::{Footprint, Prefetch, Side};
 use crate::memory::{Memory, Remote};
 use crate::profile::{Profile, StackId, Step};
 use crate::python::code::{CodeCache, Place, Verified};
-use crate::python::frames::{Broken, Frames, Walk, top_frame};
+use crate::python::frames::{Broken, Frames, Walk, is_settled, top_frame};
 use crate::python::objects::{Code, Frame, Thread};
 use crate::python::threads::{GilRef, ProcessRoots};
 
@@ -301,6 +301,9 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             return Ok(false);
         }
         if is_held {
+            if !self.is_settled(thread, self.prefetch.direct())? {
+                return Err(Unproven::Torn);
+            }
             self.sites.learn(&self.first);
         } else if !self.has_known_sites(thread, now) {
             self.confirm(thread, now)?;
@@ -347,7 +350,11 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             return Err(Unproven::Incomplete);
         }
         self.decide()?;
-        if !same_calls(&seen, &self.first) {
+        let is_settled = self.is_settled(thread, &self.prefetch.body())?;
+        if self.prefetch.misses() > 0 {
+            return Err(Unproven::Incomplete);
+        }
+        if !is_settled || !same_calls(&seen, &self.first) {
             return Err(Unproven::Torn);
         }
         if ran || self.holds_gil(thread)? {
@@ -357,6 +364,12 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         }
         let known = self.sites.contain_all(&self.first) && self.has_known_root(now);
         if known { Ok(()) } else { Err(Unproven::Torn) }
+    }
+
+    /// Whether a thread was not just entering the evaluation loop, when seen in
+    /// `memory` at the moment of the first chain.
+    fn is_settled(&self, thread: Remote<Thread>, memory: &impl Memory) -> Result<bool, Broken> {
+        Ok(is_settled::<A, _>(memory, thread, &self.before.walk)?)
     }
 
     /// Whether a thread held a GIL when everything was copied.
@@ -432,9 +445,11 @@ impl Chain {
         code: &mut CodeCache<A>,
         top: Remote<Frame>,
     ) -> Result<(), Unproven> {
-        self.walk.frames.clear();
-        self.walk.truncated = false;
-        A::Frames::walk(&prefetch.body(), top, &mut self.walk)?;
+        self.walk.begin(top);
+        A::Frames::walk(&prefetch.body(), &mut self.walk)?;
+        if !self.walk.is_whole {
+            return Err(Unproven::Torn);
+        }
         self.links.clear();
         let mut outcome = Ok(());
         for raw in &self.walk.frames {
