@@ -28,7 +28,8 @@ struct Case {
 
 type Test = fn(&Case) -> Outcome<String>;
 
-const TESTS: [(&str, Test); 12] = [
+const TESTS: [(&str, Test); 13] = [
+    ("loops of short calls, not stopped", loops_of_short_calls),
     ("busy program", busy_program),
     ("one sample", one_sample),
     ("without line numbers", without_line_numbers),
@@ -127,6 +128,26 @@ fn short_calls(case: &Case) -> Outcome<String> {
     target.close_stdin();
     target.end()?;
     Ok(words.join("; --threads: "))
+}
+
+/// The same, read while it runs, and as fast as possible: what was copied is seldom one
+/// moment's, and only that may be printed.
+fn loops_of_short_calls(case: &Case) -> Outcome<String> {
+    let mut words = Vec::new();
+    for script in ["loops.py", "hectic.py"] {
+        let mut target = Target::start(&case.interpreter, script, &[])?;
+        target.expect("ready")?;
+        let shape = Shape::of(script)?;
+        for pause in ["never", "auto"] {
+            let profile = profile(case, &target, &["-s", "0.7", "-r", "0", "--pause", pause])?;
+            shape.check(&profile)?;
+            expect(profile.total() > 100, || format!("{} samples", profile.total()))?;
+            words.push(format!("{script} {pause} {} samples", profile.total()));
+        }
+        target.close_stdin();
+        target.end()?;
+    }
+    Ok(words.join(", "))
 }
 
 fn one_sample(case: &Case) -> Outcome<String> {

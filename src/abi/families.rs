@@ -99,9 +99,10 @@ macro_rules! interpreter_layout {
 
 /// `PyFrameObject` of 2.7 to 3.10.
 macro_rules! heap_frame_layout {
-    ($layout:ident, unit: $unit:literal, line: $line:ident) => {
+    ($layout:ident, references: $($references:ident).+, unit: $unit:literal, line: $line:ident) => {
         HeapFrameLayout {
             size: offset_of!($layout::PyFrameObject, f_lineno) + size_of::<i32>(),
+            references: field!($layout::PyFrameObject, $($references).+),
             back: field!($layout::PyFrameObject, f_back),
             code: field!($layout::PyFrameObject, f_code),
             trace: field!($layout::PyFrameObject, f_trace),

@@ -147,6 +147,8 @@ pub struct GilLayout {
 pub struct HeapFrameLayout {
     /// Bytes of the struct up to the last field of interest.
     pub size: usize,
+    /// `ob_refcnt`: 0 in a frame that has been given back.
+    pub references: Field<Frame, i64>,
     /// `f_back`.
     pub back: Field<Frame, Remote<Frame>>,
     /// `f_code`.

@@ -27,7 +27,8 @@ impl Abi for Python27 {
 }
 
 impl HeapFrameAbi for Python27 {
-    const FRAME: HeapFrameLayout = heap_frame_layout!(layout, unit: 1, line: WhileTraced);
+    const FRAME: HeapFrameLayout =
+        heap_frame_layout!(layout, references: ob_refcnt, unit: 1, line: WhileTraced);
 }
 
 impl ByteStringAbi for Python27 {

@@ -27,7 +27,7 @@ impl Abi for Python38 {
 }
 
 impl HeapFrameAbi for Python38 {
-    const FRAME: HeapFrameLayout = heap_frame_layout!(layout, unit: 1, line: WhileTraced);
+    const FRAME: HeapFrameLayout = heap_frame_layout!(layout, references: ob_base.ob_base.ob_refcnt, unit: 1, line: WhileTraced);
 }
 
 impl UnicodeAbi for Python38 {

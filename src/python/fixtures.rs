@@ -165,6 +165,7 @@ impl<A: HeapFrameAbi> FakePython<A> {
         last: i32,
     ) -> Remote<Frame> {
         let frame = Remote::new(self.object(0));
+        self.set(frame, A::FRAME.references, 1);
         self.set(frame, A::FRAME.code, code.address());
         self.set(frame, A::FRAME.back, back.address());
         self.set_i32(frame, A::FRAME.last_instruction, last);

@@ -8,10 +8,58 @@ use crate::memory::{Fault, Memory, Remote};
 /// the stack is marked as cut off. Python's own default limit is 1,000.
 pub const MAX_DEPTH: usize = 16 * 1024;
 
-/// How a version links its frames: the walkers.
+/// Room for the part of a frame that is read, in bytes, of any version.
+const COPY: usize = 160;
+
+/// How a version links its frames.
 pub trait Frames<A> {
+    /// Bytes of a frame that are read.
+    const SIZE: usize;
+
+    /// Whether the outermost frame of a thread is called by a shim.
+    const SHIMS: bool;
+
+    /// What the first [`Frames::SIZE`] bytes of a frame say; `None` if there are fewer.
+    fn decode(frame: Remote<Frame>, copy: &[u8]) -> Option<Decoded>;
+
     /// Appends the frames from `walk.top` outwards, innermost first.
-    fn walk<M: Memory>(memory: &M, walk: &mut Walk) -> Result<(), Broken>;
+    ///
+    /// # Errors
+    /// If the chain leads to what cannot be read.
+    fn walk<M: Memory>(memory: &M, walk: &mut Walk) -> Result<(), Broken> {
+        const { assert!(Self::SIZE <= COPY) };
+        let mut frame = walk.top;
+        let mut steps = 0;
+        let mut copy = [0; COPY];
+        walk.is_whole = true; // A thread may have no frame at all.
+        while !frame.is_null() && walk.step(&mut steps) {
+            let copy = &mut copy[..Self::SIZE];
+            memory.read_into(frame.address(), copy)?;
+            let decoded = Self::decode(frame, copy).ok_or(Broken::NotAFrame(frame.address()))?;
+            walk.is_whole = decoded.begins;
+            if decoded.begins && walk.loop_caller.is_none() {
+                walk.loop_caller = Some(decoded.caller);
+            }
+            walk.frames.extend(decoded.raw);
+            frame = decoded.caller;
+        }
+        walk.is_whole |= walk.truncated;
+        Ok(())
+    }
+}
+
+/// What the bytes of a frame say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decoded {
+    /// The frame; `None` for a shim, which runs no Python code.
+    pub raw: Option<RawFrame>,
+    /// The frame that called it, null for the outermost.
+    pub caller: Remote<Frame>,
+    /// Whether a call of the evaluation loop begins here, as far as the frame tells:
+    /// only such a frame can be the outermost.
+    pub begins: bool,
+    /// Whether it exists, as far as it tells: what it lies in may be used again.
+    pub is_alive: bool,
 }
 
 /// One frame: a code object and a place in it.
@@ -19,6 +67,8 @@ pub trait Frames<A> {
 pub struct RawFrame {
     /// The frame itself.
     pub frame: Remote<Frame>,
+    /// What it is linked to: the frame that called it, or a shim between them.
+    pub caller: Remote<Frame>,
     /// The code object that runs, or is taken to.
     pub code: Remote<Code>,
     /// Where in it.
@@ -101,7 +151,30 @@ pub enum Broken {
     NotText(u64),
 }
 
+/// The addresses of the words that lead to the innermost frame of a thread, the last
+/// of which points to it.
+///
+/// # Errors
+/// If they cannot be read.
+pub fn path_to_top<A: Abi, M: Memory>(
+    memory: &M,
+    thread: Remote<Thread>,
+) -> Result<Vec<u64>, Fault> {
+    let at = |base: u64, offset: usize| base.wrapping_add(offset as u64);
+    Ok(match A::THREAD.top {
+        TopFrame::Direct(field) => vec![at(thread.address(), field.offset())],
+        TopFrame::CFrame(layout) => {
+            let newest = memory.field(thread, layout.newest)?;
+            let first = at(thread.address(), layout.newest.offset());
+            vec![first, at(newest.address(), layout.current.offset())]
+        }
+    })
+}
+
 /// The innermost frame of a thread; null when it runs no Python code.
+///
+/// # Errors
+/// If it cannot be read.
 pub fn top_frame<A: Abi, M: Memory>(
     memory: &M,
     thread: Remote<Thread>,

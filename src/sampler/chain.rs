@@ -22,6 +22,8 @@ use crate::python::frames::Position;
 pub struct Link {
     /// The address of the frame.
     pub frame: u64,
+    /// What it is linked to: the frame of its caller, or a shim between them.
+    pub caller: u64,
     /// The code object that it runs, by address.
     pub address: u64,
     /// The same, by identity.
@@ -55,7 +57,7 @@ struct Trial {
 
 /// A call is believed after so many second looks that were the same, if they were
 /// not much rarer than those that were not. A mixture of two calls may also be met
-/// twice, by chance; that is a hundred times rarer.
+/// twice, by chance; that is rarer by far.
 const SAME_LOOKS: u32 = 3;
 const LOOKS_FOR_ONE: u32 = 10;
 
@@ -104,32 +106,24 @@ impl CallSites {
         self.roots.extend(chain.last().map(|root| root.code));
     }
 
-    /// Takes note that a chain is about to be looked at a second time.
-    pub fn doubt(&mut self, chain: &[Link]) {
+    /// Takes note of a second look at a call, and whether it was the same.
+    pub fn note_look(&mut self, caller: &Link, callee: &Link, same: bool) {
         self.bound();
-        for pair in chain.windows(2) {
-            let call = call(&pair[1], &pair[0]);
-            if !self.known.contains(&call) {
-                self.doubtful.entry(call).or_default().looks += 1;
-            }
+        let call = call(caller, callee);
+        let trial = self.doubtful.entry(call).or_default();
+        trial.looks += 1;
+        trial.same += u32::from(same);
+        if trial.same >= SAME_LOOKS && trial.looks <= trial.same * LOOKS_FOR_ONE {
+            self.doubtful.remove(&call);
+            self.known.insert(call);
         }
     }
 
-    /// Learns from a chain that was the same twice while its thread ran.
-    pub fn learn_if_steady(&mut self, chain: &[Link], now: Instant) {
-        for pair in chain.windows(2) {
-            let call = call(&pair[1], &pair[0]);
-            let Some(trial) = self.doubtful.get_mut(&call) else { continue };
-            trial.same += 1;
-            if trial.same >= SAME_LOOKS && trial.looks <= trial.same * LOOKS_FOR_ONE {
-                self.doubtful.remove(&call);
-                self.known.insert(call);
-            }
-        }
-        if self.contain_all(chain) {
-            chain.windows(2).for_each(|pair| self.note_callee(&pair[0]));
-            self.learn_root(chain, now);
-        }
+    /// Learns what stacks begin with, from one all of whose calls are known and whose
+    /// root was looked at a second time.
+    pub fn note_root(&mut self, chain: &[Link], now: Instant) {
+        chain.windows(2).for_each(|pair| self.note_callee(&pair[0]));
+        self.learn_root(chain, now);
     }
 
     /// A function that nobody calls is a root; of another only a certain frame is.
@@ -198,7 +192,9 @@ pub fn same_calls(one: &[Link], other: &[Link]) -> bool {
     }
 }
 
-fn position(chain: &[Link], frame: u64) -> Option<usize> {
+/// Where a frame stands in a chain.
+#[must_use]
+pub fn position(chain: &[Link], frame: u64) -> Option<usize> {
     chain.iter().position(|link| link.frame == frame)
 }
 
@@ -239,6 +235,7 @@ mod tests {
             .iter()
             .map(|&(frame, code, offset)| Link {
                 frame,
+                caller: 0,
                 address: u64::from(code),
                 code: CodeId::for_tests(code),
                 position: Position::Instruction(offset),
@@ -298,11 +295,20 @@ mod tests {
         assert_eq!(decide(&[], &[], &CallSites::default()), Some(&[][..]));
     }
 
-    /// Looks at a chain twice, so many times.
+    /// Looks at each call of a chain a second time, so many times.
+    fn look(sites: &mut CallSites, chain: &[Link], times: u32, same: bool) {
+        for pair in chain.windows(2) {
+            (0..times).for_each(|_| sites.note_look(&pair[1], &pair[0], same));
+        }
+    }
+
+    /// The same, and at its root, and all was as before.
     fn steady(sites: &mut CallSites, chain: &[Link], times: u32, now: Instant) {
         for _ in 0..times {
-            sites.doubt(chain);
-            sites.learn_if_steady(chain, now);
+            look(sites, chain, 1, true);
+            if sites.contain_all(chain) {
+                sites.note_root(chain, now);
+            }
         }
     }
 
@@ -323,8 +329,8 @@ mod tests {
         let mixture = chain(&[(3, 30, 7), (2, 20, 5)]);
         let mut sites = CallSites::default();
         for _ in 0..SAME_LOOKS + 2 {
-            (0..100).for_each(|_| sites.doubt(&mixture));
-            sites.learn_if_steady(&mixture, Instant::now());
+            look(&mut sites, &mixture, 100, false);
+            look(&mut sites, &mixture, 1, true);
         }
         assert!(!sites.contain_all(&mixture));
     }

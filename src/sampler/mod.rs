@@ -8,6 +8,8 @@
 
 pub mod careful;
 pub mod chain;
+mod confirm;
+mod glance;
 pub mod pause;
 mod pending;
 pub mod thread_ids;
@@ -18,7 +20,8 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::FxBuildHasher;
 
-use self::chain::{CallSites, Link, decide, same_calls};
+use self::chain::{CallSites, Link, decide};
+use self::glance::Glance;
 use self::pending::{Pending, Sample};
 use self::witness::Disagreement;
 use crate::abi::Abi;
@@ -27,12 +30,15 @@ use crate::memory::prefetch::{Footprint, Prefetch, Side};
 use crate::memory::{Memory, Remote};
 use crate::profile::{Profile, StackId, Step};
 use crate::python::code::{CodeCache, Place, Verified};
-use crate::python::frames::{Broken, Frames, Walk, is_settled, top_frame};
+use crate::python::frames::{Broken, Frames, Walk, top_frame};
 use crate::python::objects::{Code, Frame, Thread};
 use crate::python::threads::{GilRef, ProcessRoots};
 
 /// How often a tick is tried before it counts as torn.
 const ATTEMPTS: usize = 6;
+
+/// A glance at a call that takes this long was interrupted.
+const LONG_GLANCE: Duration = Duration::from_micros(8);
 
 /// How long the list of GILs is taken to stay the same. A subinterpreter that
 /// is younger is not sampled yet.
@@ -54,6 +60,9 @@ pub struct Engine<A, M> {
     /// The stack under proof.
     first: Vec<Link>,
     young: Vec<Remote<Code>>,
+    glance: Glance,
+    /// For one glance: the frames that the thread may be in.
+    tops: Vec<u64>,
 }
 
 /// A chain under construction.
@@ -125,6 +134,8 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             after: Chain::default(),
             first: Vec::new(),
             young: Vec::new(),
+            glance: Glance::new(LONG_GLANCE),
+            tops: Vec::new(),
         }
     }
 
@@ -337,41 +348,6 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         self.before.walk.truncated || self.sites.has_root_of(&self.first, now)
     }
 
-    /// Looks a second time at a stack with unknown calls. One that has not changed
-    /// is believed at once if its thread did not hold the GIL; otherwise, when it
-    /// has been steady often enough.
-    fn confirm(&mut self, thread: Remote<Thread>, now: Instant) -> Result<(), Unproven> {
-        let seen = std::mem::take(&mut self.first);
-        let ran = self.holds_gil(thread)?;
-        self.sites.doubt(&seen);
-        self.prefetch.fetch()?;
-        self.read_chains(thread).map_err(|_| Unproven::Torn)?;
-        if self.prefetch.misses() > 0 {
-            return Err(Unproven::Incomplete);
-        }
-        self.decide()?;
-        let is_settled = self.is_settled(thread, &self.prefetch.body())?;
-        if self.prefetch.misses() > 0 {
-            return Err(Unproven::Incomplete);
-        }
-        if !is_settled || !same_calls(&seen, &self.first) {
-            return Err(Unproven::Torn);
-        }
-        if ran || self.holds_gil(thread)? {
-            self.sites.learn_if_steady(&self.first, now);
-        } else {
-            self.sites.learn(&self.first);
-        }
-        let known = self.sites.contain_all(&self.first) && self.has_known_root(now);
-        if known { Ok(()) } else { Err(Unproven::Torn) }
-    }
-
-    /// Whether a thread was not just entering the evaluation loop, when seen in
-    /// `memory` at the moment of the first chain.
-    fn is_settled(&self, thread: Remote<Thread>, memory: &impl Memory) -> Result<bool, Broken> {
-        Ok(is_settled::<A, _>(memory, thread, &self.before.walk)?)
-    }
-
     /// Whether a thread held a GIL when everything was copied.
     fn holds_gil(&self, thread: Remote<Thread>) -> Result<bool, Broken> {
         Ok(self.holders_of_fetch()?.contains(&thread))
@@ -465,6 +441,7 @@ impl Chain {
             };
             self.links.push(Link {
                 frame: raw.frame.address(),
+                caller: raw.caller.address(),
                 address: raw.code.address(),
                 code: id,
                 position: raw.position,

@@ -1,0 +1,100 @@
+//! Stacks with a call that is not known yet: what else can be asked of a thread that
+//! is not stopped.
+
+use std::time::Instant;
+
+use super::chain::{Link, position, same_calls};
+use super::glance::Top;
+use super::{Chain, Engine, Unproven};
+use crate::abi::Abi;
+use crate::memory::prefetch::Side;
+use crate::memory::{Memory, Remote};
+use crate::python::frames::{Broken, is_settled, path_to_top};
+use crate::python::objects::Thread;
+
+/// How many calls of one stack are looked at a second time at once.
+const GLANCES: usize = 32;
+
+impl<A: Abi, M: Memory> Engine<A, M> {
+    /// Looks a second time at a stack with unknown calls or an unknown root. If its
+    /// thread did not hold the GIL, the stack is believed at once when it is the same;
+    /// otherwise each call is, when it has been the same often enough.
+    pub(super) fn confirm(&mut self, thread: Remote<Thread>, now: Instant) -> Result<(), Unproven> {
+        if self.holds_gil(thread)? {
+            self.glance_at_calls(thread, now)?;
+        } else {
+            self.look_again(thread)?;
+        }
+        let known = self.sites.contain_all(&self.first) && self.has_known_root(now);
+        if known { Ok(()) } else { Err(Unproven::Torn) }
+    }
+
+    /// Fetches the stack of a thread that rests once more.
+    fn look_again(&mut self, thread: Remote<Thread>) -> Result<(), Unproven> {
+        let seen = std::mem::take(&mut self.first);
+        self.prefetch.fetch()?;
+        self.read_chains(thread).map_err(|_| Unproven::Torn)?;
+        self.decide()?;
+        let is_settled = self.is_settled(thread, &self.prefetch.body())?;
+        if self.prefetch.misses() > 0 {
+            return Err(Unproven::Incomplete);
+        }
+        if !is_settled || !same_calls(&seen, &self.first) || self.holds_gil(thread)? {
+            return Err(Unproven::Torn);
+        }
+        self.sites.learn(&self.first);
+        Ok(())
+    }
+
+    /// Looks at each unknown call of the stack by itself, while the thread runs.
+    fn glance_at_calls(&mut self, thread: Remote<Thread>, now: Instant) -> Result<(), Unproven> {
+        if !self.is_settled(thread, self.prefetch.direct())? {
+            return Err(Unproven::Torn);
+        }
+        let path = path_to_top::<A, _>(&self.prefetch.roots(Side::Before), thread)?;
+        let memory = self.prefetch.direct();
+        let mut glances = 0;
+        for (index, pair) in self.first.windows(2).enumerate() {
+            let [callee, caller] = pair else { continue };
+            if self.sites.contains(caller, callee) || glances == GLANCES {
+                continue;
+            }
+            glances += 1;
+            tops_above(&[&self.before, &self.after], callee, &mut self.tops);
+            let top = Top { path: &path, candidates: &self.tops };
+            let seen = self.glance.sees_call::<A, _>(memory, &top, caller, callee, index == 0);
+            if let Some(same) = seen {
+                self.sites.note_look(caller, callee, same);
+            }
+        }
+        let Some(root) = self.first.last() else { return Ok(()) };
+        if self.sites.contain_all(&self.first) && !self.has_known_root(now) {
+            tops_above(&[&self.before, &self.after], root, &mut self.tops);
+            let top = Top { path: &path, candidates: &self.tops };
+            if self.glance.sees_root::<A, _>(memory, &top, root) == Some(true) {
+                self.sites.note_root(&self.first, now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a thread was not just entering the evaluation loop, when seen in
+    /// `memory` at the moment of the first chain.
+    pub(super) fn is_settled(
+        &self,
+        thread: Remote<Thread>,
+        memory: &impl Memory,
+    ) -> Result<bool, Broken> {
+        Ok(is_settled::<A, _>(memory, thread, &self.before.walk)?)
+    }
+}
+
+/// The frames that a thread may be in while `frame` is on its stack: those above it in
+/// the chains, and itself.
+fn tops_above(chains: &[&Chain], frame: &Link, tops: &mut Vec<u64>) {
+    tops.clear();
+    for chain in chains {
+        let above = position(&chain.links, frame.frame).map_or(0, |at| at + 1);
+        tops.extend(chain.links.iter().take(above).map(|link| link.frame));
+    }
+}

@@ -1,0 +1,280 @@
+//! A second, short look at one call of a stack.
+//!
+//! A fetch of everything takes some microseconds. In that time a short function can
+//! return, its caller call another one, and come back to it: a top-frame pointer that is
+//! the same before and after does not prove then that a caller and a callee were copied
+//! at one moment. In a loop that takes as long as a fetch this happens again and again.
+//!
+//! So before a call is believed, its two frames alone are read once more, between two
+//! reads of the pointer, within a fraction of a microsecond. Frames that lie side by
+//! side are copied together; otherwise the caller is read before and after the callee.
+
+use std::time::{Duration, Instant};
+
+use super::chain::Link;
+use crate::abi::Abi;
+use crate::memory::{Memory, Remote, Span};
+use crate::python::frames::{Decoded, Frames};
+
+/// Frames within so many bytes are copied as one.
+const NEAR: u64 = 1024;
+
+/// The frame that a thread is in while it makes a call.
+pub struct Top<'a> {
+    /// The words that lead to it ([`crate::python::frames::path_to_top`]).
+    pub path: &'a [u64],
+    /// The frames that it may be.
+    pub candidates: &'a [u64],
+}
+
+/// Reads a few places in one system call.
+#[derive(Debug)]
+pub struct Glance {
+    too_long: Duration,
+    spans: Vec<Span>,
+    bytes: Vec<u8>,
+}
+
+impl Glance {
+    /// A look that takes `too_long` proves nothing.
+    pub fn new(too_long: Duration) -> Self {
+        Self { too_long, spans: Vec::new(), bytes: Vec::new() }
+    }
+
+    /// Whether `caller` stands on its call of `callee`. The innermost frame of a stack
+    /// (`is_leaf`) may have moved on. `None` if that cannot be told.
+    pub fn sees_call<A: Abi, M: Memory>(
+        &mut self,
+        memory: &M,
+        top: &Top<'_>,
+        caller: &Link,
+        callee: &Link,
+        is_leaf: bool,
+    ) -> Option<bool> {
+        let shim = (callee.caller != caller.frame).then_some(callee.caller);
+        self.begin(top);
+        if caller.frame.abs_diff(callee.frame) <= NEAR {
+            self.add_frames::<A>(caller.frame.min(callee.frame), caller.frame.max(callee.frame));
+            shim.into_iter().for_each(|shim| self.add_frames::<A>(shim, shim));
+        } else {
+            for frame in [Some(caller.frame), Some(callee.frame), shim, Some(caller.frame)] {
+                frame.into_iter().for_each(|frame| self.add_frames::<A>(frame, frame));
+            }
+        }
+        self.read(memory, top)?;
+        let is_linked = |decoded: &Decoded| decoded.caller.address() == callee.caller;
+        let leads_on =
+            |decoded: &Decoded| decoded.raw.is_none() && decoded.caller.address() == caller.frame;
+        let same = self.all::<A>(caller.frame, |decoded| is_still(decoded, caller, false))
+            && self.all::<A>(callee.frame, |decoded| {
+                is_linked(decoded) && is_still(decoded, callee, is_leaf)
+            })
+            && shim.is_none_or(|shim| self.all::<A>(shim, leads_on));
+        Some(same && self.is_in(top))
+    }
+
+    /// Whether `root` is the outermost frame. `None` if that cannot be told.
+    pub fn sees_root<A: Abi, M: Memory>(
+        &mut self,
+        memory: &M,
+        top: &Top<'_>,
+        root: &Link,
+    ) -> Option<bool> {
+        self.begin(top);
+        self.add_frames::<A>(root.frame, root.frame);
+        self.read(memory, top)?;
+        let is_outermost = |decoded: &Decoded| {
+            decoded.caller.address() == root.caller
+                && decoded.caller.is_null() != A::Frames::SHIMS
+                && is_still(decoded, root, true)
+        };
+        Some(self.all::<A>(root.frame, is_outermost) && self.is_in(top))
+    }
+
+    /// Begins with the path to the top.
+    fn begin(&mut self, top: &Top<'_>) {
+        self.spans.clear();
+        self.spans.extend(top.path.iter().map(|address| Span { address: *address, length: 8 }));
+    }
+
+    /// Adds the frames from the one at `low` to the one at `high`.
+    fn add_frames<A: Abi>(&mut self, low: u64, high: u64) {
+        let length = (high - low) as usize + A::Frames::SIZE;
+        self.spans.push(Span { address: low, length });
+    }
+
+    /// Ends with the path to the top, and reads it all.
+    fn read<M: Memory>(&mut self, memory: &M, top: &Top<'_>) -> Option<()> {
+        self.spans.extend(top.path.iter().map(|address| Span { address: *address, length: 8 }));
+        let length = self.spans.iter().map(|span| span.length).sum();
+        self.bytes.resize(length, 0);
+        let start = Instant::now();
+        let read = memory.read_spans(&self.spans, &mut self.bytes).ok()?;
+        (read == length && start.elapsed() < self.too_long).then_some(())
+    }
+
+    /// Whether every copy of a frame is as it should be.
+    fn all<A: Abi>(&self, frame: u64, is_good: impl Fn(&Decoded) -> bool) -> bool {
+        let mut rest = &self.bytes[..];
+        self.spans.iter().all(|span| {
+            let (bytes, after) = rest.split_at(span.length.min(rest.len()));
+            rest = after;
+            let inside = frame.checked_sub(span.address).and_then(|at| usize::try_from(at).ok());
+            let copy = inside.and_then(|at| bytes.get(at..)?.get(..A::Frames::SIZE));
+            let decoded = copy.map(|copy| A::Frames::decode(Remote::new(frame), copy));
+            decoded.is_none_or(|decoded| decoded.is_some_and(|decoded| is_good(&decoded)))
+        })
+    }
+
+    /// Whether the thread was in one of the candidates, before and after.
+    fn is_in(&self, top: &Top<'_>) -> bool {
+        let length = top.path.len() * 8;
+        let before = self.bytes.get(..length);
+        let after = self.bytes.len().checked_sub(length).and_then(|at| self.bytes.get(at..));
+        let pointer = before.and_then(|words| words.last_chunk().copied()).map(u64::from_ne_bytes);
+        before == after && pointer.is_some_and(|pointer| top.candidates.contains(&pointer))
+    }
+}
+
+/// Whether a frame is what it was, and where, unless it may have moved on.
+fn is_still(decoded: &Decoded, link: &Link, may_move: bool) -> bool {
+    decoded.is_alive
+        && decoded.raw.is_some_and(|raw| {
+            raw.code.address() == link.address && (may_move || raw.position == link.position)
+        })
+}
+
+#[cfg(all(test, feature = "py27", feature = "py36", feature = "py310"))]
+#[cfg(all(feature = "py311", feature = "py312", feature = "py314"))]
+mod tests {
+    use super::*;
+    use crate::abi::{HeapFrameAbi, InterpreterFrameAbi, Python36, Python314};
+    use crate::python::code::CodeId;
+    use crate::python::fixtures::FakePython;
+    use crate::python::frames::Position;
+    use crate::python::objects::{Code, Frame};
+
+    const CALLER: Remote<Code> = Remote::new(0x10);
+    const CALLEE: Remote<Code> = Remote::new(0x20);
+    const NULL: Remote<Frame> = Remote::new(0);
+
+    fn link(code: Remote<Code>, frame: Remote<Frame>, caller: Remote<Frame>, at: i32) -> Link {
+        Link {
+            frame: frame.address(),
+            caller: caller.address(),
+            address: code.address(),
+            code: CodeId::for_tests(0),
+            position: Position::Instruction(at),
+        }
+    }
+
+    /// A process of 3.6 in which a function calls another, and what is known of it.
+    struct Call {
+        python: FakePython<Python36>,
+        caller: Link,
+        callee: Link,
+        pointer: u64,
+    }
+
+    impl Call {
+        fn new() -> Self {
+            let mut python = FakePython::<Python36>::new();
+            let outer = python.heap_frame(CALLER, NULL, 6);
+            let inner = python.heap_frame(CALLEE, outer, 2);
+            let pointer = python.object(0);
+            python.memory.write_word(pointer, inner.address());
+            let (caller, callee) = (link(CALLER, outer, NULL, 6), link(CALLEE, inner, outer, 2));
+            Self { python, caller, callee, pointer }
+        }
+
+        fn is_seen(&self, is_leaf: bool) -> Option<bool> {
+            let top = Top { path: &[self.pointer], candidates: &[self.callee.frame] };
+            Glance::new(Duration::MAX).sees_call::<Python36, _>(
+                &self.python.memory,
+                &top,
+                &self.caller,
+                &self.callee,
+                is_leaf,
+            )
+        }
+    }
+
+    #[test]
+    fn a_call_that_stands_is_seen() {
+        let mut call = Call::new();
+        assert_eq!(call.is_seen(false), Some(true));
+        call.python.set_i32(Remote::new(call.callee.frame), Python36::FRAME.last_instruction, 4);
+        assert_eq!(call.is_seen(true), Some(true), "the innermost frame may move on");
+        assert_eq!(call.is_seen(false), Some(false));
+    }
+
+    #[test]
+    fn a_caller_that_has_moved_on_is_told() {
+        let mut call = Call::new();
+        call.python.set_i32(Remote::new(call.caller.frame), Python36::FRAME.last_instruction, 8);
+        assert_eq!(call.is_seen(true), Some(false));
+    }
+
+    #[test]
+    fn a_callee_that_is_dead_or_called_by_another_is_told() {
+        let mut call = Call::new();
+        let callee = Remote::new(call.callee.frame);
+        call.python.set(callee, Python36::FRAME.references, 0);
+        assert_eq!(call.is_seen(true), Some(false));
+        call.python.set(callee, Python36::FRAME.references, 1);
+        assert_eq!(call.is_seen(true), Some(true));
+        call.python.set(callee, Python36::FRAME.back, call.pointer);
+        assert_eq!(call.is_seen(true), Some(false));
+    }
+
+    #[test]
+    fn a_thread_that_has_left_the_callee_is_told() {
+        let mut call = Call::new();
+        call.python.memory.write_word(call.pointer, call.caller.frame);
+        assert_eq!(call.is_seen(true), Some(false));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_no_answer() {
+        let mut call = Call::new();
+        call.caller.frame = 0xdead_0000;
+        assert_eq!(call.is_seen(true), None);
+    }
+
+    #[test]
+    fn the_root_has_no_caller() {
+        let call = Call::new();
+        let top = Top { path: &[call.pointer], candidates: &[call.callee.frame] };
+        let mut sees_root = |root: &Link| {
+            Glance::new(Duration::MAX).sees_root::<Python36, _>(&call.python.memory, &top, root)
+        };
+        assert_eq!(sees_root(&call.caller), Some(true));
+        assert_eq!(sees_root(&call.callee), Some(false));
+    }
+
+    #[test]
+    fn a_shim_between_two_frames_must_lead_from_one_to_the_other() {
+        let mut python = FakePython::<Python314>::new();
+        let (shim_owner, nothing) = (Python314::FRAME.first_shim_owner, Remote::new(0));
+        let outer = python.interpreter_frame(CALLER, NULL, 6, 0);
+        let shim = python.interpreter_frame(nothing, outer, 0, shim_owner);
+        let elsewhere = python.interpreter_frame(nothing, NULL, 0, shim_owner);
+        let pointer = python.object(0);
+        let caller = link(CALLER, outer, NULL, 6);
+        let mut is_seen = |shim| {
+            let inner = python.interpreter_frame(CALLEE, shim, 2, 0);
+            python.memory.write_word(pointer, inner.address());
+            let top = Top { path: &[pointer], candidates: &[inner.address()] };
+            let callee = link(CALLEE, inner, shim, 2);
+            Glance::new(Duration::MAX).sees_call::<Python314, _>(
+                &python.memory,
+                &top,
+                &caller,
+                &callee,
+                true,
+            )
+        };
+        assert_eq!(is_seen(shim), Some(true));
+        assert_eq!(is_seen(elsewhere), Some(false));
+    }
+}
