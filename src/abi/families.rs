@@ -118,7 +118,7 @@ macro_rules! heap_frame_layout {
 /// its chain is made of.
 macro_rules! interpreter_frame_layout {
     ($layout:ident, code: $code:expr, tag: $tag:expr, instruction: $instruction:ident,
-     shim: $shim:expr, entry: $entry:expr) => {
+     shim: $shim:expr, entry: $entry:expr, stack_top: $stack_top:expr) => {
         InterpreterFrameLayout {
             size: offset_of!($layout::_PyInterpreterFrame, localsplus),
             previous: field!($layout::_PyInterpreterFrame, previous),
@@ -129,6 +129,7 @@ macro_rules! interpreter_frame_layout {
             generator_owner: $layout::FRAME_OWNED_BY_GENERATOR as u8,
             first_shim_owner: $shim as u8,
             entry: $entry,
+            stack_top: $stack_top,
             first_instruction: offset_of!($layout::PyCodeObject, co_code_adaptive),
         }
     };

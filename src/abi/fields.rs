@@ -206,6 +206,9 @@ pub struct InterpreterFrameLayout {
     pub first_shim_owner: u8,
     /// How the first frame of a call of the evaluation loop is told.
     pub entry: Entry,
+    /// `stacktop` (3.11 to 3.13): -1 in a frame whose own instructions are executed,
+    /// not in one that has called a Python function in the same loop.
+    pub stack_top: Option<Field<Frame, i32>>,
     /// Offset of `co_code_adaptive`, the first instruction, in the code object.
     pub first_instruction: usize,
 }

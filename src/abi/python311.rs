@@ -40,7 +40,8 @@ impl InterpreterFrameAbi for Python311 {
         tag: 0,
         instruction: prev_instr,
         shim: layout::FRAME_OWNED_BY_FRAME_OBJECT + 1,
-        entry: Entry::Says(field!(layout::_PyInterpreterFrame, is_entry))
+        entry: Entry::Says(field!(layout::_PyInterpreterFrame, is_entry)),
+        stack_top: Some(field!(layout::_PyInterpreterFrame, stacktop))
     );
 }
 

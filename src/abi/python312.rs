@@ -40,7 +40,8 @@ impl InterpreterFrameAbi for Python312 {
         tag: 0,
         instruction: prev_instr,
         shim: layout::FRAME_OWNED_BY_CSTACK,
-        entry: Entry::AboveShim
+        entry: Entry::AboveShim,
+        stack_top: Some(field!(layout::_PyInterpreterFrame, stacktop))
     );
 }
 

@@ -44,7 +44,8 @@ impl InterpreterFrameAbi for Python313 {
         tag: 0,
         instruction: instr_ptr,
         shim: layout::FRAME_OWNED_BY_CSTACK,
-        entry: Entry::AboveShim
+        entry: Entry::AboveShim,
+        stack_top: Some(field!(layout::_PyInterpreterFrame, stacktop))
     );
 }
 

@@ -44,7 +44,8 @@ impl InterpreterFrameAbi for Python314 {
         tag: layout::Py_TAG_BITS,
         instruction: instr_ptr,
         shim: layout::FRAME_OWNED_BY_INTERPRETER,
-        entry: Entry::AboveShim
+        entry: Entry::AboveShim,
+        stack_top: None
     );
 }
 

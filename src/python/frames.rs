@@ -19,6 +19,9 @@ pub trait Frames<A> {
     /// Whether the outermost frame of a thread is called by a shim.
     const SHIMS: bool;
 
+    /// Whether two copied frames tell if one is under way in the other.
+    const TELLS_LIFE: bool;
+
     /// What the first [`Frames::SIZE`] bytes of a frame say; `None` if there are fewer.
     fn decode(frame: Remote<Frame>, copy: &[u8]) -> Option<Decoded>;
 
@@ -76,6 +79,21 @@ pub struct RawFrame {
     /// Whether the frame may still be in the making: it is one only if the
     /// position has reached the code's first traceable instruction.
     pub may_be_incomplete: bool,
+    /// Whether the loop that executes its caller called it, if that is linked to it
+    /// directly.
+    pub is_called_by_loop: bool,
+    /// Whether it says that its own instructions are executed: no frame that its loop
+    /// has called is under way. Not every version tells.
+    pub runs: bool,
+}
+
+impl RawFrame {
+    /// Whether this frame, as it was copied, is not under way in the copy of the frame
+    /// that it is linked to.
+    #[must_use]
+    pub fn has_left(&self, caller: &Self) -> bool {
+        self.is_called_by_loop && self.caller == caller.frame && caller.runs
+    }
 }
 
 /// A place in a code object.

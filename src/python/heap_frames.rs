@@ -15,6 +15,7 @@ pub enum HeapFrames {}
 impl<A: HeapFrameAbi> Frames<A> for HeapFrames {
     const SIZE: usize = A::FRAME.size;
     const SHIMS: bool = false;
+    const TELLS_LIFE: bool = true;
 
     fn decode(frame: Remote<Frame>, copy: &[u8]) -> Option<Decoded> {
         let layout = A::FRAME;
@@ -31,7 +32,15 @@ impl<A: HeapFrameAbi> Frames<A> for HeapFrames {
         };
         let code = layout.code.of(copy)?;
         let caller = layout.back.of(copy)?;
-        let raw = RawFrame { frame, caller, code, position, may_be_incomplete: false };
+        let raw = RawFrame {
+            frame,
+            caller,
+            code,
+            position,
+            may_be_incomplete: false,
+            is_called_by_loop: false,
+            runs: false,
+        };
         // Each frame may be the first of a call of the loop, and mostly is.
         let is_alive = layout.references.of(copy)? > 0;
         Some(Decoded { raw: Some(raw), caller, begins: true, is_alive })

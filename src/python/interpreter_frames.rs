@@ -17,6 +17,7 @@ pub enum InterpreterFrames {}
 impl<A: InterpreterFrameAbi> Frames<A> for InterpreterFrames {
     const SIZE: usize = A::FRAME.size;
     const SHIMS: bool = matches!(A::FRAME.entry, Entry::AboveShim);
+    const TELLS_LIFE: bool = A::FRAME.stack_top.is_some();
 
     fn decode(frame: Remote<Frame>, copy: &[u8]) -> Option<Decoded> {
         let layout = A::FRAME;
@@ -31,16 +32,24 @@ impl<A: InterpreterFrameAbi> Frames<A> for InterpreterFrames {
         // Outside the 2 GiB that a code object can span, the pointer belongs to
         // another code object: such a frame is in the making.
         let offset = i32::try_from(distance).unwrap_or(i32::MIN);
+        let begins = match layout.entry {
+            Entry::Says(field) => field.of(copy)? != 0,
+            Entry::AboveShim => false,
+        };
+        let is_generator = owner == layout.generator_owner;
+        let runs = match layout.stack_top {
+            Some(field) => field.of(copy)? == -1,
+            None => false,
+        };
         let raw = RawFrame {
             frame,
             caller,
             code: Remote::new(code),
             position: Position::Instruction(offset),
-            may_be_incomplete: owner != layout.generator_owner,
-        };
-        let begins = match layout.entry {
-            Entry::Says(field) => field.of(copy)? != 0,
-            Entry::AboveShim => false,
+            may_be_incomplete: !is_generator,
+            // `throw` links a generator to a caller that is in C code.
+            is_called_by_loop: !begins && !is_generator,
+            runs,
         };
         Some(Decoded { raw: Some(raw), caller, begins, is_alive: true })
     }

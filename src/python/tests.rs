@@ -243,6 +243,24 @@ fn a_c_frame_that_is_not_filled_yet_is_told() {
 }
 
 #[test]
+fn in_312_a_frame_that_runs_has_no_callee_in_its_loop() {
+    let mut python = FakePython::<Python312>::new();
+    let field = Python312::FRAME.stack_top.expect("3.12 has the field");
+    let generator = Python312::FRAME.generator_owner;
+    let outer = python.interpreter_frame(Remote::new(0x10), NULL, 0, 0);
+    let inner = python.interpreter_frame(Remote::new(0x10), outer, 0, 0);
+    let generator = python.interpreter_frame(Remote::new(0x10), outer, 0, generator);
+    let mut has_left = |inner, stack_top| {
+        python.set_i32(outer, field, stack_top);
+        let frames = walk(&python, inner).frames;
+        frames[0].has_left(&frames[1])
+    };
+    assert!(has_left(inner, -1));
+    assert!(!has_left(inner, 2));
+    assert!(!has_left(generator, -1), "throw links it to a caller that runs");
+}
+
+#[test]
 fn in_311_a_chain_ends_with_an_entry_frame() {
     let mut python = FakePython::<Python311>::new();
     let Entry::Says(is_entry) = Python311::FRAME.entry else { panic!("frames of 3.11 say so") };

@@ -24,6 +24,8 @@ pub struct Link {
     pub frame: u64,
     /// What it is linked to: the frame of its caller, or a shim between them.
     pub caller: u64,
+    /// Whether its caller's own evaluation loop called it.
+    pub is_called_by_loop: bool,
     /// The code object that it runs, by address.
     pub address: u64,
     /// The same, by identity.
@@ -55,11 +57,16 @@ struct Trial {
     same: u32,
 }
 
-/// A call is believed after so many second looks that were the same, if they were
-/// not much rarer than those that were not. A mixture of two calls may also be met
-/// twice, by chance; that is rarer by far.
-const SAME_LOOKS: u32 = 3;
-const LOOKS_FOR_ONE: u32 = 10;
+/// A call is believed after so many second looks that were the same, if that were at
+/// least three of four.
+const SAME_LOOKS: u32 = 6;
+
+/// A call that is over sooner than a look is believed after so many looks, if one of so
+/// many was the same: the first number where frames tell whether one is under way in
+/// another, so that a mixture of two calls hardly ever looks the same, the second where
+/// they do not.
+const MANY_LOOKS: u32 = 200;
+const LOOKS_FOR_ONE: [u32; 2] = [40, 10];
 
 /// A frame whose function is also called by others is believed to be a root if it
 /// was seen as one so often, over so long a time. A frame that is being unlinked
@@ -107,13 +114,16 @@ impl CallSites {
     }
 
     /// Takes note of a second look at a call, and whether it was the same.
-    pub fn note_look(&mut self, caller: &Link, callee: &Link, same: bool) {
+    /// `tells_life`: whether the frames told that the callee was under way.
+    pub fn note_look(&mut self, caller: &Link, callee: &Link, same: bool, tells_life: bool) {
         self.bound();
         let call = call(caller, callee);
         let trial = self.doubtful.entry(call).or_default();
         trial.looks += 1;
         trial.same += u32::from(same);
-        if trial.same >= SAME_LOOKS && trial.looks <= trial.same * LOOKS_FOR_ONE {
+        let steady = trial.same >= SAME_LOOKS && trial.same * 4 >= trial.looks * 3;
+        let often = trial.same * LOOKS_FOR_ONE[usize::from(!tells_life)] >= trial.looks;
+        if steady || (often && trial.looks >= MANY_LOOKS) {
             self.doubtful.remove(&call);
             self.known.insert(call);
         }
@@ -236,6 +246,7 @@ mod tests {
             .map(|&(frame, code, offset)| Link {
                 frame,
                 caller: 0,
+                is_called_by_loop: false,
                 address: u64::from(code),
                 code: CodeId::for_tests(code),
                 position: Position::Instruction(offset),
@@ -298,7 +309,7 @@ mod tests {
     /// Looks at each call of a chain a second time, so many times.
     fn look(sites: &mut CallSites, chain: &[Link], times: u32, same: bool) {
         for pair in chain.windows(2) {
-            (0..times).for_each(|_| sites.note_look(&pair[1], &pair[0], same));
+            (0..times).for_each(|_| sites.note_look(&pair[1], &pair[0], same, false));
         }
     }
 
@@ -333,6 +344,25 @@ mod tests {
             look(&mut sites, &mixture, 1, true);
         }
         assert!(!sites.contain_all(&mixture));
+    }
+
+    #[test]
+    fn a_call_that_is_mostly_over_is_believed_after_many_looks() {
+        let stack = chain(&[(3, 30, 7), (2, 20, 5)]);
+        let believed = |different: u32, tells_life: bool| {
+            let mut sites = CallSites::default();
+            for _ in 0..MANY_LOOKS {
+                (0..different).for_each(|_| {
+                    sites.note_look(&stack[1], &stack[0], false, tells_life);
+                });
+                sites.note_look(&stack[1], &stack[0], true, tells_life);
+            }
+            sites.contain_all(&stack)
+        };
+        assert!(believed(8, false));
+        assert!(!believed(20, false));
+        assert!(believed(20, true));
+        assert!(!believed(60, true));
     }
 
     #[test]

@@ -9,11 +9,12 @@ use super::{Chain, Engine, Unproven};
 use crate::abi::Abi;
 use crate::memory::prefetch::Side;
 use crate::memory::{Memory, Remote};
-use crate::python::frames::{Broken, is_settled, path_to_top};
+use crate::python::frames::{Broken, Frames, is_settled, path_to_top};
 use crate::python::objects::Thread;
 
-/// How many calls of one stack are looked at a second time at once.
-const GLANCES: usize = 32;
+/// How often calls of one stack are looked at a second time, in all, and each.
+const GLANCES: usize = 48;
+const LOOKS: usize = 8;
 
 impl<A: Abi, M: Memory> Engine<A, M> {
     /// Looks a second time at a stack with unknown calls or an unknown root. If its
@@ -46,36 +47,54 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         Ok(())
     }
 
-    /// Looks at each unknown call of the stack by itself, while the thread runs.
+    /// Looks at each unknown call of the stack by itself, while the thread runs, and at
+    /// its root if that is unknown.
     fn glance_at_calls(&mut self, thread: Remote<Thread>, now: Instant) -> Result<(), Unproven> {
         if !self.is_settled(thread, self.prefetch.direct())? {
             return Err(Unproven::Torn);
         }
         let path = path_to_top::<A, _>(&self.prefetch.roots(Side::Before), thread)?;
-        let memory = self.prefetch.direct();
         let mut glances = 0;
-        for (index, pair) in self.first.windows(2).enumerate() {
-            let [callee, caller] = pair else { continue };
-            if self.sites.contains(caller, callee) || glances == GLANCES {
-                continue;
-            }
-            glances += 1;
-            tops_above(&[&self.before, &self.after], callee, &mut self.tops);
-            let top = Top { path: &path, candidates: &self.tops };
-            let seen = self.glance.sees_call::<A, _>(memory, &top, caller, callee, index == 0);
-            if let Some(same) = seen {
-                self.sites.note_look(caller, callee, same);
+        for index in 1..self.first.len() {
+            let (callee, caller) = (self.first[index - 1], self.first[index]);
+            for _ in 0..LOOKS {
+                if self.sites.contains(&caller, &callee) || glances == GLANCES {
+                    break;
+                }
+                glances += 1;
+                if let Some(same) = self.glance(&path, &caller, &callee, (index == 1, false)) {
+                    self.sites.note_look(&caller, &callee, same, A::Frames::TELLS_LIFE);
+                }
             }
         }
-        let Some(root) = self.first.last() else { return Ok(()) };
-        if self.sites.contain_all(&self.first) && !self.has_known_root(now) {
-            tops_above(&[&self.before, &self.after], root, &mut self.tops);
-            let top = Top { path: &path, candidates: &self.tops };
-            if self.glance.sees_root::<A, _>(memory, &top, root) == Some(true) {
-                self.sites.note_root(&self.first, now);
-            }
+        let is_new = self.sites.contain_all(&self.first) && !self.has_known_root(now);
+        if is_new && self.glance_at_root(&path) == Some(true) {
+            self.sites.note_root(&self.first, now);
         }
         Ok(())
+    }
+
+    fn glance_at_root(&mut self, path: &[u64]) -> Option<bool> {
+        let root = *self.first.last()?;
+        match self.first.len().checked_sub(2).map(|index| self.first[index]) {
+            Some(callee) => self.glance(path, &root, &callee, (self.first.len() == 2, true)),
+            None => {
+                let top = Top { path, candidates: &[root.frame] };
+                self.glance.sees_alone::<A, _>(self.prefetch.direct(), &top, &root)
+            }
+        }
+    }
+
+    fn glance(
+        &mut self,
+        path: &[u64],
+        caller: &Link,
+        callee: &Link,
+        ends: (bool, bool),
+    ) -> Option<bool> {
+        tops_above(&[&self.before, &self.after], callee, &mut self.tops);
+        let top = Top { path, candidates: &self.tops };
+        self.glance.sees_call::<A, _>(self.prefetch.direct(), &top, caller, callee, ends)
     }
 
     /// Whether a thread was not just entering the evaluation loop, when seen in

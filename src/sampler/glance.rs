@@ -41,15 +41,16 @@ impl Glance {
         Self { too_long, spans: Vec::new(), bytes: Vec::new() }
     }
 
-    /// Whether `caller` stands on its call of `callee`. The innermost frame of a stack
-    /// (`is_leaf`) may have moved on. `None` if that cannot be told.
+    /// Whether `caller` stands on its call of `callee`, and is the outermost frame if it
+    /// `is_root`. The innermost frame of a stack (`is_leaf`) may have moved on. `None` if
+    /// that cannot be told.
     pub fn sees_call<A: Abi, M: Memory>(
         &mut self,
         memory: &M,
         top: &Top<'_>,
         caller: &Link,
         callee: &Link,
-        is_leaf: bool,
+        (is_leaf, is_root): (bool, bool),
     ) -> Option<bool> {
         let shim = (callee.caller != caller.frame).then_some(callee.caller);
         self.begin(top);
@@ -65,16 +66,20 @@ impl Glance {
         let is_linked = |decoded: &Decoded| decoded.caller.address() == callee.caller;
         let leads_on =
             |decoded: &Decoded| decoded.raw.is_none() && decoded.caller.address() == caller.frame;
-        let same = self.all::<A>(caller.frame, |decoded| is_still(decoded, caller, false))
-            && self.all::<A>(callee.frame, |decoded| {
-                is_linked(decoded) && is_still(decoded, callee, is_leaf)
-            })
-            && shim.is_none_or(|shim| self.all::<A>(shim, leads_on));
+        let is_calling = |decoded: &Decoded| {
+            let runs = decoded.raw.is_some_and(|raw| raw.runs) && callee.is_called_by_loop;
+            !(runs && shim.is_none()) && (!is_root || is_outermost::<A>(decoded, caller))
+        };
+        let same = self.all::<A>(caller.frame, |decoded| {
+            is_calling(decoded) && is_still(decoded, caller, false)
+        }) && self.all::<A>(callee.frame, |decoded| {
+            is_linked(decoded) && is_still(decoded, callee, is_leaf)
+        }) && shim.is_none_or(|shim| self.all::<A>(shim, leads_on));
         Some(same && self.is_in(top))
     }
 
-    /// Whether `root` is the outermost frame. `None` if that cannot be told.
-    pub fn sees_root<A: Abi, M: Memory>(
+    /// Whether `root` is the outermost and the only frame. `None` if that cannot be told.
+    pub fn sees_alone<A: Abi, M: Memory>(
         &mut self,
         memory: &M,
         top: &Top<'_>,
@@ -83,12 +88,9 @@ impl Glance {
         self.begin(top);
         self.add_frames::<A>(root.frame, root.frame);
         self.read(memory, top)?;
-        let is_outermost = |decoded: &Decoded| {
-            decoded.caller.address() == root.caller
-                && decoded.caller.is_null() != A::Frames::SHIMS
-                && is_still(decoded, root, true)
-        };
-        Some(self.all::<A>(root.frame, is_outermost) && self.is_in(top))
+        let is_there =
+            |decoded: &Decoded| is_outermost::<A>(decoded, root) && is_still(decoded, root, true);
+        Some(self.all::<A>(root.frame, is_there) && self.is_in(top))
     }
 
     /// Begins with the path to the top.
@@ -136,6 +138,11 @@ impl Glance {
     }
 }
 
+/// Whether nothing called a frame, or a shim that was the last of its chain.
+fn is_outermost<A: Abi>(decoded: &Decoded, root: &Link) -> bool {
+    decoded.caller.address() == root.caller && decoded.caller.is_null() != A::Frames::SHIMS
+}
+
 /// Whether a frame is what it was, and where, unless it may have moved on.
 fn is_still(decoded: &Decoded, link: &Link, may_move: bool) -> bool {
     decoded.is_alive
@@ -162,6 +169,7 @@ mod tests {
         Link {
             frame: frame.address(),
             caller: caller.address(),
+            is_called_by_loop: false,
             address: code.address(),
             code: CodeId::for_tests(0),
             position: Position::Instruction(at),
@@ -194,7 +202,7 @@ mod tests {
                 &top,
                 &self.caller,
                 &self.callee,
-                is_leaf,
+                (is_leaf, false),
             )
         }
     }
@@ -243,13 +251,35 @@ mod tests {
 
     #[test]
     fn the_root_has_no_caller() {
-        let call = Call::new();
+        let mut call = Call::new();
         let top = Top { path: &[call.pointer], candidates: &[call.callee.frame] };
-        let mut sees_root = |root: &Link| {
-            Glance::new(Duration::MAX).sees_root::<Python36, _>(&call.python.memory, &top, root)
+        let is_root = |call: &Call| {
+            Glance::new(Duration::MAX).sees_call::<Python36, _>(
+                &call.python.memory,
+                &top,
+                &call.caller,
+                &call.callee,
+                (true, true),
+            )
         };
-        assert_eq!(sees_root(&call.caller), Some(true));
-        assert_eq!(sees_root(&call.callee), Some(false));
+        assert_eq!(is_root(&call), Some(true));
+        call.caller.caller = call.pointer;
+        call.python.set(Remote::new(call.caller.frame), Python36::FRAME.back, call.pointer);
+        assert_eq!(is_root(&call), Some(false));
+    }
+
+    #[test]
+    fn a_single_frame_is_the_top_and_has_no_caller() {
+        let mut call = Call::new();
+        let sees_alone = |call: &Call, root: &Link| {
+            let top = Top { path: &[call.pointer], candidates: &[root.frame] };
+            let memory = &call.python.memory;
+            Glance::new(Duration::MAX).sees_alone::<Python36, _>(memory, &top, root)
+        };
+        assert_eq!(sees_alone(&call, &call.callee), Some(false), "it has a caller");
+        assert_eq!(sees_alone(&call, &call.caller), Some(false), "it is not the top");
+        call.python.memory.write_word(call.pointer, call.caller.frame);
+        assert_eq!(sees_alone(&call, &call.caller), Some(true));
     }
 
     #[test]
@@ -271,7 +301,7 @@ mod tests {
                 &top,
                 &caller,
                 &callee,
-                true,
+                (true, false),
             )
         };
         assert_eq!(is_seen(shim), Some(true));

@@ -30,7 +30,7 @@ use crate::memory::prefetch::{Footprint, Prefetch, Side};
 use crate::memory::{Memory, Remote};
 use crate::profile::{Profile, StackId, Step};
 use crate::python::code::{CodeCache, Place, Verified};
-use crate::python::frames::{Broken, Frames, Walk, top_frame};
+use crate::python::frames::{Broken, Frames, RawFrame, Walk, top_frame};
 use crate::python::objects::{Code, Frame, Thread};
 use crate::python::threads::{GilRef, ProcessRoots};
 
@@ -428,7 +428,12 @@ impl Chain {
         }
         self.links.clear();
         let mut outcome = Ok(());
+        let mut above: Option<&RawFrame> = None;
         for raw in &self.walk.frames {
+            if above.is_some_and(|above| above.has_left(raw)) {
+                self.links.clear(); // When this one was copied, it was the top.
+            }
+            above = Some(raw);
             let id = match code.place(raw.code, raw.position) {
                 Some(Place::Inside(id)) => id,
                 Some(Place::Incomplete(_)) if raw.may_be_incomplete => continue,
@@ -442,6 +447,7 @@ impl Chain {
             self.links.push(Link {
                 frame: raw.frame.address(),
                 caller: raw.caller.address(),
+                is_called_by_loop: raw.is_called_by_loop,
                 address: raw.code.address(),
                 code: id,
                 position: raw.position,
