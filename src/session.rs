@@ -20,6 +20,10 @@ use crate::sampler::{Engine, Tick};
 /// program, or unloaded its interpreter: it is looked at anew.
 const FAILURES_OF_A_NEW_PROGRAM: u32 = 10;
 
+/// How long an interpreter is looked for in a process that had one: it may be executing
+/// another program, step by step.
+const SEARCH: Duration = Duration::from_millis(500);
+
 /// How often the first sample is tried.
 const FIRST_LOOKS: u32 = 100;
 
@@ -37,6 +41,8 @@ pub struct Session<'a, A> {
     profile: Profile,
     account: Account,
     failures: u32,
+    /// When the search for an interpreter that is lost will be given up.
+    search_ends: Option<Instant>,
 }
 
 impl<'a, A: Abi> Session<'a, A> {
@@ -55,6 +61,7 @@ impl<'a, A: Abi> Session<'a, A> {
             profile: if options.flamechart { Profile::with_timeline() } else { Profile::default() },
             account: Account::default(),
             failures: 0,
+            search_ends: None,
         }
     }
 
@@ -102,6 +109,7 @@ impl<'a, A: Abi> Session<'a, A> {
             Tick::Gone => return false,
             Tick::Proven(stacks) => {
                 self.failures = 0;
+                self.search_ends = None;
                 if stacks == 0 && !self.options.exclude_idle {
                     self.profile.record_idle(now);
                 }
@@ -144,6 +152,7 @@ impl<'a, A: Abi> Session<'a, A> {
     /// on stderr unless it has merely ended, if there is nothing left to sample.
     fn attach_again(&mut self) -> bool {
         self.engine.settle(None, &mut self.profile, &mut self.account);
+        let search_ends = *self.search_ends.get_or_insert_with(|| Instant::now() + SEARCH);
         match attach::<A>(self.process.pid()) {
             Ok(attached) => {
                 let fresh = Self::new(self.options, attached);
@@ -154,6 +163,7 @@ impl<'a, A: Abi> Session<'a, A> {
                 true
             }
             Err(Error::Ended { .. } | Error::Open(_)) => false,
+            Err(Error::Locate(_)) if Instant::now() < search_ends => true,
             Err(error) => {
                 eprintln!("{error}\nThe profile ends here.");
                 false

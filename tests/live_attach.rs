@@ -1,7 +1,7 @@
 //! Sampling of running processes: one interpreter per ABI, every option of the
 //! command line that shapes a profile, and every way in which a run can end.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ mod support;
 
 use support::binaries::{Binaries, is_built};
 use support::interpreters::{Interpreter, Interpreters};
-use support::process::{Running, expect_left_alone, status_line, wait_at_rest, wait_until};
-use support::profiler::{Profile, attach, command, parse_flamechart};
+use support::process::{Running, expect_left_alone, wait_at_rest};
+use support::profiler::{Profile, attach, parse_flamechart, start_sampling};
 use support::runner::{self, Trial};
 use support::shape::Shape;
 use support::target::{Target, new_file};
@@ -245,24 +245,6 @@ fn all_threads(case: &Case) -> Outcome<String> {
     Ok(words())
 }
 
-/// Starts a run that is far too long, and returns when it is under way.
-fn long_run(profiler: &Path, target: &Target) -> Outcome<Running> {
-    let pid = target.pid().to_string();
-    let arguments = ["-s", "3600", "-r", "0.001", "-p", &pid];
-    let running = Running::start(&mut command(profiler, &arguments), false)?;
-    // It catches the signal, and has waited for some ticks.
-    wait_until("the profiler samples", || {
-        let mask = status_line(running.pid(), "SigCgt")?;
-        let mask = u64::from_str_radix(&mask, 16).context(|| mask.clone())?;
-        let caught = [Signal::SIGINT, Signal::SIGTERM];
-        let catches = caught.iter().all(|s| mask & (1 << (*s as i32 - 1)) != 0);
-        let waits = status_line(running.pid(), "voluntary_ctxt_switches")?;
-        let waits: u64 = waits.parse().context(|| waits.clone())?;
-        Ok((catches && waits > 200).then_some(()))
-    })?;
-    Ok(running)
-}
-
 fn expect_profile(running: Running) -> Outcome<String> {
     let profile = Profile::parse(&running.finish()?.clean()?, true)?;
     Shape::of("busy.py")?.check(&profile)?;
@@ -272,7 +254,7 @@ fn expect_profile(running: Running) -> Outcome<String> {
 
 fn ended_by(case: &Case, signal: Signal) -> Outcome<String> {
     let target = busy(case)?;
-    let running = long_run(&case.profiler, &target)?;
+    let running = start_sampling(&case.profiler, target.pid(), &["-r", "0.001"])?;
     let pid = i32::try_from(running.pid()).context(|| "a pid".into())?;
     kill(Pid::from_raw(pid), signal).context(|| format!("send {signal}"))?;
     let words = expect_profile(running)?;
@@ -282,7 +264,7 @@ fn ended_by(case: &Case, signal: Signal) -> Outcome<String> {
 
 fn target_that_exits(case: &Case) -> Outcome<String> {
     let mut target = busy(case)?;
-    let running = long_run(&case.profiler, &target)?;
+    let running = start_sampling(&case.profiler, target.pid(), &["-r", "0.001"])?;
     target.close_stdin();
     target.expect("spent")?;
     target.end()?;
@@ -291,7 +273,7 @@ fn target_that_exits(case: &Case) -> Outcome<String> {
 
 fn target_that_is_killed(case: &Case) -> Outcome<String> {
     let target = busy(case)?;
-    let running = long_run(&case.profiler, &target)?;
+    let running = start_sampling(&case.profiler, target.pid(), &["-r", "0.001"])?;
     drop(target);
     expect_profile(running)
 }

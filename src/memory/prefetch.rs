@@ -5,9 +5,10 @@
 //! other, and fetches them all at once at the next tick. A walk that stays inside
 //! what was fetched costs nothing more. It knows nothing of Python.
 //!
-//! *Roots*, the words that say where a walk begins, are fetched twice: before
-//! everything else and after it. A walk reads them [`Side::Before`] or
-//! [`Side::After`], and thereby learns what changed while the rest was copied.
+//! *Roots*, the words that say where a walk begins, are fetched twice: right before the
+//! frames that it leads to, and right after them. A walk reads them [`Side::Before`] or
+//! [`Side::After`], and thereby learns what changed while the frames were copied. All
+//! else is fetched first, so that the time between the two is short.
 
 use std::cell::RefCell;
 
@@ -42,9 +43,9 @@ pub struct Prefetch<M> {
 /// Which of the two copies of the roots a view reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// Fetched before everything else.
+    /// Fetched before the frames.
     Before,
-    /// Fetched after everything else.
+    /// Fetched after the frames.
     After,
 }
 
@@ -52,7 +53,7 @@ pub enum Side {
 struct State {
     roots: Vec<Placed>,
     body: Vec<Placed>,
-    /// What is asked of the process: roots, body, roots again.
+    /// What is asked of the process: what holds no frames, roots, frames, roots again.
     spans: Vec<Span>,
     bytes: Vec<u8>,
     /// How many of the bytes were there.
@@ -68,8 +69,8 @@ struct State {
     /// The places that were read since [`Prefetch::watch`].
     watched: Vec<Place>,
     fetches: u32,
-    missed_roots: Vec<Span>,
-    missed_body: Vec<Span>,
+    missed_roots: Vec<Placed>,
+    missed_body: Vec<Placed>,
     misses: u32,
     last_hit: usize,
 }
@@ -96,6 +97,7 @@ struct Placed {
     span: Span,
     offset: usize,
     used: u32,
+    has_frames: bool,
 }
 
 impl Placed {
@@ -188,12 +190,17 @@ impl<M: Memory> Prefetch<M> {
 
     /// A view in which roots are remembered as roots.
     pub fn roots(&self, side: Side) -> View<'_, M> {
-        View { prefetch: self, side, is_root: true }
+        View { prefetch: self, kind: Kind::Root(side) }
     }
 
-    /// A view of everything else.
+    /// A view in which frames are remembered as frames.
+    pub fn frames(&self) -> View<'_, M> {
+        View { prefetch: self, kind: Kind::Frame }
+    }
+
+    /// A view of everything else. It sees frames too.
     pub fn body(&self) -> View<'_, M> {
-        View { prefetch: self, side: Side::Before, is_root: false }
+        View { prefetch: self, kind: Kind::Other }
     }
 
     /// The memory below, without any fetching ahead.
@@ -214,12 +221,15 @@ impl State {
         merge(&mut self.body, &mut self.missed_body, now, MERGE_GAP);
         self.spans.clear();
         let mut offset = 0;
-        for placed in self.roots.iter_mut().chain(&mut self.body) {
+        let mut place = |placed: &mut Placed| {
             placed.offset = offset;
             offset += placed.span.length;
             self.spans.push(placed.span);
-        }
-        self.second_copy = offset;
+        };
+        self.body.iter_mut().filter(|placed| !placed.has_frames).for_each(&mut place);
+        self.roots.iter_mut().for_each(&mut place);
+        self.body.iter_mut().filter(|placed| placed.has_frames).for_each(&mut place);
+        self.second_copy = offset - self.roots.first().map_or(0, |first| first.offset);
         for placed in &self.roots {
             offset += placed.span.length;
             self.spans.push(placed.span);
@@ -240,11 +250,11 @@ impl State {
     /// it does not cost the others again. A walk that needs it reads it alone.
     fn drop_unreadable(&mut self) {
         let valid = self.valid;
-        let is_whole = |placed: &Placed| placed.offset + placed.span.length <= valid;
-        if let Some(bad) = self.roots.iter().position(|placed| !is_whole(placed)) {
-            self.roots.remove(bad);
-        } else if let Some(bad) = self.body.iter().position(|placed| !is_whole(placed)) {
-            self.body.remove(bad);
+        let is_cut = |placed: &&Placed| placed.offset + placed.span.length > valid;
+        let all = self.roots.iter().chain(&self.body);
+        if let Some(bad) = all.filter(is_cut).map(|placed| placed.offset).min() {
+            self.roots.retain(|placed| placed.offset != bad);
+            self.body.retain(|placed| placed.offset != bad);
         }
         self.plan();
         self.comparable = false;
@@ -310,9 +320,9 @@ fn index_of(spans: &[Placed], address: u64) -> Option<usize> {
 }
 
 /// Adds `missed` to `spans`, forgets what is not used, joins what lies near.
-fn merge(spans: &mut Vec<Placed>, missed: &mut Vec<Span>, now: u32, gap: u64) {
+fn merge(spans: &mut Vec<Placed>, missed: &mut Vec<Placed>, now: u32, gap: u64) {
     spans.retain(|placed| now.wrapping_sub(placed.used) <= FORGET_AFTER);
-    spans.extend(missed.drain(..).map(|span| Placed { span, offset: 0, used: now }));
+    spans.append(missed);
     spans.sort_unstable_by_key(|placed| placed.span.address);
     spans.dedup_by(|next, kept| {
         if next.span.address > kept.span.end().saturating_add(gap) {
@@ -320,6 +330,7 @@ fn merge(spans: &mut Vec<Placed>, missed: &mut Vec<Span>, now: u32, gap: u64) {
         }
         let end = kept.span.end().max(next.span.end());
         kept.span.length = (end - kept.span.address) as usize;
+        kept.has_frames |= next.has_frames;
         kept.used = if now.wrapping_sub(kept.used) < now.wrapping_sub(next.used) {
             kept.used
         } else {
@@ -333,18 +344,24 @@ fn merge(spans: &mut Vec<Placed>, missed: &mut Vec<Span>, now: u32, gap: u64) {
 #[derive(Debug)]
 pub struct View<'a, M> {
     prefetch: &'a Prefetch<M>,
-    side: Side,
-    is_root: bool,
+    kind: Kind,
+}
+
+/// What is read through a view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Root(Side),
+    Frame,
+    Other,
 }
 
 impl<M: Memory> Memory for View<'_, M> {
     fn read_into(&self, address: u64, buffer: &mut [u8]) -> Result<(), Fault> {
         let length = buffer.len();
         let state = &mut *self.prefetch.state.borrow_mut();
-        let found = if self.is_root {
-            state.find_root(self.side, address, length)
-        } else {
-            state.find_body(address, length)
+        let found = match self.kind {
+            Kind::Root(side) => state.find_root(side, address, length),
+            Kind::Frame | Kind::Other => state.find_body(address, length),
         };
         if let Some(offset) = found {
             buffer.copy_from_slice(&state.bytes[offset..offset + length]);
@@ -353,10 +370,13 @@ impl<M: Memory> Memory for View<'_, M> {
         state.misses += 1;
         self.prefetch.inner.read_into(address, buffer)?;
         let span = Span { address, length };
-        if self.is_root {
-            state.missed_roots.push(span);
-        } else {
-            state.missed_body.push(span.rounded(ROUNDING));
+        let has_frames = self.kind == Kind::Frame;
+        let missed = Placed { span, offset: 0, used: state.fetches, has_frames };
+        match self.kind {
+            Kind::Root(_) => state.missed_roots.push(missed),
+            Kind::Frame | Kind::Other => {
+                state.missed_body.push(Placed { span: span.rounded(ROUNDING), ..missed });
+            }
         }
         Ok(())
     }
@@ -399,7 +419,7 @@ mod tests {
     fn walk<M: Memory>(prefetch: &Prefetch<M>) -> [u8; 4] {
         [
             prefetch.roots(Side::Before).read(0x1008).expect("mapped"),
-            prefetch.body().read(0x8010).expect("mapped"),
+            prefetch.frames().read(0x8010).expect("mapped"),
             prefetch.body().read(0x20020).expect("mapped"),
             prefetch.roots(Side::After).read(0x1008).expect("mapped"),
         ]
@@ -416,6 +436,16 @@ mod tests {
         assert_eq!(walk(&prefetch), [1, 2, 3, 1]);
         assert_eq!(prefetch.misses(), 0);
         assert_eq!(prefetch.direct().calls.get(), before + 1);
+    }
+
+    #[test]
+    fn frames_alone_lie_between_the_roots() {
+        let prefetch = Prefetch::new(memory());
+        walk(&prefetch);
+        prefetch.fetch().expect("everything is mapped");
+        let state = prefetch.state.borrow();
+        let order: Vec<u64> = state.spans.iter().map(|span| span.address).collect();
+        assert_eq!(order, [0x20000, 0x1008, 0x8000, 0x1008]);
     }
 
     #[test]
@@ -480,12 +510,18 @@ mod tests {
 
     #[test]
     fn near_spans_become_one_and_far_ones_do_not() {
-        let span = |address| Span { address, length: 16 };
+        let span = |address| Placed {
+            span: Span { address, length: 16 },
+            offset: 0,
+            used: 0,
+            has_frames: false,
+        };
         let mut spans = Vec::new();
         let mut missed = vec![span(0x5000), span(0x1000), span(0x1100), span(0x1008)];
         merge(&mut spans, &mut missed, 0, MERGE_GAP);
         let merged: Vec<Span> = spans.iter().map(|placed| placed.span).collect();
-        assert_eq!(merged, [Span { address: 0x1000, length: 0x110 }, span(0x5000)]);
+        let (near, far) = ((0x1000, 0x110), (0x5000, 16));
+        assert_eq!(merged, [near, far].map(|(address, length)| Span { address, length }));
     }
 
     #[test]

@@ -61,8 +61,6 @@ pub struct Decoded {
     /// Whether a call of the evaluation loop begins here, as far as the frame tells:
     /// only such a frame can be the outermost.
     pub begins: bool,
-    /// Whether it exists, as far as it tells: what it lies in may be used again.
-    pub is_alive: bool,
 }
 
 /// One frame: a code object and a place in it.
@@ -85,6 +83,9 @@ pub struct RawFrame {
     /// Whether it says that its own instructions are executed: no frame that its loop
     /// has called is under way. Not every version tells.
     pub runs: bool,
+    /// Whether it exists, as far as it tells: the memory of one that does not is used
+    /// again.
+    pub is_alive: bool,
 }
 
 impl RawFrame {
@@ -169,22 +170,33 @@ pub enum Broken {
     NotText(u64),
 }
 
-/// The addresses of the words that lead to the innermost frame of a thread, the last
-/// of which points to it.
+/// A word that is read, and what it held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// Where it is.
+    pub address: u64,
+    /// What it held.
+    pub value: u64,
+}
+
+/// The words that lead to the innermost frame of a thread, the last of which points to
+/// it.
 ///
 /// # Errors
 /// If they cannot be read.
 pub fn path_to_top<A: Abi, M: Memory>(
     memory: &M,
     thread: Remote<Thread>,
-) -> Result<Vec<u64>, Fault> {
-    let at = |base: u64, offset: usize| base.wrapping_add(offset as u64);
+) -> Result<Vec<Word>, Fault> {
+    let word = |base: u64, offset: usize| -> Result<Word, Fault> {
+        let address = base.wrapping_add(offset as u64);
+        Ok(Word { address, value: memory.read(address)? })
+    };
     Ok(match A::THREAD.top {
-        TopFrame::Direct(field) => vec![at(thread.address(), field.offset())],
+        TopFrame::Direct(field) => vec![word(thread.address(), field.offset())?],
         TopFrame::CFrame(layout) => {
-            let newest = memory.field(thread, layout.newest)?;
-            let first = at(thread.address(), layout.newest.offset());
-            vec![first, at(newest.address(), layout.current.offset())]
+            let newest = word(thread.address(), layout.newest.offset())?;
+            vec![newest, word(newest.value, layout.current.offset())?]
         }
     })
 }

@@ -40,9 +40,9 @@ impl<A: HeapFrameAbi> Frames<A> for HeapFrames {
             may_be_incomplete: false,
             is_called_by_loop: false,
             runs: false,
+            is_alive: layout.references.of(copy)? > 0,
         };
         // Each frame may be the first of a call of the loop, and mostly is.
-        let is_alive = layout.references.of(copy)? > 0;
-        Some(Decoded { raw: Some(raw), caller, begins: true, is_alive })
+        Some(Decoded { raw: Some(raw), caller, begins: true })
     }
 }

@@ -24,7 +24,7 @@ impl<A: InterpreterFrameAbi> Frames<A> for InterpreterFrames {
         let caller = layout.previous.of(copy)?;
         let owner = layout.owner.of(copy)?;
         if owner >= layout.first_shim_owner {
-            return Some(Decoded { raw: None, caller, begins: true, is_alive: true });
+            return Some(Decoded { raw: None, caller, begins: true });
         }
         let code = layout.code.of(copy)? & !layout.code_tag;
         let first = code.wrapping_add(layout.first_instruction as u64);
@@ -50,7 +50,8 @@ impl<A: InterpreterFrameAbi> Frames<A> for InterpreterFrames {
             // `throw` links a generator to a caller that is in C code.
             is_called_by_loop: !begins && !is_generator,
             runs,
+            is_alive: true,
         };
-        Some(Decoded { raw: Some(raw), caller, begins, is_alive: true })
+        Some(Decoded { raw: Some(raw), caller, begins })
     }
 }

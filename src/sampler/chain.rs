@@ -26,6 +26,8 @@ pub struct Link {
     pub caller: u64,
     /// Whether its caller's own evaluation loop called it.
     pub is_called_by_loop: bool,
+    /// Whether it existed when it was copied, as far as it tells.
+    pub is_alive: bool,
     /// The code object that it runs, by address.
     pub address: u64,
     /// The same, by identity.
@@ -41,9 +43,12 @@ pub struct CallSites {
     known: HashSet<Call, FxBuildHasher>,
     /// Calls that were seen while the thread ran, and how they fared.
     doubtful: HashMap<Call, Trial, FxBuildHasher>,
+    /// What looked like calls, and was something else.
+    refuted: HashSet<Call, FxBuildHasher>,
     callees: HashSet<CodeId, FxBuildHasher>,
     callee_frames: HashSet<(u64, CodeId), FxBuildHasher>,
     roots: HashSet<CodeId, FxBuildHasher>,
+    doubtful_roots: HashMap<CodeId, Trial, FxBuildHasher>,
     root_frames: HashMap<(u64, CodeId), (Instant, u32), FxBuildHasher>,
 }
 
@@ -68,6 +73,14 @@ const SAME_LOOKS: u32 = 6;
 const MANY_LOOKS: u32 = 200;
 const LOOKS_FOR_ONE: [u32; 2] = [40, 10];
 
+/// A root is believed after so many second looks that were the same, if one of so many
+/// was. A generator that is resumed again and again has no caller in between.
+const SAME_ROOTS: u32 = 12;
+const LOOKS_FOR_ROOT: u32 = 4;
+
+/// What was never the same in so many looks is not a call.
+const VAIN_LOOKS: u32 = 64;
+
 /// A frame whose function is also called by others is believed to be a root if it
 /// was seen as one so often, over so long a time. A frame that is being unlinked
 /// looks like one for a moment.
@@ -82,7 +95,14 @@ impl CallSites {
     /// Whether `caller` is known to call `callee` from where it stands.
     #[must_use]
     pub fn contains(&self, caller: &Link, callee: &Link) -> bool {
-        self.known.contains(&(caller.code, caller.position, callee.code))
+        self.known.contains(&call(caller, callee))
+    }
+
+    /// Whether it is open if `caller` calls `callee` from where it stands.
+    #[must_use]
+    pub fn is_open(&self, caller: &Link, callee: &Link) -> bool {
+        let call = call(caller, callee);
+        !self.known.contains(&call) && !self.refuted.contains(&call)
     }
 
     /// Whether every frame of a chain is known to be called by the next.
@@ -107,7 +127,9 @@ impl CallSites {
     pub fn learn(&mut self, chain: &[Link]) {
         self.bound();
         for pair in chain.windows(2) {
-            self.known.insert(call(&pair[1], &pair[0]));
+            let call = call(&pair[1], &pair[0]);
+            self.known.insert(call);
+            self.refuted.remove(&call);
             self.note_callee(&pair[0]);
         }
         self.roots.extend(chain.last().map(|root| root.code));
@@ -118,22 +140,37 @@ impl CallSites {
     pub fn note_look(&mut self, caller: &Link, callee: &Link, same: bool, tells_life: bool) {
         self.bound();
         let call = call(caller, callee);
+        if self.refuted.contains(&call) && !(same && self.refuted.remove(&call)) {
+            return; // One look that is the same opens the matter again.
+        }
         let trial = self.doubtful.entry(call).or_default();
         trial.looks += 1;
         trial.same += u32::from(same);
         let steady = trial.same >= SAME_LOOKS && trial.same * 4 >= trial.looks * 3;
         let often = trial.same * LOOKS_FOR_ONE[usize::from(!tells_life)] >= trial.looks;
+        let in_vain = trial.same == 0 && trial.looks >= VAIN_LOOKS;
         if steady || (often && trial.looks >= MANY_LOOKS) {
-            self.doubtful.remove(&call);
             self.known.insert(call);
+            self.refuted.remove(&call);
+        } else if in_vain || trial.looks >= MANY_LOOKS {
+            self.refuted.insert(call);
+        } else {
+            return;
         }
+        self.doubtful.remove(&call);
     }
 
     /// Learns what stacks begin with, from one all of whose calls are known and whose
     /// root was looked at a second time.
-    pub fn note_root(&mut self, chain: &[Link], now: Instant) {
+    pub fn note_root(&mut self, chain: &[Link], same: bool, now: Instant) {
+        let Some(root) = chain.last() else { return };
         chain.windows(2).for_each(|pair| self.note_callee(&pair[0]));
-        self.learn_root(chain, now);
+        let trial = self.doubtful_roots.entry(root.code).or_default();
+        trial.looks += 1;
+        trial.same += u32::from(same);
+        if trial.same >= SAME_ROOTS && trial.same * LOOKS_FOR_ROOT >= trial.looks {
+            self.learn_root(chain, now);
+        }
     }
 
     /// A function that nobody calls is a root; of another only a certain frame is.
@@ -158,7 +195,8 @@ impl CallSites {
     }
 
     fn bound(&mut self) {
-        let sizes = [self.known.len(), self.doubtful.len(), self.callee_frames.len()];
+        let sizes =
+            [self.known.len(), self.doubtful.len(), self.refuted.len(), self.callee_frames.len()];
         if sizes.iter().any(|size| *size > MAX_SITES) {
             *self = Self::default();
         }
@@ -169,20 +207,38 @@ fn call(caller: &Link, callee: &Link) -> Call {
     (caller.code, caller.position, callee.code)
 }
 
+/// What two chains tell of the stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict<'a> {
+    /// This was the stack.
+    Stack(&'a [Link]),
+    /// It depends on whether one frame was calling another.
+    Open {
+        /// The one.
+        caller: Link,
+        /// The other.
+        callee: Link,
+        /// Whether the other was the innermost of its chain.
+        is_leaf: bool,
+    },
+    /// There is more than one answer, or none.
+    Torn,
+}
+
 /// Which frames were the stack. `before` and `after` are the chains that begin
 /// at the top-frame pointer as it was before and after the frames were copied.
-/// `None` if there is more than one answer, or no answer.
 #[must_use]
-pub fn decide<'a>(before: &'a [Link], after: &'a [Link], sites: &CallSites) -> Option<&'a [Link]> {
+pub fn decide<'a>(before: &'a [Link], after: &'a [Link], sites: &CallSites) -> Verdict<'a> {
     let (Some(first), Some(last)) = (before.first(), after.first()) else {
-        return (before.is_empty() && after.is_empty()).then_some(&[]);
+        let none = before.is_empty() && after.is_empty();
+        return if none { Verdict::Stack(&[]) } else { Verdict::Torn };
     };
     if first.frame == last.frame {
-        Some(before)
+        Verdict::Stack(before)
     } else if let Some(base) = position(before, last.frame) {
-        Some(climb(before, base, sites))
+        climb(before, base, sites)
     } else if let Some(base) = position(after, first.frame) {
-        Some(climb(after, base, sites))
+        climb(after, base, sites)
     } else {
         fork(before, after, sites)
     }
@@ -210,28 +266,38 @@ pub fn position(chain: &[Link], frame: u64) -> Option<usize> {
 
 /// The part of `chain` that was alive, if the frame at `base` was: each frame
 /// above it that the one below is known to have been calling.
-fn climb<'a>(chain: &'a [Link], base: usize, sites: &CallSites) -> &'a [Link] {
+fn climb<'a>(chain: &'a [Link], base: usize, sites: &CallSites) -> Verdict<'a> {
     let mut top = base;
     while top > 0 && sites.contains(&chain[top], &chain[top - 1]) {
         top -= 1;
     }
-    &chain[top..]
+    match top.checked_sub(1).map(|above| (chain[top], chain[above])) {
+        Some((caller, callee)) if callee.is_alive && sites.is_open(&caller, &callee) => {
+            Verdict::Open { caller, callee, is_leaf: top == 1 }
+        }
+        _ => Verdict::Stack(&chain[top..]),
+    }
 }
 
 /// The stack where both chains leave a common frame: at most one of them was
 /// alive above it.
-fn fork<'a>(before: &'a [Link], after: &'a [Link], sites: &CallSites) -> Option<&'a [Link]> {
+fn fork<'a>(before: &'a [Link], after: &'a [Link], sites: &CallSites) -> Verdict<'a> {
     let same = |(a, b): &(&Link, &Link)| a.frame == b.frame && a.code == b.code;
     let common = before.iter().rev().zip(after.iter().rev()).take_while(same).count();
     if common == 0 {
-        return None;
+        return Verdict::Torn;
     }
     let one = climb(before, before.len() - common, sites);
     let other = climb(after, after.len() - common, sites);
-    match (one.len() > common, other.len() > common) {
-        (true, true) => None,
-        (false, true) => Some(other),
-        _ => Some(one),
+    match (one, other) {
+        (Verdict::Stack(one), Verdict::Stack(other)) => {
+            match (one.len() > common, other.len() > common) {
+                (true, true) => Verdict::Torn,
+                (false, true) => Verdict::Stack(other),
+                _ => Verdict::Stack(one),
+            }
+        }
+        (Verdict::Stack(_), open) | (open, _) => open,
     }
 }
 
@@ -247,6 +313,7 @@ mod tests {
                 frame,
                 caller: 0,
                 is_called_by_loop: false,
+                is_alive: true,
                 address: u64::from(code),
                 code: CodeId::for_tests(code),
                 position: Position::Instruction(offset),
@@ -260,50 +327,69 @@ mod tests {
         sites
     }
 
+    /// Refutes the innermost call of a chain.
+    fn refute(sites: &mut CallSites, chain: &[Link]) {
+        (0..VAIN_LOOKS).for_each(|_| sites.note_look(&chain[1], &chain[0], false, true));
+    }
+
     #[test]
     fn equal_roots_leave_no_doubt_about_the_top() {
         let stack = chain(&[(3, 30, 7), (2, 20, 6), (1, 10, 4)]);
         let known = sites(&[&stack]);
-        assert_eq!(decide(&stack, &stack, &known), Some(&stack[..]));
+        assert_eq!(decide(&stack, &stack, &known), Verdict::Stack(&stack[..]));
         assert!(known.contain_all(&stack));
         assert!(!CallSites::default().contain_all(&stack));
     }
 
     #[test]
     fn a_leaf_that_returned_meanwhile_was_on_top_if_its_caller_stood_on_the_call() {
-        let known = sites(&[&chain(&[(3, 30, 0), (2, 20, 6), (1, 10, 4)])]);
+        let mut known = sites(&[&chain(&[(3, 30, 0), (2, 20, 6), (1, 10, 4)])]);
         let inside = chain(&[(3, 30, 9), (2, 20, 6), (1, 10, 4)]);
-        assert_eq!(decide(&inside, &inside[1..], &known), Some(&inside[..]));
-        let dead = chain(&[(3, 30, 9), (2, 20, 8), (1, 10, 4)]);
-        assert_eq!(decide(&dead, &dead[1..], &known), Some(&dead[1..]));
+        assert_eq!(decide(&inside, &inside[1..], &known), Verdict::Stack(&inside[..]));
+        let mut over = chain(&[(3, 30, 9), (2, 20, 8), (1, 10, 4)]);
+        let open = Verdict::Open { caller: over[1], callee: over[0], is_leaf: true };
+        assert_eq!(decide(&over, &over[1..], &known), open);
+        refute(&mut known, &over);
+        assert_eq!(decide(&over, &over[1..], &known), Verdict::Stack(&over[1..]));
+        over[0].is_alive = false;
+        let nothing = CallSites::default();
+        assert_eq!(decide(&over, &over[1..], &nothing), Verdict::Stack(&over[1..]));
     }
 
     #[test]
     fn a_leaf_that_was_called_meanwhile_is_decided_alike() {
-        let known = sites(&[&chain(&[(3, 30, 0), (2, 20, 6), (1, 10, 4)])]);
+        let mut known = sites(&[&chain(&[(3, 30, 0), (2, 20, 6), (1, 10, 4)])]);
         let inside = chain(&[(3, 30, 9), (2, 20, 6), (1, 10, 4)]);
-        assert_eq!(decide(&inside[1..], &inside, &known), Some(&inside[..]));
+        assert_eq!(decide(&inside[1..], &inside, &known), Verdict::Stack(&inside[..]));
         let not_yet = chain(&[(3, 30, 9), (2, 20, 2), (1, 10, 4)]);
-        assert_eq!(decide(&not_yet[1..], &not_yet, &known), Some(&not_yet[1..]));
+        refute(&mut known, &not_yet);
+        assert_eq!(decide(&not_yet[1..], &not_yet, &known), Verdict::Stack(&not_yet[1..]));
     }
 
     #[test]
     fn of_two_branches_at_most_one_was_alive() {
         let a = chain(&[(3, 30, 1), (1, 10, 4)]);
         let b = chain(&[(4, 40, 1), (1, 10, 4)]);
-        assert_eq!(decide(&a, &b, &sites(&[&a])), Some(&a[..]));
-        assert_eq!(decide(&a, &b, &sites(&[&b])), Some(&b[..]));
-        assert_eq!(decide(&a, &b, &CallSites::default()), Some(&a[1..]));
-        assert_eq!(decide(&a, &b, &sites(&[&a, &b])), None);
+        let decide = |chains: &[&[Link]], wrong: &[&[Link]]| {
+            let mut known = sites(chains);
+            wrong.iter().for_each(|chain| refute(&mut known, chain));
+            decide(&a, &b, &known)
+        };
+        assert_eq!(decide(&[&a], &[&b]), Verdict::Stack(&a[..]));
+        assert_eq!(decide(&[&b], &[&a]), Verdict::Stack(&b[..]));
+        assert_eq!(decide(&[], &[&a, &b]), Verdict::Stack(&a[1..]));
+        assert_eq!(decide(&[&a, &b], &[]), Verdict::Torn);
+        assert!(matches!(decide(&[&a], &[]), Verdict::Open { callee, .. } if callee == b[0]));
+        assert!(matches!(decide(&[], &[&b]), Verdict::Open { callee, .. } if callee == a[0]));
     }
 
     #[test]
     fn chains_without_a_common_frame_are_torn() {
         let a = chain(&[(3, 30, 1)]);
         let b = chain(&[(4, 40, 1)]);
-        assert_eq!(decide(&a, &b, &CallSites::default()), None);
-        assert_eq!(decide(&a, &[], &CallSites::default()), None);
-        assert_eq!(decide(&[], &[], &CallSites::default()), Some(&[][..]));
+        assert_eq!(decide(&a, &b, &CallSites::default()), Verdict::Torn);
+        assert_eq!(decide(&a, &[], &CallSites::default()), Verdict::Torn);
+        assert_eq!(decide(&[], &[], &CallSites::default()), Verdict::Stack(&[]));
     }
 
     /// Looks at each call of a chain a second time, so many times.
@@ -318,7 +404,7 @@ mod tests {
         for _ in 0..times {
             look(sites, chain, 1, true);
             if sites.contain_all(chain) {
-                sites.note_root(chain, now);
+                (0..SAME_ROOTS).for_each(|_| sites.note_root(chain, true, now));
             }
         }
     }

@@ -9,7 +9,7 @@ use super::{Chain, Engine, Unproven};
 use crate::abi::Abi;
 use crate::memory::prefetch::Side;
 use crate::memory::{Memory, Remote};
-use crate::python::frames::{Broken, Frames, is_settled, path_to_top};
+use crate::python::frames::{Broken, Frames, Word, is_settled, path_to_top};
 use crate::python::objects::Thread;
 
 /// How often calls of one stack are looked at a second time, in all, and each.
@@ -35,7 +35,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         let seen = std::mem::take(&mut self.first);
         self.prefetch.fetch()?;
         self.read_chains(thread).map_err(|_| Unproven::Torn)?;
-        self.decide()?;
+        self.decide(thread)?;
         let is_settled = self.is_settled(thread, &self.prefetch.body())?;
         if self.prefetch.misses() > 0 {
             return Err(Unproven::Incomplete);
@@ -54,27 +54,54 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             return Err(Unproven::Torn);
         }
         let path = path_to_top::<A, _>(&self.prefetch.roots(Side::Before), thread)?;
-        let mut glances = 0;
+        let mut looks = GLANCES;
         for index in 1..self.first.len() {
             let (callee, caller) = (self.first[index - 1], self.first[index]);
-            for _ in 0..LOOKS {
-                if self.sites.contains(&caller, &callee) || glances == GLANCES {
-                    break;
-                }
-                glances += 1;
-                if let Some(same) = self.glance(&path, &caller, &callee, (index == 1, false)) {
-                    self.sites.note_look(&caller, &callee, same, A::Frames::TELLS_LIFE);
-                }
+            if !self.sites.contains(&caller, &callee) {
+                let more = looks.min(LOOKS);
+                looks -= more;
+                self.look(&path, &caller, &callee, index == 1, more);
             }
         }
-        let is_new = self.sites.contain_all(&self.first) && !self.has_known_root(now);
-        if is_new && self.glance_at_root(&path) == Some(true) {
-            self.sites.note_root(&self.first, now);
+        for _ in 0..LOOKS {
+            if !self.sites.contain_all(&self.first) || self.has_known_root(now) {
+                break;
+            }
+            if let Some(same) = self.glance_at_root(&path) {
+                self.sites.note_root(&self.first, same, now);
+            }
         }
         Ok(())
     }
 
-    fn glance_at_root(&mut self, path: &[u64]) -> Option<bool> {
+    /// Looks at a call that is open, on which it depends what the stack was.
+    pub(super) fn ask(
+        &mut self,
+        thread: Remote<Thread>,
+        caller: &Link,
+        callee: &Link,
+        is_leaf: bool,
+    ) -> Result<(), Unproven> {
+        let path = path_to_top::<A, _>(&self.prefetch.roots(Side::Before), thread)?;
+        self.look(&path, caller, callee, is_leaf, GLANCES);
+        if self.sites.is_open(caller, callee) { Err(Unproven::Torn) } else { Ok(()) }
+    }
+
+    /// Looks at a call so many times, or until enough is known.
+    fn look(&mut self, path: &[Word], caller: &Link, callee: &Link, is_leaf: bool, times: usize) {
+        for _ in 0..times {
+            let Some(credit) = self.credit.checked_sub(1) else { break };
+            self.credit = credit;
+            if let Some(same) = self.glance(path, caller, callee, (is_leaf, false)) {
+                self.sites.note_look(caller, callee, same, A::Frames::TELLS_LIFE);
+            }
+            if !self.sites.is_open(caller, callee) {
+                break;
+            }
+        }
+    }
+
+    fn glance_at_root(&mut self, path: &[Word]) -> Option<bool> {
         let root = *self.first.last()?;
         match self.first.len().checked_sub(2).map(|index| self.first[index]) {
             Some(callee) => self.glance(path, &root, &callee, (self.first.len() == 2, true)),
@@ -87,7 +114,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
 
     fn glance(
         &mut self,
-        path: &[u64],
+        path: &[Word],
         caller: &Link,
         callee: &Link,
         ends: (bool, bool),

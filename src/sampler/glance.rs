@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use super::chain::Link;
 use crate::abi::Abi;
-use crate::memory::{Memory, Remote, Span};
-use crate::python::frames::{Decoded, Frames};
+use crate::memory::{Memory, Remote, Span, Value};
+use crate::python::frames::{Decoded, Frames, Word};
 
 /// Frames within so many bytes are copied as one.
 const NEAR: u64 = 1024;
@@ -22,7 +22,7 @@ const NEAR: u64 = 1024;
 /// The frame that a thread is in while it makes a call.
 pub struct Top<'a> {
     /// The words that lead to it ([`crate::python::frames::path_to_top`]).
-    pub path: &'a [u64],
+    pub path: &'a [Word],
     /// The frames that it may be.
     pub candidates: &'a [u64],
 }
@@ -96,7 +96,7 @@ impl Glance {
     /// Begins with the path to the top.
     fn begin(&mut self, top: &Top<'_>) {
         self.spans.clear();
-        self.spans.extend(top.path.iter().map(|address| Span { address: *address, length: 8 }));
+        self.spans.extend(top.path.iter().map(|word| Span { address: word.address, length: 8 }));
     }
 
     /// Adds the frames from the one at `low` to the one at `high`.
@@ -107,7 +107,7 @@ impl Glance {
 
     /// Ends with the path to the top, and reads it all.
     fn read<M: Memory>(&mut self, memory: &M, top: &Top<'_>) -> Option<()> {
-        self.spans.extend(top.path.iter().map(|address| Span { address: *address, length: 8 }));
+        self.spans.extend(top.path.iter().map(|word| Span { address: word.address, length: 8 }));
         let length = self.spans.iter().map(|span| span.length).sum();
         self.bytes.resize(length, 0);
         let start = Instant::now();
@@ -128,13 +128,18 @@ impl Glance {
         })
     }
 
-    /// Whether the thread was in one of the candidates, before and after.
+    /// Whether the thread was in one of the candidates, before and after. The words that
+    /// lead to where it says so must still be the same.
     fn is_in(&self, top: &Top<'_>) -> bool {
         let length = top.path.len() * 8;
-        let before = self.bytes.get(..length);
+        let before = self.bytes.get(..length).unwrap_or_default();
         let after = self.bytes.len().checked_sub(length).and_then(|at| self.bytes.get(at..));
-        let pointer = before.and_then(|words| words.last_chunk().copied()).map(u64::from_ne_bytes);
-        before == after && pointer.is_some_and(|pointer| top.candidates.contains(&pointer))
+        let words = before.chunks_exact(8).map(u64::from_bytes);
+        let leads_on = words.zip(top.path).enumerate().all(|(index, (value, word))| {
+            let is_last = index + 1 == top.path.len();
+            if is_last { top.candidates.contains(&value) } else { value == word.value }
+        });
+        Some(before) == after && leads_on
     }
 }
 
@@ -145,10 +150,11 @@ fn is_outermost<A: Abi>(decoded: &Decoded, root: &Link) -> bool {
 
 /// Whether a frame is what it was, and where, unless it may have moved on.
 fn is_still(decoded: &Decoded, link: &Link, may_move: bool) -> bool {
-    decoded.is_alive
-        && decoded.raw.is_some_and(|raw| {
-            raw.code.address() == link.address && (may_move || raw.position == link.position)
-        })
+    decoded.raw.is_some_and(|raw| {
+        raw.is_alive
+            && raw.code.address() == link.address
+            && (may_move || raw.position == link.position)
+    })
 }
 
 #[cfg(all(test, feature = "py27", feature = "py36", feature = "py310"))]
@@ -170,10 +176,16 @@ mod tests {
             frame: frame.address(),
             caller: caller.address(),
             is_called_by_loop: false,
+            is_alive: true,
             address: code.address(),
             code: CodeId::for_tests(0),
             position: Position::Instruction(at),
         }
+    }
+
+    /// A path of one word.
+    fn at(address: u64) -> Word {
+        Word { address, value: 0 }
     }
 
     /// A process of 3.6 in which a function calls another, and what is known of it.
@@ -196,7 +208,7 @@ mod tests {
         }
 
         fn is_seen(&self, is_leaf: bool) -> Option<bool> {
-            let top = Top { path: &[self.pointer], candidates: &[self.callee.frame] };
+            let top = Top { path: &[at(self.pointer)], candidates: &[self.callee.frame] };
             Glance::new(Duration::MAX).sees_call::<Python36, _>(
                 &self.python.memory,
                 &top,
@@ -243,6 +255,22 @@ mod tests {
     }
 
     #[test]
+    fn a_path_that_leads_elsewhere_is_told() {
+        let mut call = Call::new();
+        let first = call.python.object(0);
+        let is_seen = |call: &Call| {
+            let path = [Word { address: first, value: 7 }, at(call.pointer)];
+            let top = Top { path: &path, candidates: &[call.callee.frame] };
+            let memory = &call.python.memory;
+            let mut glance = Glance::new(Duration::MAX);
+            glance.sees_call::<Python36, _>(memory, &top, &call.caller, &call.callee, (true, false))
+        };
+        assert_eq!(is_seen(&call), Some(false));
+        call.python.memory.write_word(first, 7);
+        assert_eq!(is_seen(&call), Some(true));
+    }
+
+    #[test]
     fn what_cannot_be_read_is_no_answer() {
         let mut call = Call::new();
         call.caller.frame = 0xdead_0000;
@@ -252,7 +280,7 @@ mod tests {
     #[test]
     fn the_root_has_no_caller() {
         let mut call = Call::new();
-        let top = Top { path: &[call.pointer], candidates: &[call.callee.frame] };
+        let top = Top { path: &[at(call.pointer)], candidates: &[call.callee.frame] };
         let is_root = |call: &Call| {
             Glance::new(Duration::MAX).sees_call::<Python36, _>(
                 &call.python.memory,
@@ -272,7 +300,7 @@ mod tests {
     fn a_single_frame_is_the_top_and_has_no_caller() {
         let mut call = Call::new();
         let sees_alone = |call: &Call, root: &Link| {
-            let top = Top { path: &[call.pointer], candidates: &[root.frame] };
+            let top = Top { path: &[at(call.pointer)], candidates: &[root.frame] };
             let memory = &call.python.memory;
             Glance::new(Duration::MAX).sees_alone::<Python36, _>(memory, &top, root)
         };
@@ -294,7 +322,7 @@ mod tests {
         let mut is_seen = |shim| {
             let inner = python.interpreter_frame(CALLEE, shim, 2, 0);
             python.memory.write_word(pointer, inner.address());
-            let top = Top { path: &[pointer], candidates: &[inner.address()] };
+            let top = Top { path: &[at(pointer)], candidates: &[inner.address()] };
             let callee = link(CALLEE, inner, shim, 2);
             Glance::new(Duration::MAX).sees_call::<Python314, _>(
                 &python.memory,

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::FxBuildHasher;
 
-use self::chain::{CallSites, Link, decide};
+use self::chain::{CallSites, Link, Verdict, decide};
 use self::glance::Glance;
 use self::pending::{Pending, Sample};
 use self::witness::Disagreement;
@@ -36,6 +36,12 @@ use crate::python::threads::{GilRef, ProcessRoots};
 
 /// How often a tick is tried before it counts as torn.
 const ATTEMPTS: usize = 6;
+
+/// How many open calls one stack may depend on, one after the other.
+const QUESTIONS: usize = 3;
+
+/// How many glances are free at first, and how many there can be in reserve.
+const FIRST_CREDIT: u32 = 4000;
 
 /// A glance at a call that takes this long was interrupted.
 const LONG_GLANCE: Duration = Duration::from_micros(8);
@@ -61,6 +67,8 @@ pub struct Engine<A, M> {
     first: Vec<Link>,
     young: Vec<Remote<Code>>,
     glance: Glance,
+    /// So many glances may be taken: they shall not cost more than the fetches.
+    credit: u32,
     /// For one glance: the frames that the thread may be in.
     tops: Vec<u64>,
 }
@@ -135,6 +143,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             first: Vec::new(),
             young: Vec::new(),
             glance: Glance::new(LONG_GLANCE),
+            credit: FIRST_CREDIT,
             tops: Vec::new(),
         }
     }
@@ -203,6 +212,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         profile: &mut Profile,
     ) -> Result<usize, Unproven> {
         self.refresh_gils(now)?;
+        self.credit = (self.credit + 1).min(FIRST_CREDIT);
         self.prefetch.fetch()?;
         let threads = self.threads_of_tick()?;
         let mut missed = self.prefetch.misses() > 0;
@@ -307,7 +317,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         thread: Remote<Thread>,
         is_held: bool,
     ) -> Result<bool, Unproven> {
-        self.decide()?;
+        self.decide(thread)?;
         if self.first.is_empty() {
             return Ok(false);
         }
@@ -325,12 +335,22 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         Ok(true)
     }
 
-    fn decide(&mut self) -> Result<(), Unproven> {
-        let stack = decide(&self.before.links, &self.after.links, &self.sites);
-        let stack = stack.ok_or(Unproven::Torn)?;
-        self.first.clear();
-        self.first.extend_from_slice(stack);
-        Ok(())
+    /// Leaves the stack in `first`, after looking at what it depends on.
+    fn decide(&mut self, thread: Remote<Thread>) -> Result<(), Unproven> {
+        for _ in 0..QUESTIONS {
+            match decide(&self.before.links, &self.after.links, &self.sites) {
+                Verdict::Stack(stack) => {
+                    self.first.clear();
+                    self.first.extend_from_slice(stack);
+                    return Ok(());
+                }
+                Verdict::Open { caller, callee, is_leaf } => {
+                    self.ask(thread, &caller, &callee, is_leaf)?;
+                }
+                Verdict::Torn => break,
+            }
+        }
+        Err(Unproven::Torn)
     }
 
     /// Whether every call of the stack is known, or was in the last stack.
@@ -422,7 +442,7 @@ impl Chain {
         top: Remote<Frame>,
     ) -> Result<(), Unproven> {
         self.walk.begin(top);
-        A::Frames::walk(&prefetch.body(), &mut self.walk)?;
+        A::Frames::walk(&prefetch.frames(), &mut self.walk)?;
         if !self.walk.is_whole {
             return Err(Unproven::Torn);
         }
@@ -448,6 +468,7 @@ impl Chain {
                 frame: raw.frame.address(),
                 caller: raw.caller.address(),
                 is_called_by_loop: raw.is_called_by_loop,
+                is_alive: raw.is_alive,
                 address: raw.code.address(),
                 code: id,
                 position: raw.position,

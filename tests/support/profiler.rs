@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::process::{Finished, run};
+use nix::sys::signal::Signal;
+
+use super::process::{Finished, Running, run, status_line, wait_until};
 use super::truth::{Thread, Truth, difference, parse_dump};
 use super::{Context, Outcome};
 
@@ -18,6 +20,32 @@ pub fn command(profiler: &Path, arguments: &[&str]) -> Command {
 /// Runs a profiler on a process.
 pub fn attach(profiler: &Path, pid: u32, options: &[&str]) -> Outcome<Finished> {
     run(command(profiler, options).args(["-p", &pid.to_string()]))
+}
+
+/// Starts a run that is far too long on a process, and returns when it is under way:
+/// it catches signals, and has waited for some ticks.
+pub fn start_sampling(profiler: &Path, pid: u32, options: &[&str]) -> Outcome<Running> {
+    let pid = pid.to_string();
+    let arguments = [&["-s", "3600", "-p", &pid], options].concat();
+    let running = Running::start(&mut command(profiler, &arguments), false)?;
+    wait_until("the profiler catches signals", || {
+        let mask = status_line(running.pid(), "SigCgt")?;
+        let mask = u64::from_str_radix(&mask, 16).context(|| mask.clone())?;
+        let caught = [Signal::SIGINT, Signal::SIGTERM];
+        Ok(caught.iter().all(|s| mask & (1 << (*s as i32 - 1)) != 0).then_some(()))
+    })?;
+    wait_for_ticks(&running, 200)?;
+    Ok(running)
+}
+
+/// Waits until a profiler has waited for so many ticks more.
+pub fn wait_for_ticks(running: &Running, ticks: u64) -> Outcome {
+    let waits = || {
+        let waits = status_line(running.pid(), "voluntary_ctxt_switches")?;
+        waits.parse::<u64>().context(|| waits.clone())
+    };
+    let before = waits()?;
+    wait_until("the profiler samples", || Ok((waits()? >= before + ticks).then_some(())))
 }
 
 /// The dump of a process, by a clean run.

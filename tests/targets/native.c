@@ -1,14 +1,17 @@
 /*
  * What the targets need from C: callbacks, a thread that Python did not make, a
- * wait that keeps the GIL, and a subinterpreter. The Python functions are
+ * wait that keeps the GIL, a subinterpreter, and a storm of signals. The Python functions are
  * declared here with plain pointers, so that no Python headers are needed; they
  * are found in the process that loads this library.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 extern void *PyThreadState_Get(void);
@@ -87,4 +90,66 @@ int in_subinterpreter(const char *code)
     Py_EndInterpreter(made);
     PyThreadState_Swap(before);
     return failed;
+}
+
+/* A storm: a thread that queues real-time signals to the one that began it. */
+static pthread_t storm_sender, storm_target;
+static int storm_hertz;
+static volatile sig_atomic_t storm_over;
+static int storm_sent_count, storm_came_count;
+
+static void storm_handler(int number)
+{
+    (void)number;
+    __atomic_add_fetch(&storm_came_count, 1, __ATOMIC_RELAXED);
+}
+
+static void *storm_body(void *unused)
+{
+    struct timespec pause = {.tv_nsec = 1000000000 / storm_hertz};
+    union sigval nothing = {.sival_int = 0};
+
+    (void)unused;
+    while (!storm_over) {
+        /* What the kernel has no room for was not sent. */
+        if (pthread_sigqueue(storm_target, SIGRTMIN + 3, nothing) == 0)
+            storm_sent_count++;
+        nanosleep(&pause, NULL);
+    }
+    return NULL;
+}
+
+/* 0, or the number of an error. */
+int storm_begin(int hertz)
+{
+    struct sigaction action = {.sa_handler = storm_handler, .sa_flags = SA_RESTART};
+    sigset_t all, before;
+    int error;
+
+    storm_hertz = hertz;
+    storm_target = pthread_self();
+    if (sigaction(SIGRTMIN + 3, &action, NULL) != 0)
+        return errno;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    error = pthread_create(&storm_sender, NULL, storm_body, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error;
+}
+
+/* Ends it. What is queued for this thread has come when this returns. */
+void storm_end(void)
+{
+    storm_over = 1;
+    pthread_join(storm_sender, NULL);
+}
+
+int storm_sent(void)
+{
+    return storm_sent_count;
+}
+
+int storm_came(void)
+{
+    return __atomic_load_n(&storm_came_count, __ATOMIC_RELAXED);
 }

@@ -1,0 +1,227 @@
+//! What can go wrong while a process is sampled: the profiler is killed, signals pour
+//! in, the process forks, becomes another program, or unloads its interpreter.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+#[allow(dead_code)]
+mod support;
+
+use support::binaries::{Binaries, is_built};
+use support::copies::{libpython, loader};
+use support::interpreters::{Interpreter, Interpreters, Kind};
+use support::process::{Guard, Running, expect_left_alone, wait_until};
+use support::profiler::{Profile, attach, command, start_sampling, wait_for_ticks};
+use support::runner::{self, Trial};
+use support::target::{Target, new_file, set_environment};
+use support::{Context, Outcome, expect, native, targets};
+
+/// What a test gets to work with.
+struct Case {
+    interpreter: Interpreter,
+    profiler: PathBuf,
+}
+
+type Test = fn(&Case) -> Outcome<String>;
+
+const TESTS: [(&str, Test); 5] = [
+    ("profiler killed", profiler_killed),
+    ("storm of signals", storm_of_signals),
+    ("process that forks", process_that_forks),
+    ("process that executes Python", process_that_executes_python),
+    ("process that executes another program", process_that_executes_another),
+];
+
+/// How often the profiler is killed: with all versions, a thousand times.
+const KILLS: u32 = 80;
+
+fn main() -> ExitCode {
+    runner::main(trials)
+}
+
+fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    let mut add = |interpreter: &Interpreter, name: &str, test: Test| {
+        let profiler = binaries.profiler(interpreter.abi);
+        let case = Case { interpreter: interpreter.clone(), profiler };
+        let name = format!("{} {name}", interpreter.label);
+        trials.push(Trial::new(name, move || test(&case)));
+    };
+    for interpreter in interpreters.one_per_abi().into_iter().filter(|i| is_built(i.abi)) {
+        for (name, test) in TESTS {
+            add(interpreter, name, test);
+        }
+    }
+    let normal = interpreters.here.iter().filter(|i| i.kind == Kind::Normal && is_built(i.abi));
+    for interpreter in normal.filter(|i| i.shared) {
+        add(interpreter, "process that unloads Python", process_that_unloads);
+    }
+    trials
+}
+
+fn send(pid: u32, signal: Signal) -> Outcome {
+    let pid = i32::try_from(pid).context(|| "a pid".into())?;
+    kill(Pid::from_raw(pid), signal).context(|| format!("send {signal}"))
+}
+
+/// Killed at any moment, the profiler leaves a process that runs on and loses nothing.
+fn profiler_killed(case: &Case) -> Outcome<String> {
+    let file = new_file("counts");
+    fs::write(&file, [0; 16]).context(|| file.display().to_string())?;
+    let name = file.display().to_string();
+    let target = Target::start(&case.interpreter, "counting.py", &[&name])?;
+    target.expect("ready")?;
+    let count = |index: usize| -> Outcome<u64> {
+        let bytes = fs::read(&file).context(|| name.clone())?;
+        let word = bytes.get(index * 8..index * 8 + 8).and_then(|word| word.try_into().ok());
+        word.map(u64::from_le_bytes).context(|| "a short file".into())
+    };
+    for round in 0..KILLS {
+        let rate = if round % 2 == 0 { "0" } else { "0.0003" };
+        let pause = if round % 3 == 0 { "auto" } else { "always" };
+        let pid = target.pid().to_string();
+        let options = ["-s", "3600", "-r", rate, "--pause", pause, "-p", &pid];
+        let profiler =
+            Guard::spawn(command(&case.profiler, &options).stdout(std::process::Stdio::null()))?;
+        // Moments all over its life, from the first instruction on.
+        std::thread::sleep(Duration::from_micros(u64::from(round * 7919 % 23_000)));
+        drop(profiler);
+        expect_left_alone(target.pid())?;
+        let before = count(0)?;
+        send(target.pid(), Signal::SIGUSR1)?;
+        wait_until("the target counts on", || Ok((count(0)? > before + 1).then_some(())))?;
+        wait_until("the signal is counted", || {
+            Ok((count(1)? == u64::from(round) + 1).then_some(()))
+        })?;
+    }
+    send(target.pid(), Signal::SIGUSR2)?;
+    let words = target.expect("counted")?;
+    let rounds = count(0)?;
+    expect(words == [rounds.to_string(), KILLS.to_string()], || words.join(" "))?;
+    target.end()?;
+    // A file left over in the build folder does no harm.
+    let _ = fs::remove_file(&file);
+    Ok(format!("{KILLS} times, {rounds} rounds"))
+}
+
+/// Of ten thousand signals a second, none is lost to a stop.
+fn storm_of_signals(case: &Case) -> Outcome<String> {
+    let library = native::library()?.display().to_string();
+    let mut target = Target::start(&case.interpreter, "storm.py", &[&library])?;
+    target.expect("ready")?;
+    let options = ["-s", "1", "-r", "0.0001", "--pause", "always"];
+    let profile = attach(&case.profiler, target.pid(), &options)?.clean()?;
+    expect_left_alone(target.pid())?;
+    let profile = Profile::parse(&profile, true)?;
+    target.close_stdin();
+    let words = target.expect("storm")?;
+    target.end()?;
+    let [sent, came] = words.as_slice() else { return Err(words.join(" ")) };
+    let number: u64 = sent.parse().context(|| sent.clone())?;
+    expect(sent == came && number > 1000, || format!("{sent} signals sent, {came} came"))?;
+    expect(profile.samples_with("<module>") > 100, || format!("{} samples", profile.total()))?;
+    Ok(format!("{sent} signals, {} samples", profile.total()))
+}
+
+/// Children that are forked at any moment of a stop go on and end as they should.
+fn process_that_forks(case: &Case) -> Outcome<String> {
+    let mut target = Target::start(&case.interpreter, "forks.py", &[])?;
+    target.expect("ready")?;
+    let mut samples = 0;
+    for pause in ["always", "auto"] {
+        let options = ["-s", "0.5", "-r", "0.0005", "--pause", pause];
+        let profile = attach(&case.profiler, target.pid(), &options)?.clean()?;
+        expect_left_alone(target.pid())?;
+        samples += Profile::parse(&profile, true)?.samples_with("<module>");
+    }
+    target.close_stdin();
+    let words = target.expect("children")?;
+    target.end()?;
+    let [children, wrong] = words.as_slice() else { return Err(words.join(" ")) };
+    expect(wrong == "0" && children != "0" && samples > 50, || {
+        format!("{children} children, {wrong} of them not as they should, {samples} samples")
+    })?;
+    Ok(format!("{children} children, {samples} samples"))
+}
+
+/// Starts `executes.py`, and the profiler on it.
+fn sampled_until_it_executes(case: &Case, program: &[&str]) -> Outcome<(Target, Running)> {
+    let mut target = Target::start(&case.interpreter, "executes.py", program)?;
+    target.expect("ready")?;
+    let running = start_sampling(&case.profiler, target.pid(), &["-r", "0.001"])?;
+    target.tell("\n")?;
+    Ok((target, running))
+}
+
+/// The profile goes on in the new program, which is the same Python.
+fn process_that_executes_python(case: &Case) -> Outcome<String> {
+    let python = case.interpreter.executable.display().to_string();
+    let busy = targets().join("busy.py").display().to_string();
+    let (target, running) = sampled_until_it_executes(case, &[&python, &busy])?;
+    target.expect("ready")?;
+    wait_for_ticks(&running, 500)?;
+    send(running.pid(), Signal::SIGINT)?;
+    let profile = Profile::parse(&running.finish()?.clean()?, true)?;
+    expect_left_alone(target.pid())?;
+    let (before, after) = (profile.samples_with("before"), profile.samples_with("leaf"));
+    let words = format!("{before} samples before, {after} after");
+    expect(before > 0 && after > 0, || words.clone())?;
+    Ok(words)
+}
+
+/// The profile ends where Python does, and says so; the new program is left alone.
+fn process_that_executes_another(case: &Case) -> Outcome<String> {
+    let (mut target, running) = sampled_until_it_executes(case, &["/bin/cat"])?;
+    target.tell("still here\n")?;
+    expect(target.line()? == "still here", || "cat says something else".into())?;
+    let finished = running.finish()?;
+    finished.expect_error(0, &["The profile ends here."])?;
+    expect_left_alone(target.pid())?;
+    let profile = Profile::parse(&finished.stdout, true)?;
+    expect(profile.samples_with("before") > 0, || finished.words())?;
+    target.end()?;
+    Ok(format!("{} samples before", profile.samples_with("before")))
+}
+
+/// A program that loaded Python, ran it, and unloads it under the sampler.
+fn process_that_unloads(case: &Case) -> Outcome<String> {
+    let program = native::compile("embed.c", "embed", &["-ldl"])?;
+    let library = libpython(&case.interpreter)?;
+    let home = case.interpreter.executable.ancestors().nth(2).context(|| "no folder".into())?;
+    // By the interpreter's own loader, which has the libraries that it needs.
+    let mut command = Command::new(loader(&case.interpreter.executable)?);
+    set_environment(&mut command);
+    command.env("LD_LIBRARY_PATH", library.parent().context(|| "no folder".into())?);
+    command.arg(program).arg(&library).arg(home).arg(targets().join("forks.py"));
+    let mut target = Target::start_command(&case.interpreter, &mut command)?;
+    target.expect("ready")?;
+    let running = start_sampling(&case.profiler, target.pid(), &["-r", "0.001"])?;
+    target.tell("\n")?;
+    target.expect("children")?;
+    target.expect("unloaded")?;
+    // Modules that are linked to the library keep it.
+    let maps = format!("/proc/{}/maps", target.pid());
+    let stays = fs::read_to_string(&maps).context(|| maps.clone())?.contains("libpython");
+    if stays {
+        wait_for_ticks(&running, 100)?;
+        send(running.pid(), Signal::SIGINT)?;
+    }
+    let finished = running.finish()?;
+    expect_left_alone(target.pid())?;
+    let profile = Profile::parse(&finished.stdout, true)?;
+    expect(profile.samples_with("<module>") > 0, || finished.words())?;
+    target.end()?;
+    let words = format!("{} samples before", profile.samples_with("<module>"));
+    if stays {
+        finished.clean()?;
+        return Ok(format!("{words}; then its modules kept the library"));
+    }
+    finished.expect_error(0, &["The profile ends here."])?;
+    Ok(words)
+}
