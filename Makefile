@@ -2,7 +2,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help build dist test bench lint demo interpreters libclang clean
+.PHONY: help build dist test bench lint demo interpreters libclang clean vendor deb
 # Two targets may both want apt.
 .NOTPARALLEL:
 
@@ -13,7 +13,7 @@ cargo = scripts/cargo
 shell_files = scripts/* demo/run .ci/run tests/interpreters/fetch tests/interpreters/*.sh
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
 build: libclang ## build the launcher and all profilers, optimised, into target/release
 	$(cargo) build --release
@@ -44,6 +44,12 @@ interpreters: ## fetch CPython 2.7 to 3.15 for the tests (tests/interpreters/REA
 
 libclang: ## find or install libclang, which the build needs
 	@dir=$$(scripts/libclang) && echo "libclang: $$dir"
+
+vendor: ## make the two source tarballs of the packages, in target/packages
+	scripts/source-tarballs
+
+deb: ## build the Debian packages into target/packages, without a network (ABIS as above)
+	scripts/deb $(ABIS)
 
 clean: ## remove target; the interpreters stay in their cache
 	cargo clean
