@@ -2,7 +2,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help build dist test bench lint demo interpreters libclang clean vendor deb
+.PHONY: help build dist test bench lint demo interpreters libclang clean vendor deb apt-repo package-test reproducible
 # Two targets may both want apt.
 .NOTPARALLEL:
 
@@ -10,7 +10,8 @@ SHELL := bash
 ABIS ?=
 features = $(if $(ABIS),--no-default-features --features "$(foreach abi,$(ABIS),py$(subst .,,$(abi)))")
 cargo = scripts/cargo
-shell_files = scripts/* demo/run .ci/run tests/interpreters/fetch tests/interpreters/*.sh
+shell_files = $(filter-out scripts/debian-copyright,$(wildcard scripts/*)) demo/run .ci/run tests/interpreters/fetch \
+	tests/interpreters/*.sh packaging/debian/install-one packaging/debian/tests/profile packaging/debian/tests/every-profiler
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -34,6 +35,7 @@ lint: libclang ## formatting, clippy, headers of one ABI alone, shellcheck if it
 	$(cargo) clippy --all-targets -- -D warnings
 	$(cargo) clippy --all-targets --no-default-features --features py36 -- -D warnings
 	scripts/lint-one-abi 3.6
+	scripts/lint-packaging
 	@if command -v shellcheck >/dev/null; then shellcheck -x $(shell_files); else echo "no shellcheck here: passed over"; fi
 
 demo: ## profile a bundled program under this machine's python3 and draw its flame graph
@@ -50,6 +52,15 @@ vendor: ## make the two source tarballs of the packages, in target/packages
 
 deb: ## build the Debian packages into target/packages, without a network (ABIS as above)
 	scripts/deb $(ABIS)
+
+apt-repo: ## make a signed APT repository of these packages, in target/apt-repo
+	scripts/apt-repo
+
+package-test: ## install, use, upgrade and remove them in a fresh Debian (as root)
+	scripts/package-test
+
+reproducible: ## build twice in different surroundings and compare every byte (ABIS as above)
+	scripts/reproducible $(ABIS)
 
 clean: ## remove target; the interpreters stay in their cache
 	cargo clean
