@@ -2,7 +2,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help build dist test bench lint demo interpreters libclang clean vendor deb apt-repo package-test reproducible
+.PHONY: help build dist documents test bench lint demo interpreters libclang clean vendor deb apt-repo package-test reproducible
 # Two targets may both want apt.
 .NOTPARALLEL:
 
@@ -10,6 +10,7 @@ SHELL := bash
 ABIS ?=
 features = $(if $(ABIS),--no-default-features --features "$(foreach abi,$(ABIS),py$(subst .,,$(abi)))")
 cargo = scripts/cargo
+target = $(or $(CARGO_TARGET_DIR),target)
 shell_files = $(filter-out scripts/debian-copyright,$(wildcard scripts/*)) demo/run .ci/run tests/interpreters/fetch \
 	tests/interpreters/*.sh packaging/debian/install-one packaging/debian/tests/profile packaging/debian/tests/every-profiler
 
@@ -22,6 +23,9 @@ build: libclang ## build the launcher and all profilers, optimised, into target/
 dist: libclang ## put pyflame, pyflame2.7 ... into target/dist/bin (ABIS="3.6 3.11": only these)
 	$(cargo) build --release $(features)
 	scripts/dist $(ABIS)
+
+documents: libclang ## manual pages and completions into target/dist/share (ABIS as for dist)
+	$(cargo) run --quiet --release $(features) --example documents -- $(target)/dist/share $(ABIS)
 
 test: interpreters libclang ## all tests, on every interpreter
 	$(cargo) test
