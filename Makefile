@@ -2,7 +2,8 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help build dist documents test bench lint demo interpreters libclang clean vendor deb apt-repo package-test reproducible
+.PHONY: help build dist documents install uninstall vendor deb apt-repo package-test \
+	reproducible test documents-test install-test bench lint demo interpreters libclang clean
 # Two targets may both want apt.
 .NOTPARALLEL:
 
@@ -11,11 +12,17 @@ ABIS ?=
 features = $(if $(ABIS),--no-default-features --features "$(foreach abi,$(ABIS),py$(subst .,,$(abi)))")
 cargo = scripts/cargo
 target = $(or $(CARGO_TARGET_DIR),target)
-shell_files = $(filter-out scripts/debian-copyright,$(wildcard scripts/*)) demo/run .ci/run tests/interpreters/fetch \
-	tests/interpreters/*.sh packaging/debian/install-one packaging/debian/tests/profile packaging/debian/tests/every-profiler
+shell_files = $(shell grep -rlE '^#!.*[/ ](ba)?sh$$' scripts demo .ci packaging tests/interpreters) \
+	tests/interpreters/*.sh
+
+# Where `make install` puts things; DESTDIR goes before PREFIX. SUDO=sudo builds as you
+# and copies as root.
+PREFIX ?= /usr/local
+DESTDIR ?=
+SUDO ?=
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+	@sed -n 's/^\([-a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
 build: libclang ## build the launcher and all profilers, optimised, into target/release
 	$(cargo) build --release
@@ -27,18 +34,32 @@ dist: libclang ## put pyflame, pyflame2.7 ... into target/dist/bin (ABIS="3.6 3.
 documents: libclang ## manual pages and completions into target/dist/share (ABIS as for dist)
 	$(cargo) run --quiet --release $(features) --example documents -- $(target)/dist/share $(ABIS)
 
+install: dist documents ## put both into PREFIX=/usr/local (DESTDIR=, ABIS=, SUDO=sudo)
+	$(SUDO) scripts/install "$(DESTDIR)$(PREFIX)" $(ABIS)
+
+uninstall: ## remove what `make install` put there (PREFIX=, DESTDIR=, SUDO=)
+	$(SUDO) scripts/install --remove "$(DESTDIR)$(PREFIX)"
+
+documents-test: documents ## lint the manual pages, type into real shells
+	packaging/tests/documents "$(target)/dist/share" $(ABIS)
+
+install-test: ## install and uninstall in a scratch directory; cargo install
+	packaging/tests/install
+
 test: interpreters libclang ## all tests, on every interpreter
 	$(cargo) test
 
 bench: interpreters dist ## compare with py-spy, Austin and profiling.sampling (BENCH=--quick)
 	python3 -B benches/bench.py --pyflame target/dist/bin $(BENCH)
 
-lint: libclang ## formatting, clippy, headers of one ABI alone, shellcheck if it is there
+lint: libclang ## formatting, clippy, headers of one ABI alone, Rust version, shellcheck if there
 	$(cargo) fmt --check
 	rustfmt --check --edition 2024 src/abi/python*.rs # named by a macro: cargo fmt does not see them
 	$(cargo) clippy --all-targets -- -D warnings
 	$(cargo) clippy --all-targets --no-default-features --features py36 -- -D warnings
 	scripts/lint-one-abi 3.6
+	scripts/need python3 python3
+	scripts/lint-msrv
 	scripts/lint-packaging
 	@if command -v shellcheck >/dev/null; then shellcheck -x $(shell_files); else echo "no shellcheck here: passed over"; fi
 
