@@ -2,8 +2,9 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help build dist documents install uninstall \
-	test documents-test install-test bench lint demo interpreters libclang clean
+.PHONY: help build dist documents install uninstall demo clean interpreters libclang \
+	test documents-test install-test bench lint \
+	vendor deb apt-repo package-test reproducible
 # Two targets may both want apt.
 .NOTPARALLEL:
 
@@ -12,8 +13,10 @@ ABIS ?=
 features = $(if $(ABIS),--no-default-features --features "$(foreach abi,$(ABIS),py$(subst .,,$(abi)))")
 cargo = scripts/cargo
 target = $(or $(CARGO_TARGET_DIR),target)
-shell_files = scripts/* demo/run .ci/run tests/interpreters/fetch tests/interpreters/*.sh \
+shell_files = $(filter-out $(python_files),$(wildcard scripts/*)) demo/run .ci/run tests/interpreters/fetch \
+	tests/interpreters/*.sh packaging/debian/install-one packaging/debian/tests/profile packaging/debian/tests/every-profiler \
 	packaging/tests/documents packaging/tests/install
+python_files = scripts/debian-copyright scripts/lint-msrv
 
 # Where `make install` puts things; DESTDIR goes before PREFIX. SUDO=sudo builds as you
 # and copies as root.
@@ -22,7 +25,7 @@ DESTDIR ?=
 SUDO ?=
 
 help: ## list the targets
-	@sed -n 's/^\([-a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
 build: libclang ## build the launcher and all profilers, optimised, into target/release
 	$(cargo) build --release
@@ -58,7 +61,7 @@ lint: libclang ## formatting, clippy, headers of one ABI alone, Rust version, sh
 	$(cargo) clippy --all-targets -- -D warnings
 	$(cargo) clippy --all-targets --no-default-features --features py36 -- -D warnings
 	scripts/lint-one-abi 3.6
-	scripts/need python3 python3
+	scripts/lint-packaging
 	scripts/lint-msrv
 	@if command -v shellcheck >/dev/null; then shellcheck -x $(shell_files); else echo "no shellcheck here: passed over"; fi
 
@@ -70,6 +73,21 @@ interpreters: ## fetch CPython 2.7 to 3.15 for the tests (tests/interpreters/REA
 
 libclang: ## find or install libclang, which the build needs
 	@dir=$$(scripts/libclang) && echo "libclang: $$dir"
+
+vendor: ## make the two source tarballs of the packages, in target/packages
+	scripts/source-tarballs
+
+deb: ## build the Debian packages into target/packages, without a network (ABIS as above)
+	scripts/deb $(ABIS)
+
+apt-repo: ## make a signed APT repository of these packages, in target/apt-repo
+	scripts/apt-repo
+
+package-test: ## install, use, upgrade and remove them in a fresh Debian (as root)
+	scripts/package-test
+
+reproducible: ## build twice in different surroundings and compare every byte (ABIS as above)
+	scripts/reproducible $(ABIS)
 
 clean: ## remove target; the interpreters stay in their cache
 	cargo clean
