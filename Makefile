@@ -4,7 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .PHONY: help build dist documents install uninstall demo clean interpreters libclang \
 	test documents-test install-test bench lint \
-	vendor deb apt-repo package-test reproducible
+	vendor deb apt-repo package-test reproducible rpm rpm-test
 # Two targets may both want apt.
 .NOTPARALLEL:
 
@@ -15,7 +15,7 @@ cargo = scripts/cargo
 target = $(or $(CARGO_TARGET_DIR),target)
 shell_files = $(filter-out $(python_files),$(wildcard scripts/*)) demo/run .ci/run tests/interpreters/fetch \
 	tests/interpreters/*.sh packaging/debian/install-one packaging/debian/tests/profile packaging/debian/tests/every-profiler \
-	packaging/tests/documents packaging/tests/install
+	packaging/tests/documents packaging/tests/install packaging/tests/rpm
 python_files = scripts/debian-copyright scripts/lint-msrv
 
 # Where `make install` puts things; DESTDIR goes before PREFIX. SUDO=sudo builds as you
@@ -85,6 +85,12 @@ apt-repo: ## make a signed APT repository of these packages, in target/apt-repo
 
 package-test: ## install, use, upgrade and remove them in a fresh Debian (as root)
 	scripts/package-test
+
+rpm: ## build the RPM packages into target/packages/rpm, without a network (ABIS as above)
+	scripts/rpm $(ABIS)
+
+rpm-test: ## install them into a scratch root with rpm, run them, erase them (as root)
+	packaging/tests/rpm
 
 reproducible: ## build twice in different surroundings and compare every byte (ABIS as above)
 	scripts/reproducible $(ABIS)
