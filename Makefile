@@ -2,8 +2,9 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help build dist documents install uninstall vendor deb apt-repo package-test \
-	reproducible test documents-test install-test bench lint demo interpreters libclang clean
+.PHONY: help build dist documents install uninstall demo clean interpreters libclang \
+	test documents-test install-test bench lint \
+	vendor deb apt-repo package-test reproducible rpm rpm-test
 # Two targets may both want apt.
 .NOTPARALLEL:
 
@@ -83,6 +84,12 @@ apt-repo: ## make a signed APT repository of these packages, in target/apt-repo
 
 package-test: ## install, use, upgrade and remove them in a fresh Debian (as root)
 	scripts/package-test
+
+rpm: ## build the RPM packages into target/packages/rpm, without a network (ABIS as above)
+	scripts/rpm $(ABIS)
+
+rpm-test: ## install them into a scratch root with rpm, run them, erase them (as root)
+	packaging/tests/rpm
 
 reproducible: ## build twice in different surroundings and compare every byte (ABIS as above)
 	scripts/reproducible $(ABIS)
