@@ -2,7 +2,9 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help build dist test bench lint demo interpreters libclang clean
+.PHONY: help build dist documents install uninstall demo clean interpreters libclang \
+	test documents-test install-test bench lint \
+	vendor deb apt-repo package-test reproducible rpm rpm-test
 # Two targets may both want apt.
 .NOTPARALLEL:
 
@@ -10,10 +12,18 @@ SHELL := bash
 ABIS ?=
 features = $(if $(ABIS),--no-default-features --features "$(foreach abi,$(ABIS),py$(subst .,,$(abi)))")
 cargo = scripts/cargo
-shell_files = scripts/* demo/run .ci/run tests/interpreters/fetch tests/interpreters/*.sh
+target = $(or $(CARGO_TARGET_DIR),target)
+shell_files = $(shell grep -rlE '^#!.*[/ ](ba)?sh$$' scripts demo .ci packaging tests/interpreters) \
+	tests/interpreters/*.sh
+
+# Where `make install` puts things; DESTDIR goes before PREFIX. SUDO=sudo builds as you
+# and copies as root.
+PREFIX ?= /usr/local
+DESTDIR ?=
+SUDO ?=
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+	@sed -n 's/^\([-a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
 build: libclang ## build the launcher and all profilers, optimised, into target/release
 	$(cargo) build --release
@@ -22,18 +32,36 @@ dist: libclang ## put pyflame, pyflame2.7 ... into target/dist/bin (ABIS="3.6 3.
 	$(cargo) build --release $(features)
 	scripts/dist $(ABIS)
 
+documents: libclang ## manual pages and completions into target/dist/share (ABIS as for dist)
+	$(cargo) run --quiet --release $(features) --example documents -- $(target)/dist/share $(ABIS)
+
+install: dist documents ## put both into PREFIX=/usr/local (DESTDIR=, ABIS=, SUDO=sudo)
+	$(SUDO) scripts/install "$(DESTDIR)$(PREFIX)" $(ABIS)
+
+uninstall: ## remove what `make install` put there (PREFIX=, DESTDIR=, SUDO=)
+	$(SUDO) scripts/install --remove "$(DESTDIR)$(PREFIX)"
+
+documents-test: documents ## lint the manual pages, type into real shells
+	packaging/tests/documents "$(target)/dist/share" $(ABIS)
+
+install-test: ## install and uninstall in a scratch directory; cargo install
+	packaging/tests/install
+
 test: interpreters libclang ## all tests, on every interpreter
 	$(cargo) test
 
 bench: interpreters dist ## compare with py-spy, Austin and profiling.sampling (BENCH=--quick)
 	python3 -B benches/bench.py --pyflame target/dist/bin $(BENCH)
 
-lint: libclang ## formatting, clippy, headers of one ABI alone, shellcheck if it is there
+lint: libclang ## formatting, clippy, headers of one ABI alone, Rust version, shellcheck if there
 	$(cargo) fmt --check
 	rustfmt --check --edition 2024 src/abi/python*.rs # named by a macro: cargo fmt does not see them
 	$(cargo) clippy --all-targets -- -D warnings
 	$(cargo) clippy --all-targets --no-default-features --features py36 -- -D warnings
 	scripts/lint-one-abi 3.6
+	scripts/need python3 python3
+	scripts/lint-msrv
+	scripts/lint-packaging
 	@if command -v shellcheck >/dev/null; then shellcheck -x $(shell_files); else echo "no shellcheck here: passed over"; fi
 
 demo: ## profile a bundled program under this machine's python3 and draw its flame graph
@@ -44,6 +72,27 @@ interpreters: ## fetch CPython 2.7 to 3.15 for the tests (tests/interpreters/REA
 
 libclang: ## find or install libclang, which the build needs
 	@dir=$$(scripts/libclang) && echo "libclang: $$dir"
+
+vendor: ## make the two source tarballs of the packages, in target/packages
+	scripts/source-tarballs
+
+deb: ## build the Debian packages into target/packages, without a network (ABIS as above)
+	scripts/deb $(ABIS)
+
+apt-repo: ## make a signed APT repository of these packages, in target/apt-repo
+	scripts/apt-repo
+
+package-test: ## install, use, upgrade and remove them in a fresh Debian (as root)
+	scripts/package-test
+
+rpm: ## build the RPM packages into target/packages/rpm, without a network (ABIS as above)
+	scripts/rpm $(ABIS)
+
+rpm-test: ## install them into a scratch root with rpm, run them, erase them (as root)
+	packaging/tests/rpm
+
+reproducible: ## build twice in different surroundings and compare every byte (ABIS as above)
+	scripts/reproducible $(ABIS)
 
 clean: ## remove target; the interpreters stay in their cache
 	cargo clean

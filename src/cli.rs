@@ -129,7 +129,7 @@ pub fn conclude(result: Result<(), Error>) -> ExitCode {
 /// [`UsageError`] with what to say on stderr.
 pub fn parse(arguments: &[OsString], abis: &[Version]) -> Result<Request, UsageError> {
     let (own, command) = split_at_trace(arguments);
-    let mut definition = definition(abis);
+    let mut definition = definition("pyflame", abis);
     let matches = match definition.try_get_matches_from_mut(own) {
         Ok(matches) => matches,
         Err(error) if !error.use_stderr() => return Ok(Request::Show(error.to_string())),
@@ -159,16 +159,19 @@ pub fn parse(arguments: &[OsString], abis: &[Version]) -> Result<Request, UsageE
     }))
 }
 
-/// The one definition of the command line, from which the help is made.
-fn definition(abis: &[Version]) -> Command {
+/// The one definition of the command line of `program`, from which help, manual pages
+/// and completions are made.
+#[must_use]
+pub fn definition(program: &str, abis: &[Version]) -> Command {
     let flag = |name: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue);
     let value = |name: &'static str, unit: &'static str| {
         Arg::new(name).long(name).value_name(unit).allow_hyphen_values(true)
     };
     Command::new("pyflame")
-        .override_usage(
-            "pyflame [OPTIONS] -p PID\n       pyflame [OPTIONS] -t COMMAND [ARGUMENT]...",
-        )
+        .display_name(program)
+        .override_usage(format!(
+            "{program} [OPTIONS] -p PID\n       {program} [OPTIONS] -t COMMAND [ARGUMENT]..."
+        ))
         .about("A sampling profiler for CPython that leaves the process alone")
         .after_help(format!("{EXAMPLES}\nABIs: {}", abi_list(abis)))
         .disable_version_flag(true)

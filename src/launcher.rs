@@ -89,14 +89,17 @@ fn become_binary(choice: &Choice, arguments: &[OsString]) -> Error {
     Error::Execute { program, source }
 }
 
-/// `pyflameX.Y` beside the launcher, or in `PATH`.
+/// `pyflameX.Y` beside the launcher, or in `PATH`; or `pyflameXY`, as `cargo install` has
+/// to name it.
 fn find_binary(version: Version) -> Option<PathBuf> {
     let beside = env::current_exe().ok().and_then(|own| own.parent().map(Path::to_path_buf));
     let path = env::var_os("PATH").unwrap_or_default();
     beside
         .into_iter()
         .chain(env::split_paths(&path))
-        .map(|folder| folder.join(version.program()))
+        .flat_map(|folder| {
+            [version.program(), format!("pyflame{}", version.abi())].map(|name| folder.join(name))
+        })
         .find(|program| program.is_file())
 }
 
