@@ -3,7 +3,7 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 .PHONY: help build dist documents install uninstall demo clean interpreters libclang \
-	test documents-test install-test bench lint \
+	test documents-test install-test portability bench lint \
 	vendor deb apt-repo package-test reproducible rpm rpm-test
 # Two targets may both want apt.
 .NOTPARALLEL:
@@ -84,6 +84,9 @@ apt-repo: ## make a signed APT repository of these packages, in target/apt-repo
 
 package-test: ## install, use, upgrade and remove them in a fresh Debian (as root)
 	scripts/package-test
+
+portability: ## build with the oldest Rust, and for aarch64, in a Debian 13 (as root)
+	scripts/portability
 
 rpm: ## build the RPM packages into target/packages/rpm, without a network (ABIS as above)
 	scripts/rpm $(ABIS)
