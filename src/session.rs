@@ -54,7 +54,13 @@ impl<'a, A: Abi> Session<'a, A> {
         Self {
             options,
             process,
-            engine: Engine::new(memory.clone(), roots.clone(), code, options.every_thread),
+            engine: Engine::new(
+                memory.clone(),
+                roots.clone(),
+                code,
+                options.every_thread,
+                options.pause.is_ever(),
+            ),
             memory,
             roots,
             pauses: Pauses::new(options.pause, stopper),

@@ -113,13 +113,13 @@ fn profiler_killed(case: &Case) -> Outcome<String> {
 /// Of ten thousand signals a second, none is lost to a stop.
 fn storm_of_signals(case: &Case) -> Outcome<String> {
     let library = native::library()?.display().to_string();
-    let mut target = Target::start(&case.interpreter, "storm.py", &[&library])?;
+    let target = Target::start(&case.interpreter, "storm.py", &[&library])?;
     target.expect("ready")?;
     let options = ["-s", "1", "-r", "0.0001", "--pause", "always"];
     let profile = attach(&case.profiler, target.pid(), &options)?.clean()?;
     expect_left_alone(target.pid())?;
     let profile = Profile::parse(&profile, true)?;
-    target.close_stdin();
+    send(target.pid(), Signal::SIGUSR2)?;
     let words = target.expect("storm")?;
     target.end()?;
     let [sent, came] = words.as_slice() else { return Err(words.join(" ")) };

@@ -19,9 +19,6 @@ pub trait Frames<A> {
     /// Whether the outermost frame of a thread is called by a shim.
     const SHIMS: bool;
 
-    /// Whether two copied frames tell if one is under way in the other.
-    const TELLS_LIFE: bool;
-
     /// What the first [`Frames::SIZE`] bytes of a frame say; `None` if there are fewer.
     fn decode(frame: Remote<Frame>, copy: &[u8]) -> Option<Decoded>;
 

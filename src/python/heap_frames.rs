@@ -15,7 +15,6 @@ pub enum HeapFrames {}
 impl<A: HeapFrameAbi> Frames<A> for HeapFrames {
     const SIZE: usize = A::FRAME.size;
     const SHIMS: bool = false;
-    const TELLS_LIFE: bool = true;
 
     fn decode(frame: Remote<Frame>, copy: &[u8]) -> Option<Decoded> {
         let layout = A::FRAME;

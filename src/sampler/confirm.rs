@@ -4,12 +4,13 @@
 use std::time::Instant;
 
 use super::chain::{Link, position, same_calls};
+use super::copied::Chain;
 use super::glance::Top;
-use super::{Chain, Engine, Unproven};
+use super::{Engine, Unproven};
 use crate::abi::Abi;
 use crate::memory::prefetch::Side;
 use crate::memory::{Memory, Remote};
-use crate::python::frames::{Broken, Frames, Word, is_settled, path_to_top};
+use crate::python::frames::{Broken, Word, is_settled, path_to_top};
 use crate::python::objects::Thread;
 
 /// How often calls of one stack are looked at a second time, in all, and each.
@@ -55,7 +56,8 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         }
         let path = path_to_top::<A, _>(&self.prefetch.roots(Side::Before), thread)?;
         let mut looks = GLANCES;
-        for index in 1..self.first.len() {
+        // Outermost first: on those calls most stacks depend.
+        for index in (1..self.first.len()).rev() {
             let (callee, caller) = (self.first[index - 1], self.first[index]);
             if !self.sites.contains(&caller, &callee) {
                 let more = looks.min(LOOKS);
@@ -83,7 +85,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         is_leaf: bool,
     ) -> Result<(), Unproven> {
         let path = path_to_top::<A, _>(&self.prefetch.roots(Side::Before), thread)?;
-        self.look(&path, caller, callee, is_leaf, GLANCES);
+        self.look(&path, caller, callee, is_leaf, LOOKS);
         if self.sites.is_open(caller, callee) { Err(Unproven::Torn) } else { Ok(()) }
     }
 
@@ -93,7 +95,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             let Some(credit) = self.credit.checked_sub(1) else { break };
             self.credit = credit;
             if let Some(same) = self.glance(path, caller, callee, (is_leaf, false)) {
-                self.sites.note_look(caller, callee, same, A::Frames::TELLS_LIFE);
+                self.sites.note_look(caller, callee, same);
             }
             if !self.sites.is_open(caller, callee) {
                 break;

@@ -16,6 +16,33 @@ use crate::abi::Abi;
 use crate::memory::{Memory, Remote, Span, Value};
 use crate::python::frames::{Decoded, Frames, Word};
 
+/// So many looks at so many places only tell how long one takes.
+const WARM_UP: u32 = 8;
+
+/// Looks at more places than this are not told apart by their number.
+const MOST_PLACES: usize = 16;
+
+/// How long looks take. One that was held up, by a page table that was locked or for
+/// another program, had time to see two moments.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    looks: u32,
+    fastest: Option<Duration>,
+}
+
+impl Pace {
+    /// Whether a look that took so long was not held up.
+    fn is_usual(&mut self, took: Duration) -> bool {
+        self.looks = self.looks.saturating_add(1);
+        let fastest = self.fastest.unwrap_or(took);
+        let is_usual = took <= fastest + fastest / 4;
+        // A machine may become slower: then what is usual follows soon.
+        let slower = fastest + fastest / if is_usual { 256 } else { 32 };
+        self.fastest = Some(slower.min(took));
+        self.looks > WARM_UP && is_usual
+    }
+}
+
 /// Frames within so many bytes are copied as one.
 const NEAR: u64 = 1024;
 
@@ -30,15 +57,17 @@ pub struct Top<'a> {
 /// Reads a few places in one system call.
 #[derive(Debug)]
 pub struct Glance {
-    too_long: Duration,
+    /// By the number of places; empty if time does not matter.
+    paces: Vec<Pace>,
     spans: Vec<Span>,
     bytes: Vec<u8>,
 }
 
 impl Glance {
-    /// A look that takes `too_long` proves nothing.
-    pub fn new(too_long: Duration) -> Self {
-        Self { too_long, spans: Vec::new(), bytes: Vec::new() }
+    /// Nothing has been looked at.
+    pub fn new() -> Self {
+        let unknown = Pace { looks: 0, fastest: None };
+        Self { paces: vec![unknown; MOST_PLACES + 1], spans: Vec::new(), bytes: Vec::new() }
     }
 
     /// Whether `caller` stands on its call of `callee`, and is the outermost frame if it
@@ -112,7 +141,9 @@ impl Glance {
         self.bytes.resize(length, 0);
         let start = Instant::now();
         let read = memory.read_spans(&self.spans, &mut self.bytes).ok()?;
-        (read == length && start.elapsed() < self.too_long).then_some(())
+        let took = start.elapsed();
+        let pace = self.paces.get_mut(self.spans.len().min(MOST_PLACES));
+        (pace.is_none_or(|pace| pace.is_usual(took)) && read == length).then_some(())
     }
 
     /// Whether every copy of a frame is as it should be.
@@ -171,6 +202,13 @@ mod tests {
     const CALLEE: Remote<Code> = Remote::new(0x20);
     const NULL: Remote<Frame> = Remote::new(0);
 
+    impl Glance {
+        /// For which a look may take any time.
+        fn timeless() -> Self {
+            Self { paces: Vec::new(), ..Self::new() }
+        }
+    }
+
     fn link(code: Remote<Code>, frame: Remote<Frame>, caller: Remote<Frame>, at: i32) -> Link {
         Link {
             frame: frame.address(),
@@ -209,7 +247,7 @@ mod tests {
 
         fn is_seen(&self, is_leaf: bool) -> Option<bool> {
             let top = Top { path: &[at(self.pointer)], candidates: &[self.callee.frame] };
-            Glance::new(Duration::MAX).sees_call::<Python36, _>(
+            Glance::timeless().sees_call::<Python36, _>(
                 &self.python.memory,
                 &top,
                 &self.caller,
@@ -217,6 +255,18 @@ mod tests {
                 (is_leaf, false),
             )
         }
+    }
+
+    #[test]
+    fn a_look_that_was_held_up_does_not_count() {
+        let mut pace = Pace { looks: 0, fastest: None };
+        let us = Duration::from_micros;
+        assert!((0..WARM_UP).all(|_| !pace.is_usual(us(40))));
+        assert!(pace.is_usual(us(45)));
+        assert!(!pace.is_usual(us(60)));
+        assert!(pace.is_usual(us(20)));
+        assert!(!pace.is_usual(us(40)));
+        assert!((0..100).any(|_| pace.is_usual(us(40))), "it has become slower for good");
     }
 
     #[test]
@@ -262,7 +312,7 @@ mod tests {
             let path = [Word { address: first, value: 7 }, at(call.pointer)];
             let top = Top { path: &path, candidates: &[call.callee.frame] };
             let memory = &call.python.memory;
-            let mut glance = Glance::new(Duration::MAX);
+            let mut glance = Glance::timeless();
             glance.sees_call::<Python36, _>(memory, &top, &call.caller, &call.callee, (true, false))
         };
         assert_eq!(is_seen(&call), Some(false));
@@ -282,7 +332,7 @@ mod tests {
         let mut call = Call::new();
         let top = Top { path: &[at(call.pointer)], candidates: &[call.callee.frame] };
         let is_root = |call: &Call| {
-            Glance::new(Duration::MAX).sees_call::<Python36, _>(
+            Glance::timeless().sees_call::<Python36, _>(
                 &call.python.memory,
                 &top,
                 &call.caller,
@@ -302,7 +352,7 @@ mod tests {
         let sees_alone = |call: &Call, root: &Link| {
             let top = Top { path: &[at(call.pointer)], candidates: &[root.frame] };
             let memory = &call.python.memory;
-            Glance::new(Duration::MAX).sees_alone::<Python36, _>(memory, &top, root)
+            Glance::timeless().sees_alone::<Python36, _>(memory, &top, root)
         };
         assert_eq!(sees_alone(&call, &call.callee), Some(false), "it has a caller");
         assert_eq!(sees_alone(&call, &call.caller), Some(false), "it is not the top");
@@ -324,7 +374,7 @@ mod tests {
             python.memory.write_word(pointer, inner.address());
             let top = Top { path: &[at(pointer)], candidates: &[inner.address()] };
             let callee = link(CALLEE, inner, shim, 2);
-            Glance::new(Duration::MAX).sees_call::<Python314, _>(
+            Glance::timeless().sees_call::<Python314, _>(
                 &python.memory,
                 &top,
                 &caller,

@@ -9,6 +9,7 @@
 pub mod careful;
 pub mod chain;
 mod confirm;
+mod copied;
 mod glance;
 pub mod pause;
 mod pending;
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 use rustc_hash::FxBuildHasher;
 
 use self::chain::{CallSites, Link, Verdict, decide};
+use self::copied::Chain;
 use self::glance::Glance;
 use self::pending::{Pending, Sample};
 use self::witness::Disagreement;
@@ -29,9 +31,9 @@ use crate::account::Account;
 use crate::memory::prefetch::{Footprint, Prefetch, Side};
 use crate::memory::{Memory, Remote};
 use crate::profile::{Profile, StackId, Step};
-use crate::python::code::{CodeCache, Place, Verified};
-use crate::python::frames::{Broken, Frames, RawFrame, Walk, top_frame};
-use crate::python::objects::{Code, Frame, Thread};
+use crate::python::code::{CodeCache, Verified};
+use crate::python::frames::{Broken, top_frame};
+use crate::python::objects::{Code, Thread};
 use crate::python::threads::{GilRef, ProcessRoots};
 
 /// How often a tick is tried before it counts as torn.
@@ -42,9 +44,6 @@ const QUESTIONS: usize = 3;
 
 /// How many glances are free at first, and how many there can be in reserve.
 const FIRST_CREDIT: u32 = 4000;
-
-/// A glance at a call that takes this long was interrupted.
-const LONG_GLANCE: Duration = Duration::from_micros(8);
 
 /// How long the list of GILs is taken to stay the same. A subinterpreter that
 /// is younger is not sampled yet.
@@ -71,13 +70,6 @@ pub struct Engine<A, M> {
     credit: u32,
     /// For one glance: the frames that the thread may be in.
     tops: Vec<u64>,
-}
-
-/// A chain under construction.
-#[derive(Default)]
-struct Chain {
-    walk: Walk,
-    links: Vec<Link>,
 }
 
 /// The last stack of a thread, from which the next one mostly differs at its tip.
@@ -126,13 +118,20 @@ impl<E: Into<Broken>> From<E> for Unproven {
 
 impl<A: Abi, M: Memory> Engine<A, M> {
     /// An engine for a process whose layout has been proven. It samples the
-    /// threads that hold a GIL, or `every_thread`.
-    pub fn new(memory: M, roots: ProcessRoots, code: CodeCache<A>, every_thread: bool) -> Self {
+    /// threads that hold a GIL, or `every_thread`, and learns from stops if it
+    /// `has_stops`.
+    pub fn new(
+        memory: M,
+        roots: ProcessRoots,
+        code: CodeCache<A>,
+        every_thread: bool,
+        has_stops: bool,
+    ) -> Self {
         Self {
             prefetch: Prefetch::new(memory),
             roots,
             code,
-            sites: CallSites::default(),
+            sites: CallSites::new(has_stops),
             every_thread,
             gils: Vec::new(),
             gils_read: None,
@@ -142,7 +141,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             after: Chain::default(),
             first: Vec::new(),
             young: Vec::new(),
-            glance: Glance::new(LONG_GLANCE),
+            glance: Glance::new(),
             credit: FIRST_CREDIT,
             tops: Vec::new(),
         }
@@ -428,53 +427,6 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             let stopped = (!self.every_thread).then_some(stopped);
             self.pending.push(now, Sample { microseconds, stack, stopped });
         }
-    }
-}
-
-impl Chain {
-    /// Walks from `top` and finds the code object of each frame. Code objects that
-    /// were not known are decoded, which makes the attempt incomplete: by then
-    /// the frame may be gone.
-    fn read<A: Abi, M: Memory>(
-        &mut self,
-        prefetch: &Prefetch<M>,
-        code: &mut CodeCache<A>,
-        top: Remote<Frame>,
-    ) -> Result<(), Unproven> {
-        self.walk.begin(top);
-        A::Frames::walk(&prefetch.frames(), &mut self.walk)?;
-        if !self.walk.is_whole {
-            return Err(Unproven::Torn);
-        }
-        self.links.clear();
-        let mut outcome = Ok(());
-        let mut above: Option<&RawFrame> = None;
-        for raw in &self.walk.frames {
-            if above.is_some_and(|above| above.has_left(raw)) {
-                self.links.clear(); // When this one was copied, it was the top.
-            }
-            above = Some(raw);
-            let id = match code.place(raw.code, raw.position) {
-                Some(Place::Inside(id)) => id,
-                Some(Place::Incomplete(_)) if raw.may_be_incomplete => continue,
-                Some(Place::Incomplete(id)) => id,
-                Some(Place::Outside) => return Err(Unproven::Torn),
-                None => {
-                    outcome = Err(Unproven::Incomplete);
-                    code.decode(prefetch.direct(), raw.code)?
-                }
-            };
-            self.links.push(Link {
-                frame: raw.frame.address(),
-                caller: raw.caller.address(),
-                is_called_by_loop: raw.is_called_by_loop,
-                is_alive: raw.is_alive,
-                address: raw.code.address(),
-                code: id,
-                position: raw.position,
-            });
-        }
-        outcome
     }
 }
 

@@ -27,6 +27,18 @@ pub enum Pause {
     Always,
 }
 
+impl Pause {
+    /// Whether there are stops at all.
+    #[must_use]
+    pub fn is_ever(self) -> bool {
+        match self {
+            Self::Auto(share) => share > 0.0,
+            Self::Never => false,
+            Self::Always => true,
+        }
+    }
+}
+
 /// What a stop is expected to take until one has been measured.
 const FIRST_GUESS: Duration = Duration::from_micros(80);
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use super::target::new_file;
 use super::{Context, Outcome, targets};
 
 /// The shared library of `native.c`, made once for each test program.
@@ -19,7 +20,8 @@ pub fn library() -> Outcome<PathBuf> {
 pub fn compile(source: &str, name: &str, arguments: &[&str]) -> Outcome<PathBuf> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let made = folder.join(name);
-    let temporary = folder.join(format!("{name}.{}", std::process::id()));
+    // Of its own name, because several tests may compile the same.
+    let temporary = new_file(name);
     let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
     let output = Command::new(&compiler)
         .args(["-Wall", "-O1", "-o"])

@@ -1,0 +1,148 @@
+//! Tests of fetching ahead, over a memory that counts system calls.
+
+use std::cell::Cell;
+
+use super::*;
+use crate::memory::fake::FakeMemory;
+
+/// A memory that counts system calls, and whose roots may change during one.
+struct Counting {
+    fake: FakeMemory,
+    calls: Cell<u32>,
+}
+
+impl Memory for Counting {
+    fn read_into(&self, address: u64, buffer: &mut [u8]) -> Result<(), Fault> {
+        self.calls.set(self.calls.get() + 1);
+        self.fake.read_into(address, buffer)
+    }
+
+    fn read_spans(&self, spans: &[Span], buffer: &mut [u8]) -> Result<usize, Fault> {
+        self.calls.set(self.calls.get() + 1);
+        self.fake.read_spans(spans, buffer)
+    }
+}
+
+fn memory() -> Counting {
+    let mut fake = FakeMemory::new();
+    fake.write(0x1000, &[1; 0x1000]);
+    fake.write(0x8000, &[2; 0x1000]);
+    fake.write(0x20000, &[3; 0x1000]);
+    Counting { fake, calls: Cell::new(0) }
+}
+
+/// Reads a root and two far places, as a walk would.
+fn walk<M: Memory>(prefetch: &Prefetch<M>) -> [u8; 4] {
+    [
+        prefetch.roots(Side::Before).read(0x1008).expect("mapped"),
+        prefetch.frames().read(0x8010).expect("mapped"),
+        prefetch.body().read(0x20020).expect("mapped"),
+        prefetch.roots(Side::After).read(0x1008).expect("mapped"),
+    ]
+}
+
+#[test]
+fn the_second_walk_costs_one_call() {
+    let prefetch = Prefetch::new(memory());
+    prefetch.fetch().expect("there is nothing to fetch");
+    assert_eq!(walk(&prefetch), [1, 2, 3, 1]);
+    assert!(prefetch.misses() > 0);
+    let before = prefetch.direct().calls.get();
+    prefetch.fetch().expect("everything is mapped");
+    assert_eq!(walk(&prefetch), [1, 2, 3, 1]);
+    assert_eq!(prefetch.misses(), 0);
+    assert_eq!(prefetch.direct().calls.get(), before + 1);
+}
+
+#[test]
+fn frames_alone_lie_between_the_roots() {
+    let prefetch = Prefetch::new(memory());
+    walk(&prefetch);
+    prefetch.fetch().expect("everything is mapped");
+    let state = prefetch.state.borrow();
+    let order: Vec<u64> = state.spans.iter().map(|span| span.address).collect();
+    assert_eq!(order, [0x20000, 0x1008, 0x8000, 0x1008]);
+}
+
+#[test]
+fn a_snapshot_does_not_follow_the_process() {
+    let mut prefetch = Prefetch::new(memory());
+    walk(&prefetch);
+    prefetch.fetch().expect("everything is mapped");
+    prefetch.inner.fake.write(0x8000, &[9; 0x100]);
+    assert_eq!(walk(&prefetch), [1, 2, 3, 1]);
+    prefetch.fetch().expect("everything is mapped");
+    assert_eq!(walk(&prefetch), [1, 9, 3, 1]);
+}
+
+#[test]
+fn one_unreadable_span_does_not_cost_the_others() {
+    let mut prefetch = Prefetch::new(memory());
+    walk(&prefetch);
+    prefetch.fetch().expect("everything is mapped");
+    let mut fake = FakeMemory::new();
+    fake.write(0x1000, &[4; 0x1000]);
+    fake.write(0x20000, &[5; 0x1000]);
+    prefetch.inner.fake = fake;
+    prefetch.fetch().expect("the rest is mapped");
+    assert_eq!(prefetch.roots(Side::Before).read::<u8>(0x1008), Ok(4));
+    assert_eq!(prefetch.body().read::<u8>(0x20020), Ok(5));
+    assert_eq!(prefetch.misses(), 0);
+    assert!(prefetch.body().read::<u8>(0x8010).is_err());
+}
+
+#[test]
+fn a_footprint_tells_what_has_changed() {
+    let mut prefetch = Prefetch::new(memory());
+    let mut footprint = Footprint::default();
+    walk(&prefetch);
+    prefetch.fetch().expect("everything is mapped");
+    assert!(!prefetch.is_unchanged(&mut footprint), "nothing has been read");
+    prefetch.watch();
+    walk(&prefetch);
+    prefetch.footprint(&mut footprint);
+    prefetch.fetch().expect("everything is mapped");
+    assert!(prefetch.is_unchanged(&mut footprint));
+    prefetch.inner.fake.write(0x20010, &[7]);
+    prefetch.fetch().expect("everything is mapped");
+    assert!(!prefetch.is_unchanged(&mut footprint));
+    // The same as the fetch before, but not as what was walked.
+    prefetch.fetch().expect("everything is mapped");
+    assert!(!prefetch.is_unchanged(&mut footprint));
+}
+
+#[test]
+fn what_is_not_used_any_more_is_forgotten() {
+    let prefetch = Prefetch::new(memory());
+    walk(&prefetch);
+    for _ in 0..3 * FORGET_AFTER {
+        prefetch.fetch().expect("everything is mapped");
+        prefetch.body().read::<u8>(0x8010).expect("mapped");
+    }
+    let state = prefetch.state.borrow();
+    assert_eq!(state.body.len(), 1);
+    assert!(state.roots.is_empty());
+}
+
+#[test]
+fn near_spans_become_one_and_far_ones_do_not() {
+    let span = |address| Placed {
+        span: Span { address, length: 16 },
+        offset: 0,
+        used: 0,
+        has_frames: false,
+    };
+    let mut spans = Vec::new();
+    let mut missed = vec![span(0x5000), span(0x1000), span(0x1100), span(0x1008)];
+    merge(&mut spans, &mut missed, 0, MERGE_GAP);
+    let merged: Vec<Span> = spans.iter().map(|placed| placed.span).collect();
+    let (near, far) = ((0x1000, 0x110), (0x5000, 16));
+    assert_eq!(merged, [near, far].map(|(address, length)| Span { address, length }));
+}
+
+#[test]
+fn a_read_at_the_end_of_the_address_space_is_a_fault() {
+    let prefetch = Prefetch::new(memory());
+    assert!(prefetch.body().read::<u64>(u64::MAX - 3).is_err());
+    prefetch.fetch().expect("nothing is planned");
+}
