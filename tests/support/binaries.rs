@@ -1,11 +1,12 @@
 //! The profilers as they are installed: `pyflame`, `pyflame2.7` and so on side by
 //! side in one folder, made of the files that Cargo built under other names.
 
+use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::{fs, process};
 
 use super::copies::copy_file;
+use super::target::new_file;
 use super::{Context, Outcome};
 
 /// The ABIs there are, oldest first, each with the executable that Cargo built
@@ -95,7 +96,8 @@ fn link(file: &Path, name: &Path) -> Outcome {
         }
     }
     let words = || format!("install {} as {}", file.display(), name.display());
-    let temporary = name.with_extension(format!("{}.new", process::id()));
+    // Of its own name, because the tests of one program install at the same time too.
+    let temporary = new_file("installed");
     if fs::hard_link(file, &temporary).is_err() {
         copy_file(file, &temporary)?;
     }
