@@ -145,7 +145,8 @@ def main():
     share, *programs = sys.argv[1:]
     share = Path(share).resolve()
     passed = failed = 0
-    with tempfile.TemporaryDirectory() as folder:
+    # fish may still be writing there, in the background, when all is over.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         folder = Path(folder)
         (folder / "outfile").touch()
         target = folder / TARGET
