@@ -64,6 +64,13 @@ struct Trial {
     same: u32,
 }
 
+impl Trial {
+    fn note(&mut self, same: bool) {
+        self.looks += 1;
+        self.same += u32::from(same);
+    }
+}
+
 /// A call is believed after so many second looks that were the same, if that were at
 /// least three of four.
 const SAME_LOOKS: u32 = 6;
@@ -151,14 +158,12 @@ impl CallSites {
             return; // One look that is the same opens the matter again.
         }
         let trial = self.doubtful.entry(call).or_default();
-        trial.looks += 1;
-        trial.same += u32::from(same);
+        trial.note(same);
         let steady = trial.same >= SAME_LOOKS && trial.same * 4 >= trial.looks * 3;
         let often = trial.same * LOOKS_FOR_ONE >= trial.looks;
         let in_vain = trial.same == 0 && trial.looks >= VAIN_LOOKS;
         if steady || (often && trial.looks >= MANY_LOOKS && !self.has_stops) {
             self.known.insert(call);
-            self.refuted.remove(&call);
         } else if in_vain || trial.looks >= MANY_LOOKS {
             self.refuted.insert(call);
         } else {
@@ -173,8 +178,7 @@ impl CallSites {
         let Some(root) = chain.last() else { return };
         chain.windows(2).for_each(|pair| self.note_callee(&pair[0]));
         let trial = self.doubtful_roots.entry(root.code).or_default();
-        trial.looks += 1;
-        trial.same += u32::from(same);
+        trial.note(same);
         if trial.same >= SAME_ROOTS && trial.same * LOOKS_FOR_ROOT >= trial.looks {
             self.learn_root(chain, now);
         } else if trial.looks >= MANY_LOOKS {
@@ -204,8 +208,13 @@ impl CallSites {
     }
 
     fn bound(&mut self) {
-        let sizes =
-            [self.known.len(), self.doubtful.len(), self.refuted.len(), self.callee_frames.len()];
+        let sizes = [
+            self.known.len(),
+            self.doubtful.len(),
+            self.refuted.len(),
+            self.callee_frames.len(),
+            self.doubtful_roots.len(),
+        ];
         if sizes.iter().any(|size| *size > MAX_SITES) {
             *self = Self::new(self.has_stops);
         }

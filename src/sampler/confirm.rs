@@ -65,12 +65,14 @@ impl<A: Abi, M: Memory> Engine<A, M> {
                 self.look(&path, &caller, &callee, index == 1, more);
             }
         }
-        for _ in 0..LOOKS {
-            if !self.sites.contain_all(&self.first) || self.has_known_root(now) {
-                break;
-            }
-            if let Some(same) = self.glance_at_root(&path) {
-                self.sites.note_root(&self.first, same, now);
+        if self.sites.contain_all(&self.first) {
+            for _ in 0..LOOKS {
+                if self.has_known_root(now) {
+                    break;
+                }
+                if let Some(same) = self.glance_at_root(&path) {
+                    self.sites.note_root(&self.first, same, now);
+                }
             }
         }
         Ok(())
