@@ -94,27 +94,41 @@ fn bound(bucket: usize) -> Duration {
     Duration::from_nanos((1000.0 * 1.125_f64.powi(bucket as i32)) as u64)
 }
 
+impl Account {
+    /// Names and values, in the order to print them.
+    #[must_use]
+    pub fn rows(&self) -> Vec<(String, String)> {
+        let per_sample = |value: f64| value / (self.samples.max(1) as f64);
+        let mut rows = vec![
+            ("ticks", self.ticks.to_string()),
+            ("samples", self.samples.to_string()),
+            ("proven at once", self.at_once.to_string()),
+            ("retried", self.retried.to_string()),
+            ("stopped", self.stops.count().to_string()),
+            ("stopped total ms", format!("{:.1}", self.stops.total().as_secs_f64() * 1e3)),
+            ("stopped p99 us", format!("{:.0}", self.stops.p99().as_secs_f64() * 1e6)),
+            ("torn", self.torn.to_string()),
+            ("dropped", self.dropped.to_string()),
+            ("lost threads", self.lost_threads.to_string()),
+            ("failed", self.failed.to_string()),
+            ("late", self.late.to_string()),
+        ];
+        if let Some(disagreement) = &self.disagreement {
+            rows.push(("stopped and other samples disagree", disagreement.to_string()));
+        }
+        rows.extend([
+            ("remote reads per sample", format!("{:.2}", per_sample(self.reads as f64))),
+            ("cpu us per sample", format!("{:.2}", per_sample(self.cpu.as_secs_f64() * 1e6))),
+            ("elapsed s", format!("{:.2}", self.elapsed.as_secs_f64())),
+        ]);
+        rows.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}
+
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let per_sample = |value: f64| value / (self.samples.max(1) as f64);
-        writeln!(f, "ticks: {}", self.ticks)?;
-        writeln!(f, "samples: {}", self.samples)?;
-        writeln!(f, "proven at once: {}", self.at_once)?;
-        writeln!(f, "retried: {}", self.retried)?;
-        writeln!(f, "stopped: {}", self.stops.count())?;
-        writeln!(f, "stopped total ms: {:.1}", self.stops.total().as_secs_f64() * 1e3)?;
-        writeln!(f, "stopped p99 us: {:.0}", self.stops.p99().as_secs_f64() * 1e6)?;
-        writeln!(f, "torn: {}", self.torn)?;
-        writeln!(f, "dropped: {}", self.dropped)?;
-        writeln!(f, "lost threads: {}", self.lost_threads)?;
-        writeln!(f, "failed: {}", self.failed)?;
-        writeln!(f, "late: {}", self.late)?;
-        if let Some(disagreement) = &self.disagreement {
-            writeln!(f, "stopped and other samples disagree: {disagreement}")?;
-        }
-        writeln!(f, "remote reads per sample: {:.2}", per_sample(self.reads as f64))?;
-        writeln!(f, "cpu us per sample: {:.2}", per_sample(self.cpu.as_secs_f64() * 1e6))?;
-        write!(f, "elapsed s: {:.2}", self.elapsed.as_secs_f64())
+        let lines = self.rows().into_iter().map(|(name, value)| format!("{name}: {value}"));
+        f.write_str(&lines.collect::<Vec<_>>().join("\n"))
     }
 }
 

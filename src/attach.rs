@@ -43,6 +43,8 @@ pub struct Attached {
     pub types: Types,
     /// Stops its threads.
     pub stopper: Stopper,
+    /// The full version of its Python.
+    pub python: String,
 }
 
 /// Attaches to process `pid`, waiting a while if it is starting.
@@ -63,7 +65,8 @@ pub fn attach<A: Abi>(pid: i32) -> Result<Attached, Error> {
             .map_err(|mismatch| unproven(&process, &mismatch))?;
     }
     wait_for_proof::<A>(&process, &memory, &roots, types, &mut stopper)?;
-    Ok(Attached { process, memory, roots, types, stopper })
+    let python = interpreter.version.to_string();
+    Ok(Attached { process, memory, roots, types, stopper, python })
 }
 
 /// The interpreter of a process, which may still be starting it.

@@ -1,8 +1,6 @@
 //! One run: attach, sample, write.
 
-use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::PathBuf;
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,7 +10,7 @@ use crate::abi::Abi;
 use crate::attach::{Attached, attach};
 use crate::cli::{Options, Target};
 use crate::error::Error;
-use crate::output::{FrameStyle, dump, flamechart, folded};
+use crate::output::{Destination, FrameStyle, Settings, dump};
 use crate::python::code::CodeCache;
 use crate::sampler::careful::{Careful, Sample};
 use crate::session::Session;
@@ -31,18 +29,16 @@ pub fn run<A: Abi>(options: &Options) -> Result<(), Error> {
     let interrupted = Interrupted::watch()?;
     let Some(mut found) = find(&options.target, &interrupted)? else { return Ok(()) };
     let attached = attach::<A>(found.pid)?;
-    let mut output = Output::open(options.output.clone())?;
+    let output = Destination::open(options.output.as_deref())?;
     if options.dump {
-        return dump_once::<A>(options, attached, &mut output);
+        return dump_once::<A>(options, attached, output);
     }
     let (profile, account) = Session::<A>::new(options, attached).run(|| interrupted.is_set());
     if let Some(child) = &mut found.child {
         child.wait(|| interrupted.is_set());
     }
-    output.write(|out| match options.flamechart {
-        true => flamechart::write(&profile, style(options), out),
-        false => folded::write(&profile, style(options), out),
-    })?;
+    let settings = Settings { style: style(options) };
+    output.write(|out| (options.format.write)(&profile, &settings, out))?;
     if options.stats || io::stderr().is_terminal() {
         eprintln!("{account}");
     }
@@ -73,7 +69,7 @@ fn find(target: &Target, interrupted: &Interrupted) -> Result<Option<Found>, Err
 fn dump_once<A: Abi>(
     options: &Options,
     attached: Attached,
-    output: &mut Output,
+    output: Destination,
 ) -> Result<(), Error> {
     let pid = attached.process.pid();
     let Attached { memory, roots, types, mut stopper, .. } = attached;
@@ -117,45 +113,4 @@ impl Interrupted {
     fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
-}
-
-/// Where the result goes.
-enum Output {
-    Stdout,
-    File(PathBuf, File),
-}
-
-impl Output {
-    /// Opens the file before the run, so that a wrong name costs no samples.
-    fn open(path: Option<PathBuf>) -> Result<Self, Error> {
-        let Some(path) = path else { return Ok(Self::Stdout) };
-        match File::create(&path) {
-            Ok(file) => Ok(Self::File(path, file)),
-            Err(source) => Err(Error::Output { path, source }),
-        }
-    }
-
-    /// Writes the result. A reader that closed its pipe has seen enough.
-    fn write(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
-        let result = match self {
-            Self::Stdout => buffered(io::stdout().lock(), write),
-            Self::File(path, file) => {
-                let path = path.clone();
-                return buffered(file, write).map_err(|source| Error::Output { path, source });
-            }
-        };
-        match result {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            result => result.map_err(Error::Write),
-        }
-    }
-}
-
-fn buffered(
-    to: impl Write,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> io::Result<()> {
-    let mut out = BufWriter::with_capacity(64 * 1024, to);
-    write(&mut out)?;
-    out.flush()
 }

@@ -10,7 +10,7 @@ use crate::clock::{Clock, microseconds};
 use crate::error::Error;
 use crate::memory::live::LiveMemory;
 use crate::process::Process;
-use crate::profile::Profile;
+use crate::profile::{self, About, Profile};
 use crate::python::code::CodeCache;
 use crate::python::threads::ProcessRoots;
 use crate::sampler::pause::Pauses;
@@ -49,7 +49,11 @@ impl<'a, A: Abi> Session<'a, A> {
     /// A session with a process whose layout has been proven.
     #[must_use]
     pub fn new(options: &'a Options, attached: Attached) -> Self {
-        let Attached { process, memory, roots, types, stopper } = attached;
+        let Attached { process, memory, roots, types, stopper, python } = attached;
+        let mut profile = Profile::new(options.format.detail);
+        let command = process.command_line();
+        let process_id =
+            profile.add_process(profile::Process { pid: process.pid(), command, python });
         let code = CodeCache::new(types).line_numbers(!options.no_line_numbers);
         Self {
             options,
@@ -60,11 +64,12 @@ impl<'a, A: Abi> Session<'a, A> {
                 code,
                 options.every_thread,
                 options.pause.is_ever(),
+                process_id,
             ),
             memory,
             roots,
             pauses: Pauses::new(options.pause, stopper),
-            profile: if options.flamechart { Profile::with_timeline() } else { Profile::default() },
+            profile,
             account: Account::default(),
             failures: 0,
             search_ends: None,
@@ -74,7 +79,7 @@ impl<'a, A: Abi> Session<'a, A> {
     /// Samples until the time is over, the process ends, or `stop` says so.
     #[must_use]
     pub fn run(mut self, stop: impl Fn() -> bool) -> (Profile, Account) {
-        let start = Instant::now();
+        let (start, started) = (Instant::now(), microseconds());
         let Options { interval, duration, jitter, .. } = *self.options;
         let mut clock = Clock::start(interval, duration).jitter(jitter);
         while clock.wait(|| {
@@ -95,6 +100,14 @@ impl<'a, A: Abi> Session<'a, A> {
         self.account.late = clock.late();
         self.account.elapsed = start.elapsed();
         self.account.cpu = crate::clock::cpu_time();
+        self.profile.about = About {
+            started,
+            elapsed: self.account.elapsed,
+            interval,
+            ticks: self.account.ticks,
+            every_thread: self.options.every_thread,
+            account: self.account.rows(),
+        };
         (self.profile, self.account)
     }
 

@@ -3,24 +3,33 @@
 
 use std::io::{self, Write};
 
-use super::FrameStyle;
-use crate::profile::{Profile, Seen};
+use super::{Format, Settings};
+use crate::profile::{Detail, Profile, Seen};
+
+/// `flamechart`.
+pub const FORMAT: Format = Format {
+    name: "flamechart",
+    extensions: &["flamechart"],
+    about: "every sample with its time, as text",
+    detail: Detail::Timeline,
+    write,
+};
 
 /// Writes the timeline of `profile`. Every frame ends with a `;`, the last one too.
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(profile: &Profile, style: FrameStyle, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
     let mut steps = Vec::new();
     for event in profile.timeline() {
         writeln!(out, "{}", event.microseconds)?;
         match event.seen {
             Seen::Idle => writeln!(out, "(idle)")?,
             Seen::Failed => writeln!(out, "(failed)")?,
-            Seen::Stack(stack) => {
-                profile.steps(stack, &mut steps);
+            Seen::Sample(sample) => {
+                profile.steps(sample.stack, &mut steps);
                 for step in &steps {
-                    style.write_step(profile, *step, out)?;
+                    settings.style.write_step(profile, *step, out)?;
                     out.write_all(b";")?;
                 }
                 out.write_all(b"\n")?;

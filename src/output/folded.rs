@@ -3,14 +3,23 @@
 
 use std::io::{self, Write};
 
-use super::FrameStyle;
-use crate::profile::Profile;
+use super::{Format, Settings};
+use crate::profile::{Detail, Profile};
+
+/// `folded`.
+pub const FORMAT: Format = Format {
+    name: "folded",
+    extensions: &["folded", "txt"],
+    about: "a line for each stack, with its count: what flame graph tools read",
+    detail: Detail::Stacks,
+    write,
+};
 
 /// Writes `profile`: idle and failed samples first, then every stack.
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(profile: &Profile, style: FrameStyle, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
     if profile.idle() > 0 {
         writeln!(out, "(idle) {}", profile.idle())?;
     }
@@ -24,7 +33,7 @@ pub fn write(profile: &Profile, style: FrameStyle, out: &mut dyn Write) -> io::R
             if position > 0 {
                 out.write_all(b";")?;
             }
-            style.write_step(profile, *step, out)?;
+            settings.style.write_step(profile, *step, out)?;
         }
         writeln!(out, " {samples}")?;
     }

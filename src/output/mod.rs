@@ -2,12 +2,16 @@
 //!
 //! They see frames, stacks and counts, and nothing of Python.
 
+mod destination;
 pub mod dump;
 pub mod flamechart;
 pub mod folded;
+mod format;
 
 use std::io::{self, Write};
 
+pub use self::destination::{Destination, NewFile};
+pub use self::format::{FORMATS, Format, Settings};
 use crate::profile::{Profile, Step};
 use crate::stack::Frame;
 

@@ -25,6 +25,9 @@ use std::time::Duration;
 
 use crate::arch::{Compatibility, compatibility};
 
+/// The most bytes of a command line that are read.
+const MAX_COMMAND_LINE: u64 = 4096;
+
 /// A live process of this machine whose memory may be read.
 #[derive(Debug)]
 pub struct Process {
@@ -110,6 +113,19 @@ impl Process {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.stat.name
+    }
+
+    /// Its command line as one text, words parted by spaces; empty if there is none. A
+    /// process may write over its own, so it is bounded.
+    #[must_use]
+    pub fn command_line(&self) -> String {
+        let mut bytes = Vec::new();
+        if let Ok(file) = File::open(format!("/proc/{}/cmdline", self.pid)) {
+            // What could be read of it is enough.
+            let _ = file.take(MAX_COMMAND_LINE).read_to_end(&mut bytes);
+        }
+        let words = bytes.split(|byte| *byte == 0).filter(|word| !word.is_empty());
+        words.map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ")
     }
 
     /// What it executes: the path as the kernel writes it, which ends in

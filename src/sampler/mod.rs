@@ -30,7 +30,7 @@ use crate::abi::Abi;
 use crate::account::Account;
 use crate::memory::prefetch::{Footprint, Prefetch, Side};
 use crate::memory::{Memory, Remote};
-use crate::profile::{Profile, StackId, Step};
+use crate::profile::{self, Profile, StackId, State, Step, ThreadId};
 use crate::python::code::{CodeCache, Verified};
 use crate::python::frames::{Broken, top_frame};
 use crate::python::objects::{Code, Thread};
@@ -56,7 +56,11 @@ pub struct Engine<A, M> {
     code: CodeCache<A>,
     sites: CallSites,
     every_thread: bool,
+    /// Where the threads of the profile belong.
+    process: profile::ProcessId,
     gils: Vec<GilRef>,
+    /// The threads that held a GIL at this tick, if the profile keeps that.
+    holding: Vec<Remote<Thread>>,
     gils_read: Option<Instant>,
     threads: HashMap<u64, Remembered, FxBuildHasher>,
     pending: Pending,
@@ -85,6 +89,8 @@ struct Remembered {
     footprint: Footprint,
     /// The round in which the code objects were named.
     round: u32,
+    /// What the profile knows it by.
+    owner: Option<ThreadId>,
 }
 
 /// What one tick came to.
@@ -119,13 +125,14 @@ impl<E: Into<Broken>> From<E> for Unproven {
 impl<A: Abi, M: Memory> Engine<A, M> {
     /// An engine for a process whose layout has been proven. It samples the
     /// threads that hold a GIL, or `every_thread`, and learns from stops if it
-    /// `has_stops`.
+    /// `has_stops`. `process` is what the profile calls the process.
     pub fn new(
         memory: M,
         roots: ProcessRoots,
         code: CodeCache<A>,
         every_thread: bool,
         has_stops: bool,
+        process: profile::ProcessId,
     ) -> Self {
         Self {
             prefetch: Prefetch::new(memory),
@@ -133,7 +140,9 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             code,
             sites: CallSites::new(has_stops),
             every_thread,
+            process,
             gils: Vec::new(),
+            holding: Vec::new(),
             gils_read: None,
             threads: HashMap::default(),
             pending: Pending::new(),
@@ -214,6 +223,9 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         self.credit = (self.credit + 1).min(FIRST_CREDIT);
         self.prefetch.fetch()?;
         let threads = self.threads_of_tick()?;
+        if self.every_thread && profile.keeps_threads() {
+            self.holding = self.holders_of_fetch()?;
+        }
         let mut missed = self.prefetch.misses() > 0;
         let mut stacks = 0;
         for thread in &threads {
@@ -222,6 +234,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
                 continue;
             }
             self.prefetch.watch();
+            let owner = self.owner(*thread, profile)?;
             match self.read_chains(*thread) {
                 Ok(()) => {}
                 Err(Unproven::Incomplete) => missed = true,
@@ -238,7 +251,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             let stopped = is_held(*thread);
             match self.prove(now, *thread, stopped) {
                 Ok(true) => {
-                    self.count(now, microseconds, *thread, stopped, profile);
+                    self.count(now, microseconds, *thread, owner, stopped, profile);
                     stacks += 1;
                 }
                 Ok(false) => {
@@ -290,8 +303,27 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             known.round = self.pending.round();
         }
         let Some(stack) = known.ids.last().copied() else { return false };
-        self.pending.push(now, Sample { microseconds, stack, stopped: None });
+        let owner = known.owner;
+        let seen = profile::Sample { stack, thread: owner, state: self.state(thread) };
+        self.pending.push(now, Sample { microseconds, seen, stopped: None });
         true
+    }
+
+    /// What the profile knows a thread by, if it keeps threads.
+    fn owner(
+        &self,
+        thread: Remote<Thread>,
+        profile: &mut Profile,
+    ) -> Result<Option<ThreadId>, Broken> {
+        if !profile.keeps_threads() {
+            return Ok(None);
+        }
+        let id = self.prefetch.body().field(thread, A::THREAD.id)?;
+        Ok(Some(profile.intern_thread(self.process, id)))
+    }
+
+    fn state(&self, thread: Remote<Thread>) -> State {
+        State { holds_gil: !self.every_thread || self.holding.contains(&thread), on_cpu: None }
     }
 
     /// Reads the chains of a thread that begin at its top-frame pointer before and
@@ -391,9 +423,11 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         now: Instant,
         microseconds: u64,
         thread: Remote<Thread>,
+        owner: Option<ThreadId>,
         stopped: bool,
         profile: &mut Profile,
     ) {
+        let state = self.state(thread);
         let known = self.threads.entry(thread.address()).or_default();
         let truncated = self.before.walk.truncated;
         let mut common = common_root(&known.links, &self.first);
@@ -423,9 +457,11 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         known.links.extend_from_slice(&self.first);
         known.truncated = truncated;
         known.round = self.pending.round();
+        known.owner = owner;
         if let Some(stack) = known.ids.last().copied() {
             let stopped = (!self.every_thread).then_some(stopped);
-            self.pending.push(now, Sample { microseconds, stack, stopped });
+            let seen = profile::Sample { stack, thread: owner, state };
+            self.pending.push(now, Sample { microseconds, seen, stopped });
         }
     }
 }

@@ -12,7 +12,7 @@ use rustc_hash::FxBuildHasher;
 use super::witness::Witness;
 use crate::abi::Abi;
 use crate::memory::{Memory, Remote};
-use crate::profile::{Profile, StackId};
+use crate::profile::{self, Profile};
 use crate::python::code::{CodeCache, Verified};
 
 /// How long a sample waits: the longer, the fewer comparisons; but if a code
@@ -27,8 +27,8 @@ const ENOUGH: usize = 100;
 pub struct Sample {
     /// When, since the epoch.
     pub microseconds: u64,
-    /// The stack.
-    pub stack: StackId,
+    /// The stack, and whose it is.
+    pub seen: profile::Sample,
     /// Whether the thread stood still, where all samples are of threads that can.
     pub stopped: Option<bool>,
 }
@@ -109,7 +109,7 @@ impl Pending {
         for sample in self.samples.drain(..) {
             let is_good = match &verified {
                 Verified::Same => true,
-                Verified::Changed(frames) => !profile.names_any(sample.stack, frames),
+                Verified::Changed(frames) => !profile.names_any(sample.seen.stack, frames),
                 Verified::Unknown => false,
             };
             if !is_good {
@@ -117,8 +117,8 @@ impl Pending {
                 continue;
             }
             counted += 1;
-            profile.record_id(sample.microseconds, sample.stack);
-            if let (Some(leaf), Some(stopped)) = (profile.leaf(sample.stack), sample.stopped) {
+            profile.record(sample.microseconds, sample.seen);
+            if let (Some(leaf), Some(stopped)) = (profile.leaf(sample.seen.stack), sample.stopped) {
                 self.witness.count(leaf, stopped);
             }
         }

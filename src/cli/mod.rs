@@ -1,0 +1,226 @@
+//! The command line: arguments to [`Options`], errors to words and exit statuses.
+//!
+//! It is the original Pyflame's, and what has been added to it since.
+
+mod definition;
+mod trace_line;
+mod values;
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::ArgMatches;
+
+pub use self::definition::definition;
+use self::trace_line::split_at_trace;
+use self::values::{abi, duration, format, interval, parse_pid, pause};
+use crate::abi::{Abi, Version};
+use crate::error::Error;
+use crate::output::Format;
+use crate::sampler::pause::Pause;
+
+/// What the command line asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// Text for stdout, and a clean exit: help or version.
+    Show(String),
+    /// A profile or a dump.
+    Profile(Options),
+}
+
+/// What is to be profiled, how, and where the result goes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// The process.
+    pub target: Target,
+    /// Print every thread's stack once instead of sampling.
+    pub dump: bool,
+    /// All threads of all interpreters, instead of those that hold a GIL.
+    pub every_thread: bool,
+    /// Leave idle samples out.
+    pub exclude_idle: bool,
+    /// Write `file:function` without the line.
+    pub no_line_numbers: bool,
+    /// How the profile is written.
+    pub format: Format,
+    /// Whether and how the process may be stopped.
+    pub pause: Pause,
+    /// Move each tick by a random part of the interval.
+    pub jitter: bool,
+    /// Print the account of the run on stderr.
+    pub stats: bool,
+    /// Time between two samples; zero for as fast as possible.
+    pub interval: Duration,
+    /// How long to sample; `None` until the process ends.
+    pub duration: Option<Duration>,
+    /// Where the result goes; `None` for stdout.
+    pub output: Option<PathBuf>,
+    /// The ABI that was asked for.
+    pub abi: Option<Version>,
+    /// Things to say on stderr before the run.
+    pub warnings: Vec<String>,
+}
+
+/// The process that is profiled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// One that runs already.
+    Process(i32),
+    /// One that is started: a program and its arguments.
+    Command {
+        /// The words after `-t`.
+        words: Vec<OsString>,
+        /// Its process, if the launcher has started it already.
+        started: Option<i32>,
+    },
+}
+
+/// A command line that cannot be followed. The text is complete.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(String);
+
+/// Set by the launcher for the binary it executes: the process of the command
+/// that it has started.
+pub const STARTED_VARIABLE: &str = "PYFLAME_STARTED_PID";
+
+/// The `main` of the profiler for `A`.
+#[must_use]
+pub fn main<A: Abi>() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    conclude(match parse(&arguments, &[A::VERSION]) {
+        Ok(Request::Show(text)) => show(&text),
+        Ok(Request::Profile(options)) => crate::run::run::<A>(&options),
+        Err(error) => Err(error.into()),
+    })
+}
+
+/// Prints help or version on stdout.
+///
+/// # Errors
+/// [`Error::Write`] if stdout does not take it.
+pub fn show(text: &str) -> Result<(), Error> {
+    io::stdout().write_all(text.as_bytes()).map_err(Error::Write)
+}
+
+/// Says what went wrong, if anything did, and turns it into an exit status.
+pub fn conclude(result: Result<(), Error>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let text = error.to_string();
+            eprintln!("{}", text.trim_end());
+            ExitCode::from(error.exit_status())
+        }
+    }
+}
+
+/// Reads a command line; `arguments` start with the program's name. `abis` is
+/// what `-v` lists.
+///
+/// # Errors
+/// [`UsageError`] with what to say on stderr.
+pub fn parse(arguments: &[OsString], abis: &[Version]) -> Result<Request, UsageError> {
+    let (own, command) = split_at_trace(arguments);
+    let mut definition = definition("pyflame", abis);
+    let matches = match definition.try_get_matches_from_mut(own) {
+        Ok(matches) => matches,
+        Err(error) if !error.use_stderr() => return Ok(Request::Show(error.to_string())),
+        Err(error) => return Err(UsageError(error.to_string())),
+    };
+    if matches.get_flag("version") {
+        return Ok(Request::Show(version_line(abis)));
+    }
+    let usage = || UsageError(format!("{}\n", definition.clone().render_usage()));
+    let (target, warnings) = target(&matches, command, usage)?;
+    let traced = matches!(target, Target::Command { .. });
+    Ok(Request::Profile(Options {
+        target,
+        dump: matches.get_flag("dump"),
+        every_thread: matches.get_flag("threads") || matches.get_flag("dump"),
+        exclude_idle: matches.get_flag("exclude-idle"),
+        no_line_numbers: matches.get_flag("no-line-numbers"),
+        format: format(&matches),
+        pause: pause(&matches)?,
+        jitter: matches.get_flag("jitter"),
+        stats: matches.get_flag("stats"),
+        interval: interval(&matches)?,
+        duration: if traced { None } else { duration(&matches)? },
+        output: matches.get_one("output").cloned(),
+        abi: abi(&matches)?,
+        warnings,
+    }))
+}
+
+fn target(
+    matches: &ArgMatches,
+    command: Option<&[OsString]>,
+    usage: impl Fn() -> UsageError,
+) -> Result<(Target, Vec<String>), UsageError> {
+    let given = matches.get_one::<String>("pid");
+    if let Some(words) = command {
+        let other = match (matches.get_flag("dump"), given) {
+            (true, _) => Some("-d"),
+            (false, Some(_)) => Some("-p"),
+            (false, None) => None,
+        };
+        if let Some(other) = other {
+            return Err(UsageError(format!(
+                "Options -t and {other} are not mutually compatible.\n"
+            )));
+        }
+        let program = words.first().ok_or_else(usage)?;
+        if is_pyflame(program) {
+            return Err(UsageError(
+                "You tried to pyflame a pyflame. Profile a Python program instead.\n".into(),
+            ));
+        }
+        return Ok((Target::Command { words: words.to_vec(), started: started() }, Vec::new()));
+    }
+    let legacy: Vec<&String> =
+        matches.get_many::<String>("legacy-pid").into_iter().flatten().collect();
+    match (given, legacy.as_slice()) {
+        (Some(pid), []) => Ok((Target::Process(parse_pid(pid)?), Vec::new())),
+        (None, [pid]) => {
+            let warning = "WARNING: Specifying a PID to trace without -p is deprecated; \
+                           write -p PID.";
+            Ok((Target::Process(parse_pid(pid)?), vec![warning.into()]))
+        }
+        _ => Err(usage()),
+    }
+}
+
+/// The process that the launcher has started for this command, if it did.
+fn started() -> Option<i32> {
+    std::env::var(STARTED_VARIABLE).ok()?.parse().ok()
+}
+
+/// Whether a command is one of ours: `pyflame`, `pyflame3.6`, by any path.
+fn is_pyflame(program: &OsStr) -> bool {
+    let name = std::path::Path::new(program).file_name().unwrap_or(program).to_string_lossy();
+    name.strip_prefix("pyflame")
+        .is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == '.'))
+}
+
+/// The line that `-v` prints.
+fn version_line(abis: &[Version]) -> String {
+    let (system, libc) =
+        if cfg!(target_env = "musl") { ("linux", "musl") } else { ("linux", "gnu") };
+    format!(
+        "pyflame {} {system}-{libc} {} (ABI list: {})\n",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::ARCH,
+        abi_list(abis)
+    )
+}
+
+fn abi_list(abis: &[Version]) -> String {
+    let abis: Vec<String> = abis.iter().map(|version| version.abi().to_string()).collect();
+    abis.join(" ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! The words that stand behind options, as values.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ArgMatches;
+
+use super::{UsageError, abi_list};
+use crate::abi::Version;
+use crate::output::Format;
+use crate::sampler::pause::Pause;
+
+pub fn parse_pid(text: &str) -> Result<i32, UsageError> {
+    match text.parse() {
+        Ok(pid) if pid > 0 => Ok(pid),
+        _ => Err(UsageError(format!(
+            "Error: failed to parse \"{text}\" as a PID.\n\
+             A PID is a number from 1 on, such as pgrep prints.\n"
+        ))),
+    }
+}
+
+fn seconds(matches: &ArgMatches, option: &str) -> Result<f64, UsageError> {
+    let text = matches.get_one::<String>(option).map_or("", String::as_str);
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds.is_finite() => Ok(seconds),
+        _ => Err(UsageError(format!(
+            "Error: \"{text}\" is not a number of seconds for --{option}.\n"
+        ))),
+    }
+}
+
+pub fn interval(matches: &ArgMatches) -> Result<Duration, UsageError> {
+    let seconds = seconds(matches, "rate")?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| {
+        UsageError(format!("Error: --rate {seconds} is not a time between two samples.\n"))
+    })
+}
+
+/// As in the original, a negative number of seconds means until the end.
+pub fn duration(matches: &ArgMatches) -> Result<Option<Duration>, UsageError> {
+    let seconds = seconds(matches, "seconds")?;
+    Ok(Duration::try_from_secs_f64(seconds).ok())
+}
+
+pub fn pause(matches: &ArgMatches) -> Result<Pause, UsageError> {
+    let when = matches.get_one::<String>("pause").map_or("auto", String::as_str);
+    if matches.get_flag("nonblocking") || when == "never" {
+        return Ok(Pause::Never);
+    } else if matches.get_flag("blocking") || when == "always" {
+        return Ok(Pause::Always);
+    }
+    let text = matches.get_one::<String>("max-pause").map_or("", String::as_str);
+    match text.parse::<f64>() {
+        Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(Pause::Auto(percent / 100.0)),
+        _ => Err(UsageError(format!(
+            "Error: \"{text}\" is not a percentage from 0 to 100 for --max-pause.\n"
+        ))),
+    }
+}
+
+pub fn abi(matches: &ArgMatches) -> Result<Option<Version>, UsageError> {
+    let Some(text) = matches.get_one::<String>("abi") else { return Ok(None) };
+    match text.parse().ok().and_then(Version::from_abi) {
+        Some(version) => Ok(Some(version)),
+        None => Err(UsageError(format!(
+            "Unknown or unsupported ABI version: {text}\n\
+             This release supports {}.\n",
+            abi_list(&crate::abi::SUPPORTED)
+        ))),
+    }
+}
+
+/// The format that `--format` names, or the file of `-o` by the way it ends.
+pub fn format(matches: &ArgMatches) -> Format {
+    let named = matches.get_one::<String>("format").and_then(|name| Format::named(name));
+    let flamechart = || matches.get_flag("flamechart").then(|| Format::named("flamechart"));
+    let by_file = || matches.get_one::<PathBuf>("output").and_then(|path| Format::of_file(path));
+    named.or_else(|| flamechart().flatten()).or_else(by_file).unwrap_or_default()
+}

@@ -1,0 +1,99 @@
+//! Which formats there are, and which one a file name asks for.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::{FrameStyle, flamechart, folded};
+use crate::profile::{Detail, Profile};
+
+/// Every format. The first is the default.
+pub const FORMATS: &[Format] = &[folded::FORMAT, flamechart::FORMAT];
+
+/// A way to write a profile.
+#[derive(Clone, Copy)]
+pub struct Format {
+    /// What `--format` calls it.
+    pub name: &'static str,
+    /// How the names of its files end, without the dot before it.
+    pub extensions: &'static [&'static str],
+    /// What it is and who reads it, for `--help`.
+    pub about: &'static str,
+    /// What a profile has to keep for it.
+    pub detail: Detail,
+    /// Writes a profile.
+    pub write: fn(&Profile, &Settings, &mut dyn Write) -> io::Result<()>,
+}
+
+/// What the user chooses of a format's looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How frames are written.
+    pub style: FrameStyle,
+}
+
+impl Format {
+    /// The format with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        FORMATS.iter().find(|format| format.name == name).copied()
+    }
+
+    /// The format that a file name asks for by the way it ends; of several the one with
+    /// the longest ending.
+    #[must_use]
+    pub fn of_file(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_string_lossy().to_lowercase();
+        let ends = |extension: &&str| {
+            name.strip_suffix(*extension).is_some_and(|stem| stem.ends_with('.'))
+        };
+        let longest = |format: &Self| {
+            format.extensions.iter().filter(|end| ends(end)).map(|end| end.len()).max()
+        };
+        let matching = FORMATS.iter().filter_map(|format| Some((longest(format)?, format)));
+        matching.max_by_key(|(length, _)| *length).map(|(_, format)| *format)
+    }
+}
+
+impl Default for Format {
+    fn default() -> Self {
+        folded::FORMAT
+    }
+}
+
+impl PartialEq for Format {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl fmt::Debug for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_endings_are_those_of_one_format() {
+        let mut seen = std::collections::HashSet::new();
+        for format in FORMATS {
+            assert_eq!(Format::named(format.name), Some(*format));
+            for extension in format.extensions {
+                assert!(seen.insert(extension), "{extension} is of two formats");
+                let file = format!("some.where/x.{extension}");
+                assert_eq!(Format::of_file(Path::new(&file)), Some(*format));
+            }
+        }
+    }
+
+    #[test]
+    fn an_ending_stands_behind_a_dot() {
+        assert_eq!(Format::of_file(Path::new("folded")), None);
+        assert_eq!(Format::of_file(Path::new("a.FOLDED")), Some(folded::FORMAT));
+        assert_eq!(Format::of_file(Path::new("a.out")), None);
+    }
+}
