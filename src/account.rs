@@ -64,6 +64,15 @@ impl Stops {
         self.buckets[bucket] += 1;
     }
 
+    /// Adds those of another.
+    fn add_all(&mut self, other: &Self) {
+        self.count += other.count;
+        self.total += other.total;
+        for (own, more) in self.buckets.iter_mut().zip(&other.buckets) {
+            *own += more;
+        }
+    }
+
     /// How many there were.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -95,6 +104,30 @@ fn bound(bucket: usize) -> Duration {
 }
 
 impl Account {
+    /// Adds what another run, or another part of this one, came to.
+    pub fn add(&mut self, other: &Self) {
+        self.ticks += other.ticks;
+        self.samples += other.samples;
+        self.at_once += other.at_once;
+        self.retried += other.retried;
+        self.torn += other.torn;
+        self.dropped += other.dropped;
+        self.lost_threads += other.lost_threads;
+        self.failed += other.failed;
+        self.late += other.late;
+        self.stops.add_all(&other.stops);
+        self.disagreement = self.disagreement.take().or_else(|| other.disagreement.clone());
+        self.reads += other.reads;
+        self.cpu += other.cpu;
+        self.elapsed += other.elapsed;
+    }
+
+    /// What was sampled and could not be counted.
+    #[must_use]
+    pub fn errors(&self) -> u64 {
+        self.torn + self.dropped + self.lost_threads + self.failed
+    }
+
     /// Names and values, in the order to print them.
     #[must_use]
     pub fn rows(&self) -> Vec<(String, String)> {

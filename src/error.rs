@@ -124,6 +124,16 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// `--rotate` without a place for files.
+    #[error(
+        "--rotate writes a file for each window, and {} is no file.\n\
+         Name one with -o, such as -o out.folded; the time goes into its name.",
+        path.as_ref().map_or("stdout".into(), |path| path.display().to_string())
+    )]
+    Windows {
+        /// What was named instead; `None` for stdout.
+        path: Option<PathBuf>,
+    },
     /// Writing the result failed.
     #[error("cannot write the result: {0}")]
     Write(#[source] io::Error),

@@ -1,19 +1,18 @@
 //! One run: attach, sample, write.
 
 use std::io::{self, IsTerminal};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::abi::Abi;
 use crate::attach::{Attached, attach};
 use crate::cli::{Options, Target};
 use crate::error::Error;
-use crate::output::{Destination, FrameStyle, Settings, dump};
+use crate::output::{Destination, FrameStyle, dump};
+use crate::progress::Progress;
 use crate::python::code::CodeCache;
+use crate::results::Results;
 use crate::sampler::careful::{Careful, Sample};
 use crate::session::Session;
+use crate::signals::Signals;
 use crate::stack::FrameTable;
 use crate::trace::Child;
 
@@ -26,23 +25,31 @@ pub fn run<A: Abi>(options: &Options) -> Result<(), Error> {
     for warning in &options.warnings {
         eprintln!("{warning}");
     }
-    let interrupted = Interrupted::watch()?;
-    let Some(mut found) = find(&options.target, &interrupted)? else { return Ok(()) };
+    let signals = Signals::watch()?;
+    let Some(mut found) = find(&options.target, &signals)? else { return Ok(()) };
     let attached = attach::<A>(found.pid)?;
-    let output = Destination::open(options.output.as_deref())?;
     if options.dump {
+        let output = Destination::open(options.output.as_deref())?;
         return dump_once::<A>(options, attached, output);
     }
-    let (profile, account) = Session::<A>::new(options, attached).run(|| interrupted.is_set());
-    if let Some(child) = &mut found.child {
-        child.wait(|| interrupted.is_set());
+    let mut results = Results::open(options)?;
+    // The terminal of a command that was started is the command's.
+    let progress =
+        if found.child.is_some() { Progress::hidden() } else { Progress::start(options.duration) };
+    let session = Session::<A>::new(options, attached);
+    let (profile, account) = session.run(&signals, &mut results, &progress);
+    drop(progress);
+    // On stdout the profile comes after the output of the command. A file need not wait
+    // for a command that goes on after --duration.
+    if options.output.is_none() {
+        found.wait(&signals);
     }
-    let settings = Settings { style: style(options) };
-    output.write(|out| (options.format.write)(&profile, &settings, out))?;
     if options.stats || io::stderr().is_terminal() {
         eprintln!("{account}");
     }
-    Ok(())
+    let written = results.finish(&profile);
+    found.wait(&signals);
+    written
 }
 
 /// The process to profile, and the command that it belongs to under `-t`.
@@ -51,9 +58,18 @@ struct Found {
     child: Option<Child>,
 }
 
+impl Found {
+    /// Waits for the end of the command, if there is one.
+    fn wait(&mut self, signals: &Signals) {
+        if let Some(child) = &mut self.child {
+            child.wait(|| signals.ask_for_end());
+        }
+    }
+}
+
 /// Finds the process, which under `-t` has to be started first. `None` if a
 /// signal ends the search.
-fn find(target: &Target, interrupted: &Interrupted) -> Result<Option<Found>, Error> {
+fn find(target: &Target, signals: &Signals) -> Result<Option<Found>, Error> {
     let (words, started) = match target {
         Target::Process(pid) => return Ok(Some(Found { pid: *pid, child: None })),
         Target::Command { words, started } => (words, started),
@@ -62,7 +78,7 @@ fn find(target: &Target, interrupted: &Interrupted) -> Result<Option<Found>, Err
         Some(pid) => Child::adopt(*pid, words),
         None => Child::start(words)?,
     };
-    let python = child.find_python(|| interrupted.is_set())?;
+    let python = child.find_python(|| signals.ask_for_end())?;
     Ok(python.map(|(process, _)| Found { pid: process.pid(), child: Some(child) }))
 }
 
@@ -94,23 +110,5 @@ fn check_abi<A: Abi>(options: &Options) -> Result<(), Error> {
     match options.abi {
         Some(asked) if asked != A::VERSION => Err(Error::OtherAbi { own: A::VERSION, asked }),
         _ => Ok(()),
-    }
-}
-
-/// Whether `SIGINT` or `SIGTERM` has come: the run then ends early, and what
-/// was sampled is written.
-struct Interrupted(Arc<AtomicBool>);
-
-impl Interrupted {
-    fn watch() -> Result<Self, Error> {
-        let flag = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            signal_hook::flag::register(signal, Arc::clone(&flag)).map_err(Error::Signals)?;
-        }
-        Ok(Self(flag))
-    }
-
-    fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
     }
 }

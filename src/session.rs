@@ -11,10 +11,13 @@ use crate::error::Error;
 use crate::memory::live::LiveMemory;
 use crate::process::Process;
 use crate::profile::{self, About, Profile};
+use crate::progress::Progress;
 use crate::python::code::CodeCache;
 use crate::python::threads::ProcessRoots;
+use crate::results::Results;
 use crate::sampler::pause::Pauses;
 use crate::sampler::{Engine, Tick};
+use crate::signals::Signals;
 
 /// After so many failures in a row the process may have executed another
 /// program, or unloaded its interpreter: it is looked at anew.
@@ -40,9 +43,32 @@ pub struct Session<'a, A> {
     pauses: Pauses,
     profile: Profile,
     account: Account,
+    window: Window,
+    /// The account of the windows that are over.
+    earlier: Account,
     failures: u32,
     /// When the search for an interpreter that is lost will be given up.
     search_ends: Option<Instant>,
+}
+
+/// Where the present window began: without `--rotate` there is one.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    start: Instant,
+    /// Microseconds since the epoch.
+    started: u64,
+    /// What had been counted by those who never begin anew.
+    reads: u64,
+    late: u64,
+    cpu: Duration,
+}
+
+/// What a run has to do next.
+enum Next {
+    Sample,
+    Snapshot,
+    Window,
+    End,
 }
 
 impl<'a, A: Abi> Session<'a, A> {
@@ -54,6 +80,7 @@ impl<'a, A: Abi> Session<'a, A> {
         let command = process.command_line();
         let process_id =
             profile.add_process(profile::Process { pid: process.pid(), command, python });
+        let window = Window::begin(0, 0, Duration::ZERO);
         let code = CodeCache::new(types).line_numbers(!options.no_line_numbers);
         Self {
             options,
@@ -71,44 +98,103 @@ impl<'a, A: Abi> Session<'a, A> {
             pauses: Pauses::new(options.pause, stopper),
             profile,
             account: Account::default(),
+            window,
+            earlier: Account::default(),
             failures: 0,
             search_ends: None,
         }
     }
 
-    /// Samples until the time is over, the process ends, or `stop` says so.
+    /// Samples until the time is over, the process ends, or a signal says so. Returns the
+    /// profile of the last window, and the account of all.
     #[must_use]
-    pub fn run(mut self, stop: impl Fn() -> bool) -> (Profile, Account) {
-        let (start, started) = (Instant::now(), microseconds());
-        let Options { interval, duration, jitter, .. } = *self.options;
+    pub fn run(
+        mut self,
+        signals: &Signals,
+        results: &mut Results,
+        progress: &Progress,
+    ) -> (Profile, Account) {
+        let Options { interval, duration, jitter, rotation, .. } = *self.options;
         let mut clock = Clock::start(interval, duration).jitter(jitter);
-        while clock.wait(|| {
-            self.pauses.release_late();
-            stop()
-        }) {
-            self.account.ticks += 1;
-            if !self.tick() {
-                break;
+        self.window = Window::begin(0, 0, Duration::ZERO);
+        loop {
+            match self.wait(&mut clock, signals, rotation) {
+                Next::End => break,
+                Next::Snapshot => {
+                    self.conclude(&clock);
+                    results.snapshot(&self.profile);
+                }
+                Next::Window => {
+                    self.conclude(&clock);
+                    results.window(self.begin_window(&clock));
+                }
+                Next::Sample => {
+                    self.account.ticks += 1;
+                    if !self.tick() {
+                        break;
+                    }
+                    let now = if interval >= SLOW { None } else { Some(Instant::now()) };
+                    self.engine.settle(now, &mut self.profile, &mut self.account);
+                    let errors = self.earlier.errors() + self.account.errors();
+                    progress.update(self.earlier.samples + self.account.samples, errors);
+                }
             }
-            let now = if interval >= SLOW { None } else { Some(Instant::now()) };
-            self.engine.settle(now, &mut self.profile, &mut self.account);
         }
+        self.conclude(&clock);
+        self.earlier.add(&self.account);
+        (self.profile, self.earlier)
+    }
+
+    /// Waits until there is something to do.
+    fn wait(&mut self, clock: &mut Clock, signals: &Signals, rotation: Option<Duration>) -> Next {
+        let Self { pauses, window, .. } = self;
+        let mut asked = None;
+        let is_due = clock.wait(|| {
+            pauses.release_late();
+            asked = if signals.ask_for_end() {
+                Some(Next::End)
+            } else if signals.ask_for_snapshot() {
+                Some(Next::Snapshot)
+            } else if rotation.is_some_and(|length| window.start.elapsed() >= length) {
+                Some(Next::Window)
+            } else {
+                None
+            };
+            asked.is_some()
+        });
+        asked.unwrap_or(if is_due { Next::Sample } else { Next::End })
+    }
+
+    /// Counts what waits to be counted, and completes the profile and the account of the
+    /// present window as if it were over.
+    fn conclude(&mut self, clock: &Clock) {
         self.engine.settle(None, &mut self.profile, &mut self.account);
         self.profile.sort_timeline();
         self.account.disagreement = self.engine.disagreement(&self.profile);
-        self.account.reads = self.memory.calls();
-        self.account.late = clock.late();
-        self.account.elapsed = start.elapsed();
-        self.account.cpu = crate::clock::cpu_time();
+        self.account.reads = self.memory.calls() - self.window.reads;
+        self.account.late = clock.late() - self.window.late;
+        self.account.elapsed = self.window.start.elapsed();
+        self.account.cpu = crate::clock::cpu_time().saturating_sub(self.window.cpu);
         self.profile.about = About {
-            started,
+            started: self.window.started,
             elapsed: self.account.elapsed,
-            interval,
+            interval: self.options.interval,
             ticks: self.account.ticks,
             every_thread: self.options.every_thread,
             account: self.account.rows(),
         };
-        (self.profile, self.account)
+    }
+
+    /// Begins the next window, with a profile of its own. Returns that of the last one.
+    fn begin_window(&mut self, clock: &Clock) -> Profile {
+        self.earlier.add(&self.account);
+        self.account = Account::default();
+        self.window = Window::begin(self.memory.calls(), clock.late(), crate::clock::cpu_time());
+        let mut next = Profile::new(self.profile.detail());
+        for (_, process) in self.profile.processes() {
+            self.engine.begin_profile(next.add_process(process.clone()));
+        }
+        std::mem::replace(&mut self.profile, next)
     }
 
     /// Takes one sample, stopping the process if it is the clock's turn to. `false`
@@ -188,5 +274,12 @@ impl<'a, A: Abi> Session<'a, A> {
                 false
             }
         }
+    }
+}
+
+impl Window {
+    /// One that begins now, after so many reads, late ticks and so much time on a processor.
+    fn begin(reads: u64, late: u64, cpu: Duration) -> Self {
+        Self { start: Instant::now(), started: microseconds(), reads, late, cpu }
     }
 }

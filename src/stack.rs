@@ -19,7 +19,7 @@ pub struct Frame {
 pub struct FrameId(u32);
 
 /// Every distinct frame once.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct FrameTable {
     frames: Vec<Frame>,
     ids: HashMap<Frame, FrameId>,

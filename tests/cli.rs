@@ -145,6 +145,73 @@ fn unknown_options() -> Result {
 }
 
 #[test]
+fn typing_errors_are_told_from() -> Result {
+    let tips = [
+        (&["--exclude-idel"][..], "--exclude-idle"),
+        (&["--format", "foldde", "-p", "1"], "'folded'"),
+        (&["--pause", "alwyas", "-p", "1"], "'always'"),
+        (&["--rotat", "60s"], "--rotate"),
+    ];
+    for (arguments, tip) in tips {
+        everyone_says(arguments, 1, |words| words.contains("tip: ") && words.contains(tip))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn errors_tell_what_would_be_right() -> Result {
+    everyone_says(&["-s", "5 parsecs", "-p", "1"], 1, |words| words.contains("1h30m"))?;
+    everyone_says(&["-r", "often", "-p", "1"], 1, |words| words.contains("100hz"))?;
+    everyone_says(&[], 1, |words| words.contains("-p") && words.contains("--help"))?;
+    let own = std::process::id().to_string();
+    let finished = launcher(&["--rotate", "60s", "-p", &own])?;
+    support::expect(finished.status.code() == Some(1), || finished.words())
+}
+
+#[test]
+fn long_help_is_longer() -> Result {
+    for mut command in everyone()? {
+        let program = command.get_program().to_owned();
+        let short = String::from_utf8(run(command.arg("-h"))?.clean()?);
+        let long =
+            String::from_utf8(run(std::process::Command::new(program).arg("--help"))?.clean()?);
+        let (short, long) = (short.map_err(|e| e.to_string())?, long.map_err(|e| e.to_string())?);
+        let good = short.lines().count() * 2 < long.lines().count()
+            && long.contains("Examples:\n")
+            && !short.contains("Examples:\n")
+            && short.contains("Where the result goes:");
+        support::expect(good, || format!("-h:\n{short}\n--help:\n{long}"))?;
+    }
+    Ok(())
+}
+
+/// Runs the launcher on a terminal of its own; what the terminal showed.
+fn on_a_terminal(environment: &[&str], arguments: &str) -> Result<String> {
+    let launcher = Binaries::install()?.launcher();
+    let line = format!("{} {arguments}", launcher.display());
+    let mut command = Command::new("env");
+    command.args(environment).args(["script", "-qec", &line, "/dev/null"]);
+    command.env_remove("NO_COLOR").env("TERM", "xterm");
+    Ok(String::from_utf8_lossy(&run(&mut command)?.stdout).into_owned())
+}
+
+#[test]
+fn colours_are_for_terminals_that_want_them() -> Result {
+    const ESCAPE: char = '\x1b';
+    let has = |text: &str, colours: bool| {
+        support::expect(text.contains(ESCAPE) == colours && text.contains("Usage:"), || {
+            format!("colours should be there: {colours}: {text:?}")
+        })
+    };
+    has(&on_a_terminal(&[], "--help")?, true)?;
+    has(&on_a_terminal(&[], "--no-such-option")?, true)?;
+    has(&on_a_terminal(&["NO_COLOR=1"], "--help")?, false)?;
+    has(&on_a_terminal(&["NO_COLOR=1"], "--no-such-option")?, false)?;
+    has(&on_a_terminal(&["TERM=dumb"], "-h")?, false)?;
+    has(&String::from_utf8_lossy(&launcher(&["--help"])?.stdout), false)
+}
+
+#[test]
 fn help() -> Result {
     for mut command in everyone()? {
         for option in ["-h", "--help"] {

@@ -12,6 +12,9 @@ const PAGE: &str = include_str!("../../packaging/man/page.1.in");
 const LAUNCHER: &str = include_str!("../../packaging/man/launcher.man");
 const PROFILER: &str = include_str!("../../packaging/man/profiler.man");
 
+/// The longest line of text, in characters.
+const WIDTH: usize = 79;
+
 /// The page of `program`, in man(7) macros.
 pub fn page(program: Program) -> Result<String, String> {
     let name = program.name();
@@ -62,13 +65,44 @@ fn synopsis_line(line: &str) -> String {
     line.split_whitespace().map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// The section OPTIONS.
+/// The section OPTIONS, with a subsection for each heading of the help.
 fn options(command: Command) -> Result<String, String> {
     let mut text = Vec::new();
+    let headings: Vec<String> =
+        command.get_arguments().filter_map(|a| a.get_help_heading().map(str::to_owned)).collect();
     Man::new(values_in_words(command))
         .render_options_section(&mut text)
         .map_err(|error| error.to_string())?;
-    String::from_utf8(text).map_err(|error| error.to_string())
+    let text = String::from_utf8(text).map_err(|error| error.to_string())?;
+    let lines: Vec<String> = text.lines().map(|line| options_line(line, &headings)).collect();
+    Ok(format!(".SH OPTIONS\n{}", lines.join("\n")))
+}
+
+/// A line of what clap_mangen wrote, which makes a section of each heading, and a line of
+/// each text, however long.
+fn options_line(line: &str, headings: &[String]) -> String {
+    if let Some(section) = line.strip_prefix(".SH ") {
+        let section = section.trim_matches('"');
+        let heading = headings.iter().find(|heading| heading.to_uppercase() == section);
+        return format!(".SS {}", heading.map_or(section, String::as_str));
+    } else if line.starts_with('.') {
+        return line.to_owned();
+    }
+    let mut wrapped = String::new();
+    let mut width = 0;
+    for word in line.split(' ') {
+        if width > 0 && width + 1 + word.len() > WIDTH {
+            // A word with a dot before it would be read as a macro.
+            wrapped += if word.starts_with(['.', '\'']) { "\n\\&" } else { "\n" };
+            width = 0;
+        } else if width > 0 {
+            wrapped.push(' ');
+            width += 1;
+        }
+        wrapped += word;
+        width += word.len();
+    }
+    wrapped
 }
 
 /// Moves the values that an option can have into its help: as the list that would be
@@ -79,12 +113,15 @@ fn values_in_words(mut command: Command) -> Command {
         let values = argument.get_possible_values();
         if argument.get_action().takes_values() && !values.is_empty() {
             let values: Vec<&str> = values.iter().map(|value| value.get_name()).collect();
-            let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-            with_values.push((argument.get_id().clone(), format!("{help}: {}", values.join(", "))));
+            let help = argument.get_long_help().or(argument.get_help());
+            let help = help.map(ToString::to_string).unwrap_or_default();
+            let help = format!("{}: {}", help.trim_end_matches('.'), values.join(", "));
+            with_values.push((argument.get_id().clone(), help));
         }
     }
     for (id, help) in with_values {
-        command = command.mut_arg(id, |argument| argument.help(help).hide_possible_values(true));
+        command =
+            command.mut_arg(id, |argument| argument.long_help(help).hide_possible_values(true));
     }
     command
 }
@@ -105,6 +142,16 @@ mod tests {
         assert!(page.contains("stopped for a sample: auto, never, always"));
         assert!(page.contains("-t python3.6 app.py") || page.contains("\\-t python3.6 app.py"));
         assert_eq!(page.matches("\n.SH ").count(), 10, "{page}");
+    }
+
+    #[test]
+    fn headings_become_subsections_and_long_lines_are_broken() {
+        let headings = ["What to do".to_owned()];
+        assert_eq!(options_line(".SH \"WHAT TO DO\"", &headings), ".SS What to do");
+        assert_eq!(options_line(".TP", &headings), ".TP");
+        let broken = options_line(&format!("{} .5 and {}", "x".repeat(78), "y".repeat(80)), &[]);
+        let wanted = format!("{}\n\\&.5 and\n{}", "x".repeat(78), "y".repeat(80));
+        assert_eq!(broken, wanted);
     }
 
     #[test]

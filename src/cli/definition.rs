@@ -1,5 +1,8 @@
 //! The one definition of the command line, from which help, manual pages and completions
 //! are made.
+//!
+//! The first line of an option's help is what `-h` shows; `--help` and the manual page
+//! show all of it.
 
 use std::path::PathBuf;
 
@@ -13,67 +16,151 @@ use crate::output::FORMATS;
 /// The command line of `program`, which profiles `abis`.
 #[must_use]
 pub fn definition(program: &str, abis: &[Version]) -> Command {
-    let flag = |name: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue);
-    let value = |name: &'static str, unit: &'static str| {
-        Arg::new(name).long(name).value_name(unit).allow_hyphen_values(true)
-    };
+    let abis = format!("ABIs: {}", abi_list(abis));
     Command::new("pyflame")
         .display_name(program)
         .override_usage(format!(
             "{program} [OPTIONS] -p PID\n       {program} [OPTIONS] -t COMMAND [ARGUMENT]..."
         ))
         .about("A sampling profiler for CPython that leaves the process alone")
-        .after_help(format!("{EXAMPLES}\nABIs: {}", abi_list(abis)))
+        .after_help(format!("Examples and more about each option: {program} --help\n{abis}"))
+        .after_long_help(format!("{}\n{abis}", examples(program)))
         .disable_version_flag(true)
         .disable_help_flag(true)
         .args_override_self(true)
-        .args([
-            value("pid", "PID").short('p').help("The process to profile"),
-            flag("trace")
-                .short('t')
-                .help("Run the rest of the line as a command and profile it until it ends"),
-            value("seconds", "SECONDS")
-                .short('s')
-                .default_value("1")
-                .help("How long to sample; 0 takes one sample. Has no effect with -t"),
-            value("rate", "SECONDS")
-                .short('r')
-                .default_value("0.01")
-                .help("Time between two samples; 0 is as fast as possible"),
-            value("output", "FILE")
-                .short('o')
-                .value_parser(value_parser!(PathBuf))
-                .help("Write the result to FILE instead of stdout"),
-            Arg::new("format")
-                .long("format")
-                .value_name("FORMAT")
-                .value_parser(formats())
-                .help("How to write the result; by default as FILE ends, otherwise folded"),
-            flag("threads").short('L').help("Sample all threads, not only those that hold the GIL"),
-            flag("exclude-idle").short('x').help("Leave out samples in which nobody held the GIL"),
-            flag("no-line-numbers").short('n').help("Write file:function without the line"),
-            flag("flamechart").help("The same as --format flamechart"),
-            flag("dump").short('d').help("Print the stacks of all threads once and exit"),
-            value("pause", "WHEN")
-                .value_parser(["auto", "never", "always"])
-                .default_value("auto")
-                .help("When the process may be stopped for a sample"),
-            flag("nonblocking").help("The same as --pause never"),
-            flag("blocking").help("The same as --pause always"),
-            value("max-pause", "PERCENT")
-                .default_value("1")
-                .help("How much of its time the process may stand still with --pause auto"),
-            flag("jitter").help("Take samples at random moments, one in each interval"),
-            flag("stats").help("Print the account of the run on stderr"),
-            value("abi", "ABI").help("The Python ABI to expect: 27, 34, 35, ... 315"),
-            flag("version").short('v').help("Print the version and the ABIs"),
-            Arg::new("help")
-                .short('h')
-                .long("help")
-                .action(ArgAction::Help)
-                .help("Print this help"),
-            Arg::new("legacy-pid").hide(true).num_args(0..).allow_hyphen_values(false),
-        ])
+        .next_help_heading("What to profile")
+        .args(targets())
+        .next_help_heading("When to sample")
+        .args(times())
+        .next_help_heading("What to count")
+        .args(contents())
+        .next_help_heading("Where the result goes")
+        .args(results())
+        .next_help_heading("How the process is read")
+        .args(reading())
+        .next_help_heading("Help")
+        .args(about_itself())
+}
+
+fn flag(name: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue)
+}
+
+fn value(name: &'static str, unit: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(unit).allow_hyphen_values(true)
+}
+
+fn targets() -> Vec<Arg> {
+    vec![
+        value("pid", "PID").short('p').help("The process to profile"),
+        flag("trace")
+            .short('t')
+            .help("Run the rest of the line as a command and profile it until it ends"),
+        flag("dump").short('d').help("Print the stacks of all threads once and exit").long_help(
+            "Print the stacks of all threads once and exit. Each begins with the thread's id, \
+             and * marks the one that held the GIL; the innermost function comes first.",
+        ),
+        value("abi", "ABI").help("The Python ABI to expect: 27, 34, 35, ... 315"),
+        Arg::new("legacy-pid").hide(true).num_args(0..).allow_hyphen_values(false),
+    ]
+}
+
+fn times() -> Vec<Arg> {
+    vec![
+        value("seconds", "SECONDS")
+            .short('s')
+            .default_value("1")
+            .help("How long to sample; 0 takes one sample. Has no effect with -t")
+            .long_help(
+                "How long to sample, in seconds or in a unit: 90s, 2h, 1h30m. 0 takes one \
+                 sample; a negative number or inf samples until the process ends. As in the \
+                 original Pyflame it has no effect with -t: --duration has.",
+            ),
+        value("duration", "TIME")
+            .help("The same, and holds with -t too: 90s, 2h, 1h30m, inf")
+            .long_help(
+                "How long to sample, such as 90s, 2h, 1h30m, or inf for until the process \
+                 ends. With -t, sampling ends after this time or with the command, whichever \
+                 comes first; the command itself goes on to its end.",
+            ),
+        value("rate", "SECONDS")
+            .short('r')
+            .default_value("0.01")
+            .help("Time between two samples; 0 is as fast as possible")
+            .long_help(
+                "Time between two samples: a number of seconds, a time such as 10ms or 500us, \
+                 or a frequency such as 100hz. 0 is as fast as possible.",
+            ),
+        flag("jitter").help("Take samples at random moments, one in each interval").long_help(
+            "Take samples at random moments, one in each interval. A program that does \
+             something as regularly as it is sampled would otherwise always be met at the \
+             same point.",
+        ),
+    ]
+}
+
+fn contents() -> Vec<Arg> {
+    vec![
+        flag("threads").short('L').help("Sample all threads, not only those that hold the GIL"),
+        flag("exclude-idle").short('x').help("Leave out samples in which nobody held the GIL"),
+        flag("no-line-numbers").short('n').help("Write file:function without the line"),
+    ]
+}
+
+fn results() -> Vec<Arg> {
+    vec![
+        value("output", "FILE")
+            .short('o')
+            .value_parser(value_parser!(PathBuf))
+            .help("Write the result to FILE instead of stdout")
+            .long_help(
+                "Write the result to FILE instead of stdout. FILE is complete or not there: it \
+                 takes its name when all of it has been written. SIGUSR1 writes what has been \
+                 sampled so far to FILE while sampling goes on.",
+            ),
+        Arg::new("format")
+            .long("format")
+            .value_name("FORMAT")
+            .value_parser(formats())
+            .help("How to write the result; by default as FILE ends, otherwise folded"),
+        flag("flamechart").help("The same as --format flamechart"),
+        value("rotate", "TIME")
+            .help("Write one file for each window of so much time, named after its start")
+            .long_help(
+                "Write one file for each window of so much time, such as 60s or 1h. Each is a \
+                 profile of its own, named after its start in UTC: with -o out.folded, \
+                 out.2026-11-24T16-50-00Z.folded.",
+            ),
+        flag("stats").help("Print the account of the run on stderr").long_help(
+            "Print the account of the run on stderr: what became of every moment at which a \
+             sample was due. Always printed if stderr is a terminal.",
+        ),
+    ]
+}
+
+fn reading() -> Vec<Arg> {
+    vec![
+        value("pause", "WHEN")
+            .value_parser(["auto", "never", "always"])
+            .default_value("auto")
+            .help("When the process may be stopped for a sample"),
+        flag("nonblocking").help("The same as --pause never"),
+        flag("blocking").help("The same as --pause always"),
+        value("max-pause", "PERCENT")
+            .default_value("1")
+            .help("How much of its time the process may stand still with --pause auto"),
+    ]
+}
+
+fn about_itself() -> Vec<Arg> {
+    vec![
+        Arg::new("help")
+            .short('h')
+            .long("help")
+            .action(ArgAction::Help)
+            .help("Print this help; --help tells more than -h"),
+        flag("version").short('v').help("Print the version and the ABIs"),
+    ]
 }
 
 /// What `--format` takes.
@@ -81,10 +168,18 @@ fn formats() -> Vec<PossibleValue> {
     FORMATS.iter().map(|format| PossibleValue::new(format.name).help(format.about)).collect()
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  pyflame -p 4242 -s 30 -o out.folded     sample a process for 30 seconds
-  pyflame -t python3 app.py --fast        run a program and sample it
-  pyflame --dump -p 4242                  what is it doing right now?
-  pyflame -p 4242 | flamegraph.pl > out.svg
-";
+fn examples(program: &str) -> String {
+    let examples = [
+        ("-p 4242 -s 30 -o out.folded", "sample a process for 30 seconds"),
+        ("-t python3 app.py --fast", "run a program and sample it"),
+        ("--dump -p 4242", "what is it doing right now?"),
+        ("-L -r 1ms --duration 5m -p 4242", "all threads, 1000 times a second"),
+        ("--duration inf --rotate 1h -o out.folded -p 4242", "a file for each hour"),
+    ];
+    let widest = examples.iter().map(|(line, _)| line.len()).max().unwrap_or(0);
+    let line = |(line, about): &(&str, &str)| format!("  {program} {line:widest$}  {about}\n");
+    format!(
+        "Examples:\n{}  {program} -p 4242 | flamegraph.pl > out.svg\n",
+        examples.iter().map(line).collect::<String>()
+    )
+}

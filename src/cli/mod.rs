@@ -2,7 +2,9 @@
 //!
 //! It is the original Pyflame's, and what has been added to it since.
 
+mod colour;
 mod definition;
+mod times;
 mod trace_line;
 mod values;
 
@@ -15,8 +17,9 @@ use std::time::Duration;
 use clap::ArgMatches;
 
 pub use self::definition::definition;
+use self::times::{duration, interval, rotation};
 use self::trace_line::split_at_trace;
-use self::values::{abi, duration, format, interval, parse_pid, pause};
+use self::values::{abi, format, parse_pid, pause};
 use crate::abi::{Abi, Version};
 use crate::error::Error;
 use crate::output::Format;
@@ -56,6 +59,8 @@ pub struct Options {
     pub interval: Duration,
     /// How long to sample; `None` until the process ends.
     pub duration: Option<Duration>,
+    /// One file for each window of this length.
+    pub rotation: Option<Duration>,
     /// Where the result goes; `None` for stdout.
     pub output: Option<PathBuf>,
     /// The ABI that was asked for.
@@ -82,6 +87,10 @@ pub enum Target {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct UsageError(String);
+
+/// What to do after a command line that names nothing to profile.
+const HINT: &str = "Name a process with -p, or a command to run with -t. \
+                    For all options and examples, try --help.";
 
 /// Set by the launcher for the binary it executes: the process of the command
 /// that it has started.
@@ -124,17 +133,17 @@ pub fn conclude(result: Result<(), Error>) -> ExitCode {
 /// # Errors
 /// [`UsageError`] with what to say on stderr.
 pub fn parse(arguments: &[OsString], abis: &[Version]) -> Result<Request, UsageError> {
-    let (own, command) = split_at_trace(arguments);
     let mut definition = definition("pyflame", abis);
+    let (own, command) = split_at_trace(&definition, arguments);
     let matches = match definition.try_get_matches_from_mut(own) {
         Ok(matches) => matches,
-        Err(error) if !error.use_stderr() => return Ok(Request::Show(error.to_string())),
-        Err(error) => return Err(UsageError(error.to_string())),
+        Err(error) if !error.use_stderr() => return Ok(Request::Show(colour::on_stdout(&error))),
+        Err(error) => return Err(UsageError(colour::on_stderr(&error))),
     };
     if matches.get_flag("version") {
         return Ok(Request::Show(version_line(abis)));
     }
-    let usage = || UsageError(format!("{}\n", definition.clone().render_usage()));
+    let usage = || UsageError(format!("{}\n\n{HINT}\n", definition.clone().render_usage()));
     let (target, warnings) = target(&matches, command, usage)?;
     let traced = matches!(target, Target::Command { .. });
     Ok(Request::Profile(Options {
@@ -148,7 +157,8 @@ pub fn parse(arguments: &[OsString], abis: &[Version]) -> Result<Request, UsageE
         jitter: matches.get_flag("jitter"),
         stats: matches.get_flag("stats"),
         interval: interval(&matches)?,
-        duration: if traced { None } else { duration(&matches)? },
+        duration: duration(&matches, traced)?,
+        rotation: rotation(&matches)?,
         output: matches.get_one("output").cloned(),
         abi: abi(&matches)?,
         warnings,

@@ -92,6 +92,35 @@ fn times_are_checked() {
 }
 
 #[test]
+fn times_may_have_units() {
+    assert_eq!(options("-p 1 -s 90s").duration, Some(Duration::from_secs(90)));
+    assert_eq!(options("-p 1 --duration 1h30m").duration, Some(Duration::from_secs(5400)));
+    assert_eq!(options("-p 1 -s 5 --duration inf").duration, None);
+    assert_eq!(options("-p 1 -r 500us").interval, Duration::from_micros(500));
+    assert_eq!(options("-p 1 -r 100hz").interval, Duration::from_millis(10));
+    assert_eq!(options("-p 1 --rotate 1m").rotation, Some(Duration::from_secs(60)));
+    assert!(error("-p 1 --rotate 0.5").contains("--rotate"));
+    assert!(error("-p 1 --rotate inf").contains("1s or more"));
+    assert!(error("-p 1 --duration 5x").contains("1h30m"));
+    assert!(error("-p 1 -r 0hz").contains("100hz"));
+}
+
+#[test]
+fn only_duration_limits_a_command() {
+    assert_eq!(options("-s 5 -t python3").duration, None);
+    assert_eq!(options("--duration 5s -t python3").duration, Some(Duration::from_secs(5)));
+    assert_eq!(options("--duration inf -t python3").duration, None);
+}
+
+#[test]
+fn options_are_known_by_the_definition_to_take_a_value() {
+    for option in ["--rotate", "--duration", "--max-pause", "-r"] {
+        let line = format!("-p 42 {option} -t");
+        assert!(!error(&line).starts_with("Usage: "), "-t is the value of {option}");
+    }
+}
+
+#[test]
 fn the_version_lists_abis() {
     for flag in ["-v", "--version"] {
         let Ok(Request::Show(text)) = parse(&words(flag), &ABIS) else { panic!("{flag}") };

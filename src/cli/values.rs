@@ -1,7 +1,6 @@
 //! The words that stand behind options, as values.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::ArgMatches;
 
@@ -18,29 +17,6 @@ pub fn parse_pid(text: &str) -> Result<i32, UsageError> {
              A PID is a number from 1 on, such as pgrep prints.\n"
         ))),
     }
-}
-
-fn seconds(matches: &ArgMatches, option: &str) -> Result<f64, UsageError> {
-    let text = matches.get_one::<String>(option).map_or("", String::as_str);
-    match text.parse::<f64>() {
-        Ok(seconds) if seconds.is_finite() => Ok(seconds),
-        _ => Err(UsageError(format!(
-            "Error: \"{text}\" is not a number of seconds for --{option}.\n"
-        ))),
-    }
-}
-
-pub fn interval(matches: &ArgMatches) -> Result<Duration, UsageError> {
-    let seconds = seconds(matches, "rate")?;
-    Duration::try_from_secs_f64(seconds).map_err(|_| {
-        UsageError(format!("Error: --rate {seconds} is not a time between two samples.\n"))
-    })
-}
-
-/// As in the original, a negative number of seconds means until the end.
-pub fn duration(matches: &ArgMatches) -> Result<Option<Duration>, UsageError> {
-    let seconds = seconds(matches, "seconds")?;
-    Ok(Duration::try_from_secs_f64(seconds).ok())
 }
 
 pub fn pause(matches: &ArgMatches) -> Result<Pause, UsageError> {

@@ -5,8 +5,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::Error;
+
+/// How many files this program has begun, so that each has a name of its own.
+static FILES: AtomicUsize = AtomicUsize::new(0);
 
 /// A place for one result.
 #[derive(Debug)]
@@ -85,7 +89,8 @@ impl NewFile {
         let name = path.file_name().ok_or(io::ErrorKind::IsADirectory)?;
         let mut unfinished = OsString::from(".");
         unfinished.push(name);
-        unfinished.push(format!(".{}.unfinished", process::id()));
+        let number = FILES.fetch_add(1, Ordering::Relaxed);
+        unfinished.push(format!(".{}-{number}.unfinished", process::id()));
         let unfinished = path.with_file_name(unfinished);
         // Whoever may not write to the file shall not replace it either.
         if path.exists() {

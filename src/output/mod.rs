@@ -7,11 +7,13 @@ pub mod dump;
 pub mod flamechart;
 pub mod folded;
 mod format;
+mod next_step;
 
 use std::io::{self, Write};
 
 pub use self::destination::{Destination, NewFile};
 pub use self::format::{FORMATS, Format, Settings};
+pub use self::next_step::next_step;
 use crate::profile::{Profile, Step};
 use crate::stack::Frame;
 

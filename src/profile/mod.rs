@@ -11,7 +11,7 @@ pub use self::about::{About, Detail, Process, ProcessId, State, Thread, ThreadId
 use crate::stack::{FrameId, FrameTable};
 
 /// The samples of one run.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Profile {
     /// The run.
     pub about: About,
@@ -42,7 +42,7 @@ pub enum Step {
     Truncated,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Node {
     caller: Option<StackId>,
     step: Step,

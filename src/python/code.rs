@@ -177,6 +177,11 @@ impl<A: Abi> CodeCache<A> {
         Some(known.frame::<A>(position, self.line_numbers, table))
     }
 
+    /// Forgets all frames, so that [`CodeCache::frame`] can be asked with another table.
+    pub fn forget_frames(&mut self) {
+        self.known.values_mut().for_each(|(_, known)| known.forget_frames());
+    }
+
     /// Compares code objects with the process and forgets those that are not what
     /// they were. One or two system calls, however many there are.
     pub fn verify<M: Memory>(&mut self, memory: &M, codes: &[Remote<Code>]) -> Verified {

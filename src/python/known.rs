@@ -94,6 +94,11 @@ impl Known {
         self.frames.values().copied()
     }
 
+    /// Forgets the frames that it has given its name to, when their table is.
+    pub fn forget_frames(&mut self) {
+        self.frames = HashMap::default();
+    }
+
     /// Whether a frame may stand at `position`.
     #[must_use]
     pub fn is_inside(&self, position: Position) -> bool {

@@ -199,6 +199,15 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         }
     }
 
+    /// Turns to another profile, which calls the process `process`. What has been learnt
+    /// of the program is kept. All samples must have been settled.
+    pub fn begin_profile(&mut self, process: profile::ProcessId) {
+        self.process = process;
+        self.threads = HashMap::default();
+        self.pending.forget_witness();
+        self.code.forget_frames();
+    }
+
     /// A function of which stopped and other samples tell different shares.
     #[must_use]
     pub fn disagreement(&self, profile: &Profile) -> Option<Disagreement> {

@@ -78,6 +78,11 @@ impl Pending {
         &self.witness
     }
 
+    /// Forgets what counted samples told, when their profile is over.
+    pub fn forget_witness(&mut self) {
+        self.witness = Witness::default();
+    }
+
     /// How many samples wait.
     pub fn len(&self) -> usize {
         self.samples.len()

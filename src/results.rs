@@ -1,0 +1,152 @@
+//! Where the profiles of a run go: the one at its end, those that are asked for on the
+//! way, and those of its windows.
+//!
+//! What is written while sampling goes on is written by a thread of its own, so that a
+//! large result costs no samples.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, UNIX_EPOCH};
+
+use humantime::format_rfc3339_seconds;
+
+use crate::cli::Options;
+use crate::error::Error;
+use crate::output::{Destination, Format, FrameStyle, Settings, next_step};
+use crate::profile::Profile;
+
+/// The results of one run.
+#[derive(Debug)]
+pub struct Results {
+    format: Format,
+    settings: Settings,
+    /// The file of `-o`; `None` for stdout.
+    file: Option<PathBuf>,
+    rotates: bool,
+    /// The place of the last result, prepared before the run.
+    place: Destination,
+    writer: Option<JoinHandle<Result<(), Error>>>,
+    /// The first window that could not be written.
+    lost: Option<Error>,
+}
+
+impl Results {
+    /// Prepares the place of the result, so that a wrong name costs no samples.
+    ///
+    /// # Errors
+    /// [`Error::Output`] if it cannot be written, or is no place for windows.
+    pub fn open(options: &Options) -> Result<Self, Error> {
+        let rotates = options.rotation.is_some();
+        let place = Destination::open(options.output.as_deref())?;
+        let file = match &place {
+            Destination::Stdout => None,
+            _ => options.output.clone(),
+        };
+        if rotates && !matches!(place, Destination::File(_)) {
+            return Err(Error::Windows { path: file });
+        }
+        let style =
+            if options.no_line_numbers { FrameStyle::WithoutLines } else { FrameStyle::WithLines };
+        let settings = Settings { style };
+        let format = options.format;
+        Ok(Self { format, settings, file, rotates, place, writer: None, lost: None })
+    }
+
+    /// Writes what has been sampled so far, while sampling goes on. The file is always
+    /// complete: it is replaced by the next snapshot, and at last by the result.
+    pub fn snapshot(&mut self, profile: &Profile) {
+        match &self.place {
+            Destination::File(_) => self.write_beside(profile.clone()),
+            _ => eprintln!(
+                "SIGUSR1 writes what has been sampled so far to the file of -o; \
+                            this result goes to no file."
+            ),
+        }
+    }
+
+    /// Writes the profile of a window that is over.
+    pub fn window(&mut self, profile: Profile) {
+        self.write_beside(profile);
+    }
+
+    fn write_beside(&mut self, profile: Profile) {
+        self.wait();
+        let path = self.path(&profile);
+        let (format, settings) = (self.format, self.settings.clone());
+        self.writer = Some(thread::spawn(move || {
+            let place = Destination::open(path.as_deref())?;
+            place.write(|out| (format.write)(&profile, &settings, out))
+        }));
+    }
+
+    /// Waits until what is being written is complete, and says if it failed.
+    fn wait(&mut self) {
+        let Some(writer) = self.writer.take() else { return };
+        // A thread that panicked has said so, and wrote nothing.
+        if let Ok(Err(error)) = writer.join() {
+            eprintln!("{error}");
+            self.lost.get_or_insert(error);
+        }
+    }
+
+    /// The file of a profile.
+    fn path(&self, profile: &Profile) -> Option<PathBuf> {
+        let file = self.file.as_deref()?;
+        Some(if self.rotates {
+            window(file, self.format, profile.about.started)
+        } else {
+            file.into()
+        })
+    }
+
+    /// Writes the last profile, and says on a terminal what can be done with it.
+    ///
+    /// # Errors
+    /// [`Error::Output`] or [`Error::Write`] if it, or a window, could not be written.
+    pub fn finish(mut self, profile: &Profile) -> Result<(), Error> {
+        self.wait();
+        let path = self.path(profile);
+        let place = if self.rotates { Destination::open(path.as_deref())? } else { self.place };
+        place.write(|out| (self.format.write)(profile, &self.settings, out))?;
+        if let Some(path) = path.filter(|_| io::stderr().is_terminal()) {
+            eprintln!("{}", next_step(self.format, &path));
+        }
+        self.lost.map_or(Ok(()), Err)
+    }
+}
+
+/// The file of a window that began so many microseconds after the epoch: the time stands
+/// before the ending that tells the format.
+fn window(file: &Path, format: Format, started: u64) -> PathBuf {
+    let time = format_rfc3339_seconds(UNIX_EPOCH + Duration::from_micros(started)).to_string();
+    let time = time.replace(':', "-");
+    let name = file.file_name().unwrap_or_default().as_bytes();
+    let lower = name.to_ascii_lowercase();
+    let known = format.extensions.iter().map(|ending| format!(".{ending}"));
+    let known = known.filter(|ending| lower.ends_with(ending.as_bytes())).map(|e| e.len()).max();
+    let other = || file.extension().map_or(0, |ending| ending.len() + 1);
+    let (stem, ending) = name.split_at(name.len() - known.unwrap_or_else(other).min(name.len()));
+    let name = [stem, b".", time.as_bytes(), ending].concat();
+    file.with_file_name(OsString::from_vec(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_is_named_after_its_start() {
+        let started = 1_795_539_000_999_999;
+        let name = |file: &str| {
+            let path = window(Path::new(file), Format::default(), started);
+            path.display().to_string()
+        };
+        assert_eq!(name("out.folded"), "out.2026-11-24T16-50-00Z.folded");
+        assert_eq!(name("a.b/out.x.TXT"), "a.b/out.x.2026-11-24T16-50-00Z.TXT");
+        assert_eq!(name("a.b/out"), "a.b/out.2026-11-24T16-50-00Z");
+        assert_eq!(name("a.b/out.data"), "a.b/out.2026-11-24T16-50-00Z.data");
+    }
+}

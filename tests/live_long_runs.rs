@@ -1,0 +1,230 @@
+//! Long runs: snapshots on the way, a file for each window, the line on a terminal that
+//! tells how it is getting on, and times with units.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+#[allow(dead_code)]
+mod support;
+
+use support::binaries::{Binaries, is_built};
+use support::interpreters::{Interpreter, Interpreters};
+use support::process::{Running, run, wait_until};
+use support::profiler::{Profile, attach, command, start_sampling, wait_for_ticks};
+use support::runner::{self, Trial};
+use support::target::{Target, new_file};
+use support::{Context, Outcome, expect, targets};
+
+/// What a test gets to work with.
+struct Case {
+    interpreter: Interpreter,
+    /// `pyflameX.Y`.
+    profiler: PathBuf,
+    /// A folder of its own.
+    folder: PathBuf,
+}
+
+type Test = fn(&Case) -> Outcome<String>;
+
+const TESTS: [(&str, Test); 7] = [
+    ("snapshots on SIGUSR1", snapshots),
+    ("SIGUSR1 without a file", snapshot_without_a_file),
+    ("a file for each window", windows),
+    ("windows without a file", windows_without_a_file),
+    ("a command that outlives --duration", command_that_goes_on),
+    ("progress on a terminal", progress_on_a_terminal),
+    ("rate with a unit", rate_with_a_unit),
+];
+
+fn main() -> ExitCode {
+    runner::main(trials)
+}
+
+fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for interpreter in interpreters.one_per_abi().into_iter().filter(|i| is_built(i.abi)) {
+        for (name, test) in TESTS {
+            let case = Case {
+                interpreter: interpreter.clone(),
+                profiler: binaries.profiler(interpreter.abi),
+                folder: new_file("long-runs"),
+            };
+            let name = format!("{} {name}", interpreter.label);
+            trials.push(Trial::new(name, move || {
+                fs::create_dir(&case.folder).context(|| case.folder.display().to_string())?;
+                let outcome = test(&case);
+                // Whatever is left in the build folder does no harm.
+                let _ = fs::remove_dir_all(&case.folder);
+                outcome
+            }));
+        }
+    }
+    trials
+}
+
+impl Case {
+    /// A program that is busy until it is told to end.
+    fn busy(&self) -> Outcome<Target> {
+        let target = Target::start(&self.interpreter, "busy.py", &[])?;
+        target.expect("ready")?;
+        Ok(target)
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.folder.join(name).display().to_string()
+    }
+
+    /// The names of all files in the folder, in order.
+    fn names(&self) -> Outcome<Vec<String>> {
+        let entries = fs::read_dir(&self.folder).context(|| "list the folder".into())?;
+        let mut names = Vec::new();
+        for entry in entries {
+            let name = entry.context(|| "list the folder".into())?.file_name();
+            names.push(name.to_string_lossy().into_owned());
+        }
+        names.sort();
+        Ok(names)
+    }
+}
+
+fn read(file: impl AsRef<Path>) -> Outcome<Profile> {
+    let file = file.as_ref();
+    Profile::parse(&fs::read(file).context(|| file.display().to_string())?, true)
+}
+
+fn send(running: &Running, signal: Signal) -> Outcome {
+    let pid = i32::try_from(running.pid()).context(|| "a pid".into())?;
+    kill(Pid::from_raw(pid), signal).context(|| format!("send {signal}"))
+}
+
+fn snapshots(case: &Case) -> Outcome<String> {
+    let target = case.busy()?;
+    let file = case.file("out.folded");
+    let running = start_sampling(&case.profiler, target.pid(), &["-r", "0.002", "-o", &file])?;
+    let mut totals = Vec::new();
+    for _ in 0..2 {
+        expect(!Path::new(&file).exists(), || "there is a result too early".into())?;
+        send(&running, Signal::SIGUSR1)?;
+        wait_until("there is a snapshot", || Ok(Path::new(&file).exists().then_some(())))?;
+        totals.push(read(&file)?.total());
+        fs::remove_file(&file).context(|| "remove the snapshot".into())?;
+        wait_for_ticks(&running, 50)?;
+    }
+    send(&running, Signal::SIGINT)?;
+    running.finish()?.clean()?;
+    let last = read(&file)?;
+    totals.push(last.total());
+    expect(totals.is_sorted() && totals[0] < totals[2] && totals[0] > 0, || {
+        format!("each has all samples before it: {totals:?}")
+    })?;
+    expect(last.samples_with("main") * 10 > last.total() * 9, || format!("{last:?}"))?;
+    expect(case.names()? == ["out.folded"], || format!("{:?}", case.names()))?;
+    target.end()?;
+    Ok(format!("{totals:?} samples"))
+}
+
+fn snapshot_without_a_file(case: &Case) -> Outcome<String> {
+    let target = case.busy()?;
+    let running = start_sampling(&case.profiler, target.pid(), &["-r", "0.002"])?;
+    send(&running, Signal::SIGUSR1)?;
+    wait_for_ticks(&running, 50)?;
+    send(&running, Signal::SIGTERM)?;
+    let finished = running.finish()?;
+    finished.expect_error(0, &["SIGUSR1", "-o"])?;
+    let profile = Profile::parse(&finished.stdout, true)?;
+    expect(profile.total() > 50, || finished.words())?;
+    Ok(String::new())
+}
+
+fn windows(case: &Case) -> Outcome<String> {
+    let target = case.busy()?;
+    let file = case.file("out.folded");
+    let options = ["-r", "0.002", "--duration", "2500ms", "--rotate", "1s", "-o", &file];
+    attach(&case.profiler, target.pid(), &options)?.clean()?;
+    target.end()?;
+    let names = case.names()?;
+    expect(names.len() == 3, || format!("three windows in 2.5 s: {names:?}"))?;
+    let mut totals = Vec::new();
+    for name in &names {
+        let time = name.strip_prefix("out.").and_then(|rest| rest.strip_suffix("Z.folded"));
+        let time = time.context(|| format!("no time in {name}"))?;
+        let form: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        expect(form == "0000-00-00T00-00-00", || format!("the time in {name}"))?;
+        let profile = read(case.folder.join(name))?;
+        expect(profile.samples_with("main") * 10 > profile.total() * 9, || {
+            format!("{name}: {profile:?}")
+        })?;
+        totals.push(profile.total());
+    }
+    // A machine that is busy may make some late, but no window has more than fit in.
+    let fit = |(total, most): (&u64, u64)| *total <= most && *total > most / 5;
+    expect(totals.iter().zip([500, 500, 250]).all(fit), || format!("{totals:?} samples"))?;
+    Ok(format!("{totals:?} samples"))
+}
+
+fn windows_without_a_file(case: &Case) -> Outcome<String> {
+    let target = case.busy()?;
+    let finished = attach(&case.profiler, target.pid(), &["--rotate", "1s"])?;
+    finished.expect_error(1, &["--rotate", "stdout", "-o"])?;
+    let finished = attach(&case.profiler, target.pid(), &["--rotate", "1s", "-o", "/dev/null"])?;
+    finished.expect_error(1, &["--rotate", "/dev/null"])?;
+    target.end()?;
+    Ok(String::new())
+}
+
+/// The result is there when the time is over, and the command goes on.
+fn command_that_goes_on(case: &Case) -> Outcome<String> {
+    let file = case.file("out.folded");
+    let script = targets().join("busy.py").display().to_string();
+    let python = case.interpreter.executable.display().to_string();
+    let options = ["-r", "0.002", "--duration", "300ms", "-o", &file, "-t", &python, &script];
+    let mut running = Running::start(&mut command(&case.profiler, &options), true)?;
+    wait_until("there is a result", || Ok(Path::new(&file).exists().then_some(())))?;
+    let profile = read(&file)?;
+    expect((20..=150).contains(&profile.total()), || format!("{profile:?}"))?;
+    // Its standard input ends, and so does it.
+    drop(running.take_stdin());
+    let output = running.finish()?.clean()?;
+    expect(output.starts_with(b"ready\nspent "), || String::from_utf8_lossy(&output).into_owned())?;
+    Ok(format!("{} samples", profile.total()))
+}
+
+fn progress_on_a_terminal(case: &Case) -> Outcome<String> {
+    let target = case.busy()?;
+    let file = case.file("out.folded");
+    let line = format!(
+        "{} --duration 1200ms -r 100hz -o {file} -p {}",
+        case.profiler.display(),
+        target.pid()
+    );
+    let mut script = Command::new("script");
+    script.args(["-qec", &line, "/dev/null"]).env("TERM", "dumb");
+    let screen = run(&mut script)?;
+    let text = String::from_utf8_lossy(&screen.stdout).into_owned();
+    target.end()?;
+    expect(screen.status.success(), || screen.words())?;
+    let lines: Vec<&str> = text.split('\r').filter(|l| l.contains(" per second, ")).collect();
+    // Four in a second at most. At last it is wiped away, and the account takes its place.
+    expect((1..=5).contains(&lines.len()), || format!("{text:?}"))?;
+    expect(lines.iter().all(|l| l.contains(" of 1s 200ms, ") && l.contains(" errors")), || {
+        format!("{lines:?}")
+    })?;
+    expect(text.contains("\rticks: "), || format!("no account: {text:?}"))?;
+    let closing = text.trim_end().lines().last().unwrap_or_default().to_owned();
+    expect(closing.contains(&format!("Wrote {file}. Draw it: ")), || format!("{text:?}"))?;
+    Ok(format!("{} lines", lines.len()))
+}
+
+fn rate_with_a_unit(case: &Case) -> Outcome<String> {
+    let target = case.busy()?;
+    let options = ["--duration", "500ms", "-r", "100hz"];
+    let profile = Profile::parse(&attach(&case.profiler, target.pid(), &options)?.clean()?, true)?;
+    target.end()?;
+    expect((10..=50).contains(&profile.total()), || format!("{profile:?}"))?;
+    Ok(format!("{} samples", profile.total()))
+}
