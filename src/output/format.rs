@@ -4,11 +4,22 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::{FrameStyle, flamechart, folded};
+use super::{
+    FrameStyle, cpuprofile, firefox, flamechart, folded, json_lines, pprof, speedscope, trace_event,
+};
 use crate::profile::{Detail, Profile};
 
 /// Every format. The first is the default.
-pub const FORMATS: &[Format] = &[folded::FORMAT, flamechart::FORMAT];
+pub const FORMATS: &[Format] = &[
+    folded::FORMAT,
+    flamechart::FORMAT,
+    speedscope::FORMAT,
+    pprof::FORMAT,
+    firefox::FORMAT,
+    cpuprofile::FORMAT,
+    trace_event::FORMAT,
+    json_lines::FORMAT,
+];
 
 /// A way to write a profile.
 #[derive(Clone, Copy)]

@@ -2,12 +2,24 @@
 //!
 //! They see frames, stacks and counts, and nothing of Python.
 
+pub mod cpuprofile;
 mod destination;
 pub mod dump;
+pub mod firefox;
+#[cfg(test)]
+mod fixture;
 pub mod flamechart;
 pub mod folded;
 mod format;
+mod json;
+pub mod json_lines;
+mod labels;
+mod lanes;
 mod next_step;
+pub mod pprof;
+mod rows;
+pub mod speedscope;
+pub mod trace_event;
 
 use std::io::{self, Write};
 

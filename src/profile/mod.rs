@@ -228,6 +228,18 @@ impl Profile {
         steps.reverse();
     }
 
+    /// The stack that a stack was called from; `None` for a root.
+    #[must_use]
+    pub fn caller(&self, stack: StackId) -> Option<StackId> {
+        self.nodes[stack.0 as usize].caller
+    }
+
+    /// The innermost step of a stack.
+    #[must_use]
+    pub fn step(&self, stack: StackId) -> Step {
+        self.nodes[stack.0 as usize].step
+    }
+
     /// Whether one of `frames` is part of a stack.
     #[must_use]
     pub fn names_any(&self, stack: StackId, frames: &HashSet<FrameId>) -> bool {

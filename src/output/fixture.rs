@@ -1,0 +1,140 @@
+//! A hostile profile, in which every name tries to end the string, the line or the tag that
+//! it stands in, and the golden files that are made of it.
+//!
+//! The golden files are also what `make formats-test` gives to the programs that read them.
+//! `PYFLAME_BLESS=1 cargo test` writes them anew.
+
+use std::path::PathBuf;
+use std::time::Duration;
+use std::{env, fs};
+
+use super::{Format, FrameStyle, Settings};
+use crate::profile::{
+    About, Detail, Process, Profile, Sample, StackId, State, Step, Thread, ThreadId,
+};
+use crate::stack::Frame;
+
+/// Names that each break a careless writer.
+const HOSTILE: [&str; 8] = [
+    "semi;colon; 17",
+    "line\nbreak\r\n",
+    "\"quotes\" and \\back\\slash\\",
+    "<script>alert('&amp;')</script>",
+    "grin \u{1f600} zero\u{0}bell\u{7}escape\u{1b}[31m",
+    "separators \u{2028}\u{2029}\u{85} right \u{202e}tfel \u{feff}",
+    "${0} %s {} `id` $(id) ]]> */ --> __proto__",
+    "",
+];
+
+/// Microseconds since the epoch.
+const STARTED: u64 = 1_700_000_000_000_000;
+
+/// The profile: two processes, three threads with and without names, each hostile name on
+/// a stack, a name of 10 kB, a truncated stack, idle and failed moments, and a gap.
+pub fn profile() -> Profile {
+    let mut profile = Profile::new(Detail::Timeline);
+    profile.about = about();
+    let threads = threads(&mut profile);
+    let mut clock = STARTED;
+    let state = |holds_gil, on_cpu| State { holds_gil, on_cpu };
+    let main = frame(&mut profile, "/srv/app.py", "<module>", 1);
+    let root = profile.child(None, main);
+    for (position, name) in HOSTILE.iter().enumerate() {
+        let step = frame(&mut profile, &format!("/srv/{name}.py"), name, position as i32);
+        let stack = profile.child(Some(root), step);
+        clock += 10_000;
+        record(&mut profile, clock, stack, threads[0], state(true, Some(true)));
+        record(&mut profile, clock, stack, threads[1], state(false, Some(false)));
+        record(&mut profile, clock + 3000, root, threads[2], state(true, None));
+    }
+    let long = frame(&mut profile, "/srv/long.py", &"long ".repeat(2048), i32::MAX);
+    let cut = profile.child(None, Step::Truncated);
+    let deep = profile.child(Some(cut), long);
+    for gap in [10_000, 10_000, 90_000] {
+        clock += gap;
+        record(&mut profile, clock, deep, threads[0], state(true, None));
+    }
+    let nameless = frame(&mut profile, "", "f", -1);
+    let nameless = profile.child(Some(deep), nameless);
+    record(&mut profile, clock + 10_000, nameless, threads[1], state(false, None));
+    profile.record_idle(clock + 20_000);
+    profile.record_idle(clock + 30_000);
+    profile.record_failed(clock + 40_000);
+    profile.sort_timeline();
+    profile
+}
+
+fn about() -> About {
+    let row = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    About {
+        started: STARTED,
+        elapsed: Duration::from_millis(250),
+        interval: Duration::from_millis(10),
+        ticks: 25,
+        every_thread: true,
+        account: vec![
+            row("ticks", "25"),
+            row("samples", "28"),
+            row("elapsed s", "0.25"),
+            row("stopped and other samples disagree", "on \"f\"\n<b> at app.py:7"),
+        ],
+    }
+}
+
+fn threads(profile: &mut Profile) -> [ThreadId; 3] {
+    let process = |pid, command: &str| Process {
+        pid,
+        command: command.to_owned(),
+        python: "3.11.7".to_owned(),
+    };
+    let parent = profile.add_process(process(4242, "python3 app.py --name=\"a;b\"\n<c>"));
+    let child = profile.add_process(process(4250, ""));
+    let main = profile.intern_thread(parent, 140_737_353_971_520);
+    let Thread { native_id, name, .. } = profile.thread_mut(main);
+    (*native_id, *name) = (Some(4242), Some("Main\"Thread\n<1>;\u{1f40d}".into()));
+    let worker = profile.intern_thread(parent, 140_737_353_926_464);
+    profile.thread_mut(worker).native_id = Some(4243);
+    [main, worker, profile.intern_thread(child, u64::MAX)]
+}
+
+fn frame(profile: &mut Profile, file: &str, function: &str, line: i32) -> Step {
+    let frame = Frame { file: file.into(), function: function.into(), line };
+    Step::Frame(profile.frames.intern(frame))
+}
+
+fn record(profile: &mut Profile, time: u64, stack: StackId, thread: ThreadId, state: State) {
+    profile.record(time, Sample { stack, thread: Some(thread), state });
+}
+
+/// The hostile profile, written.
+pub fn written(format: Format) -> Vec<u8> {
+    let mut out = Vec::new();
+    let settings = Settings { style: FrameStyle::WithLines };
+    (format.write)(&profile(), &settings, &mut out).expect("a Vec takes everything");
+    out
+}
+
+/// Compares bytes with a golden file.
+pub fn expect_golden(name: &str, seen: &[u8]) {
+    let golden = golden(name, seen);
+    let same = golden.iter().zip(seen).take_while(|(a, b)| a == b).count();
+    let around = |bytes: &[u8]| {
+        let end = bytes.len().min(same + 60);
+        String::from_utf8_lossy(&bytes[same.saturating_sub(60).min(end)..end]).into_owned()
+    };
+    assert!(
+        golden == seen,
+        "{name} differs from byte {same}:\nthere: {}\nnow:   {}",
+        around(&golden),
+        around(seen)
+    );
+}
+
+/// A golden file. With `PYFLAME_BLESS` in the environment, its contents become `seen`.
+pub fn golden(name: &str, seen: &[u8]) -> Vec<u8> {
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "golden", name].iter().collect();
+    if env::var_os("PYFLAME_BLESS").is_some() {
+        fs::write(&path, seen).expect("a golden file can be written");
+    }
+    fs::read(&path).unwrap_or_default()
+}

@@ -1,0 +1,228 @@
+//! Chrome's trace event format: a track for each thread, on which each function begins and
+//! ends. What Perfetto, `chrome://tracing` and speedscope open.
+//!
+//! A function that is found at the same place of two samples in a row is taken for one call
+//! that went on in between.
+
+use std::io::{self, Write};
+
+use serde::ser::SerializeSeq;
+use serde::{Serialize, Serializer};
+
+use super::lanes::{Lane, Lanes, with_gaps};
+use super::rows::{Row, rows};
+use super::{Format, FrameStyle, Settings, json, labels};
+use crate::profile::{Detail, Profile};
+
+/// `trace-event`.
+pub const FORMAT: Format = Format {
+    name: "trace-event",
+    extensions: &["trace.json"],
+    about: "for Perfetto and chrome://tracing: when each function ran, thread by thread",
+    detail: Detail::Timeline,
+    write,
+};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    trace_events: Events<'a>,
+    display_time_unit: &'static str,
+    other_data: json::About<'a>,
+}
+
+/// The events, thread after thread; readers sort them.
+struct Events<'a> {
+    profile: &'a Profile,
+    lanes: Lanes<'a>,
+    style: FrameStyle,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "ph")]
+enum Event<'a> {
+    /// A function begins.
+    B { pid: i32, tid: u32, ts: u64, cat: &'static str, name: &'a str, args: Place<'a> },
+    /// The innermost function ends.
+    E { pid: i32, tid: u32, ts: u64 },
+    /// What a process or a thread is called.
+    M { pid: i32, tid: u32, ts: u64, cat: &'static str, name: &'static str, args: Name },
+}
+
+#[derive(Serialize)]
+struct Place<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
+    /// Where it stood at its first sample.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct Name {
+    name: String,
+}
+
+/// Where the events of a lane go.
+#[derive(Clone, Copy)]
+struct Track {
+    pid: i32,
+    tid: u32,
+}
+
+/// Writes the timeline of `profile`.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
+    let events = Events { profile, lanes: Lanes::of(profile), style: settings.style };
+    let document = Document {
+        trace_events: events,
+        display_time_unit: "ms",
+        other_data: json::About::of(profile),
+    };
+    json::write(&document, out)
+}
+
+impl Serialize for Events<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut events = serializer.serialize_seq(None)?;
+        for (_, process) in self.profile.processes() {
+            let track = Track { pid: process.pid, tid: 0 };
+            events.serialize_element(&track.named("process_name", labels::process(process)))?;
+        }
+        for lane in self.lanes.lanes() {
+            let track = self.track(lane);
+            let title = lane.thread.map(|id| labels::thread(self.profile.thread(id)));
+            let title = title.unwrap_or_else(|| labels::NO_THREAD.to_owned());
+            events.serialize_element(&track.named("thread_name", title))?;
+            self.lane(track, lane, &mut events)?;
+        }
+        events.end()
+    }
+}
+
+impl<'a> Events<'a> {
+    /// What belongs to no thread stands beside the threads of the first process.
+    fn track(&self, lane: &Lane) -> Track {
+        let process = self.lanes.process(lane).or_else(|| self.profile.processes().next());
+        let pid = process.map_or(0, |(_, process)| process.pid);
+        Track { pid, tid: labels::thread_number(self.profile, lane) }
+    }
+
+    fn lane<S: SerializeSeq>(
+        &self,
+        track: Track,
+        lane: &Lane,
+        events: &mut S,
+    ) -> Result<(), S::Error> {
+        let (mut open, mut found): (Vec<Row>, Vec<Row>) = (Vec::new(), Vec::new());
+        for stretch in with_gaps(self.lanes.moments(lane)) {
+            found.clear();
+            if let Some(seen) = stretch.seen {
+                rows(self.profile, seen, &mut found);
+            }
+            let both = open.iter().zip(&found);
+            let common = both.take_while(|(a, b)| self.is_same_function(**a, **b)).count();
+            for _ in common..open.len() {
+                events.serialize_element(&track.end(stretch.start))?;
+            }
+            open.truncate(common);
+            for row in &found[common..] {
+                events.serialize_element(&self.begin(track, stretch.start, *row))?;
+                open.push(*row);
+            }
+        }
+        for _ in open {
+            events.serialize_element(&track.end(self.lanes.end(lane)))?;
+        }
+        Ok(())
+    }
+
+    /// Whether two rows are of one function, on whichever line.
+    fn is_same_function(&self, one: Row, other: Row) -> bool {
+        match (one.frame(self.profile), other.frame(self.profile)) {
+            (Some(one), Some(other)) => {
+                (&one.file, &one.function) == (&other.file, &other.function)
+            }
+            _ => one == other,
+        }
+    }
+
+    fn begin(&self, track: Track, ts: u64, row: Row) -> Event<'_> {
+        let frame = row.frame(self.profile);
+        let line = frame.and_then(|frame| labels::line(frame, self.style));
+        let args = Place { file: frame.map(|frame| &*frame.file), line };
+        let Track { pid, tid } = track;
+        Event::B { pid, tid, ts, cat: "python", name: row.name(self.profile), args }
+    }
+}
+
+impl Track {
+    fn end(self, ts: u64) -> Event<'static> {
+        Event::E { pid: self.pid, tid: self.tid, ts }
+    }
+
+    fn named(self, what: &'static str, name: String) -> Event<'static> {
+        let Self { pid, tid } = self;
+        Event::M { pid, tid, ts: 0, cat: "__metadata", name: what, args: Name { name } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::output::fixture;
+
+    #[test]
+    fn golden() {
+        fixture::expect_golden("hostile.trace.json", &fixture::written(FORMAT));
+    }
+
+    #[test]
+    fn what_begins_ends_and_time_does_not_go_back() {
+        let document: Value =
+            serde_json::from_slice(&fixture::written(FORMAT)).expect("it is JSON");
+        let mut tracks: HashMap<String, (i32, u64)> = HashMap::new();
+        for event in document["traceEvents"].as_array().expect("events") {
+            let track = format!("{} {}", event["pid"], event["tid"]);
+            let (open, clock) = tracks.entry(track).or_default();
+            let time = event["ts"].as_u64().expect("a time");
+            match event["ph"].as_str() {
+                Some("B") => *open += 1,
+                Some("E") => *open -= 1,
+                _ => continue,
+            }
+            assert!(*open >= 0 && time >= *clock, "{event}");
+            *clock = time;
+        }
+        assert!(tracks.values().all(|(open, _)| *open == 0));
+        assert_eq!(tracks.values().filter(|(_, end)| *end > 0).count(), 4);
+    }
+
+    #[test]
+    fn a_function_that_moves_on_to_another_line_is_one_call() {
+        let mut profile = Profile::new(Detail::Timeline);
+        profile.about = fixture::profile().about;
+        for line in 1..4 {
+            let frame = crate::stack::Frame { file: "a.py".into(), function: "f".into(), line };
+            let frame = crate::profile::Step::Frame(profile.frames.intern(frame));
+            let stack = profile.child(None, frame);
+            let state = crate::profile::State::default();
+            let sample = crate::profile::Sample { stack, thread: None, state };
+            profile.record(profile.about.started + line as u64 * 10_000, sample);
+        }
+        let mut out = Vec::new();
+        let settings = Settings { style: FrameStyle::WithLines };
+        write(&profile, &settings, &mut out).expect("a Vec takes everything");
+        let document: Value = serde_json::from_slice(&out).expect("it is JSON");
+        let events = document["traceEvents"].as_array().expect("events");
+        let times: Vec<u64> = events[1..].iter().filter_map(|event| event["ts"].as_u64()).collect();
+        assert_eq!(times, [10_000, 40_000]);
+        assert_eq!(events[1]["args"]["line"], 1);
+    }
+}
