@@ -23,6 +23,9 @@ pub const FORMAT: Format = Format {
     write,
 };
 
+/// The category of functions, for readers that filter.
+const CATEGORY: &str = "python";
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Document<'a> {
@@ -42,17 +45,24 @@ struct Events<'a> {
 #[serde(tag = "ph")]
 enum Event<'a> {
     /// A function begins.
-    B { pid: i32, tid: u32, ts: u64, cat: &'static str, name: &'a str, args: Place<'a> },
-    /// The innermost function ends.
-    E { pid: i32, tid: u32, ts: u64 },
+    B {
+        pid: i32,
+        tid: u32,
+        ts: u64,
+        cat: &'static str,
+        name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        args: Option<Place<'a>>,
+    },
+    /// The innermost function ends. Some readers want its name once more.
+    E { pid: i32, tid: u32, ts: u64, cat: &'static str, name: &'a str },
     /// What a process or a thread is called.
     M { pid: i32, tid: u32, ts: u64, cat: &'static str, name: &'static str, args: Name },
 }
 
 #[derive(Serialize)]
 struct Place<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<&'a str>,
+    file: &'a str,
     /// Where it stood at its first sample.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u32>,
@@ -124,17 +134,16 @@ impl<'a> Events<'a> {
             }
             let both = open.iter().zip(&found);
             let common = both.take_while(|(a, b)| self.is_same_function(**a, **b)).count();
-            for _ in common..open.len() {
-                events.serialize_element(&track.end(stretch.start))?;
+            for row in open.drain(common..).rev() {
+                events.serialize_element(&self.end(track, stretch.start, row))?;
             }
-            open.truncate(common);
             for row in &found[common..] {
                 events.serialize_element(&self.begin(track, stretch.start, *row))?;
                 open.push(*row);
             }
         }
-        for _ in open {
-            events.serialize_element(&track.end(self.lanes.end(lane)))?;
+        for row in open.into_iter().rev() {
+            events.serialize_element(&self.end(track, self.lanes.end(lane), row))?;
         }
         Ok(())
     }
@@ -150,19 +159,19 @@ impl<'a> Events<'a> {
     }
 
     fn begin(&self, track: Track, ts: u64, row: Row) -> Event<'_> {
-        let frame = row.frame(self.profile);
-        let line = frame.and_then(|frame| labels::line(frame, self.style));
-        let args = Place { file: frame.map(|frame| &*frame.file), line };
+        let args = row
+            .frame(self.profile)
+            .map(|frame| Place { file: &frame.file, line: labels::line(frame, self.style) });
         let Track { pid, tid } = track;
-        Event::B { pid, tid, ts, cat: "python", name: row.name(self.profile), args }
+        Event::B { pid, tid, ts, cat: CATEGORY, name: row.name(self.profile), args }
+    }
+
+    fn end(&self, Track { pid, tid }: Track, ts: u64, row: Row) -> Event<'_> {
+        Event::E { pid, tid, ts, cat: CATEGORY, name: row.name(self.profile) }
     }
 }
 
 impl Track {
-    fn end(self, ts: u64) -> Event<'static> {
-        Event::E { pid: self.pid, tid: self.tid, ts }
-    }
-
     fn named(self, what: &'static str, name: String) -> Event<'static> {
         let Self { pid, tid } = self;
         Event::M { pid, tid, ts: 0, cat: "__metadata", name: what, args: Name { name } }

@@ -172,7 +172,8 @@ impl Writer<'_> {
         let next = self.functions.len() as u64 + 1;
         let id = *self.functions.entry((name, filename)).or_insert(next);
         if id == next {
-            let function = vec![Function { id, name, system_name: name, filename }];
+            // With a system name, pprof would take `<module>` for a template of C++.
+            let function = vec![Function { id, name, filename }];
             self.part(&message::Profile { function, ..message::Profile::default() })?;
         }
         Ok(id)
