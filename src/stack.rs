@@ -18,6 +18,14 @@ pub struct Frame {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FrameId(u32);
 
+impl FrameId {
+    /// Its position among those of its table, in the order they were interned.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// Every distinct frame once.
 #[derive(Clone, Debug, Default)]
 pub struct FrameTable {
@@ -44,6 +52,12 @@ impl FrameTable {
     #[must_use]
     pub fn frame(&self, id: FrameId) -> &Frame {
         &self.frames[id.0 as usize]
+    }
+
+    /// The frames that have been interned after the first `known`, in that order.
+    #[must_use]
+    pub fn since(&self, known: usize) -> &[Frame] {
+        self.frames.get(known..).unwrap_or_default()
     }
 }
 

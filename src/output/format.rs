@@ -4,11 +4,11 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::{FrameStyle, flamechart, folded};
+use super::{FrameStyle, flamechart, folded, recording};
 use crate::profile::{Detail, Profile};
 
 /// Every format. The first is the default.
-pub const FORMATS: &[Format] = &[folded::FORMAT, flamechart::FORMAT];
+pub const FORMATS: &[Format] = &[folded::FORMAT, flamechart::FORMAT, recording::FORMAT];
 
 /// A way to write a profile.
 #[derive(Clone, Copy)]

@@ -8,6 +8,7 @@ pub mod flamechart;
 pub mod folded;
 mod format;
 mod next_step;
+pub mod recording;
 
 use std::io::{self, Write};
 
