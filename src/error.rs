@@ -10,6 +10,7 @@ use crate::abi::Version;
 use crate::cli::UsageError;
 use crate::locate::LocateError;
 use crate::process::OpenError;
+use crate::recording::RecordingError;
 
 /// Why there is no profile.
 #[derive(Debug, thiserror::Error)]
@@ -133,6 +134,30 @@ pub enum Error {
     Windows {
         /// What was named instead; `None` for stdout.
         path: Option<PathBuf>,
+    },
+    /// A recording would go to a terminal.
+    #[error(
+        "a recording is not text, and is not written to a terminal.\n\
+         Name a file with -o FILE.pyflame, or pass it on with a pipe."
+    )]
+    RecordingToTerminal,
+    /// A recording is being written by another run.
+    #[error(
+        "another run is being recorded in \"{}\".\n\
+         Wait for its end, or choose another file.",
+        path.display()
+    )]
+    RecordingInUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file is not a recording, or not one that can be read.
+    #[error("cannot read \"{}\" as a recording: {source}.", path.display())]
+    NoRecording {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: RecordingError,
     },
     /// Writing the result failed.
     #[error("cannot write the result: {0}")]

@@ -18,6 +18,7 @@ pub mod process;
 pub mod profile;
 pub mod progress;
 pub mod python;
+pub mod recording;
 pub mod results;
 pub mod run;
 pub mod sampler;

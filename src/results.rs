@@ -15,8 +15,18 @@ use humantime::format_rfc3339_seconds;
 
 use crate::cli::Options;
 use crate::error::Error;
-use crate::output::{Destination, Format, FrameStyle, Settings, next_step};
+use crate::output::{Destination, Format, FrameStyle, Settings, next_step, recording};
 use crate::profile::Profile;
+use crate::recording::Recorder;
+
+/// Where a result goes, and when.
+#[derive(Debug)]
+enum Place {
+    /// Somewhere, when it is complete.
+    Late(Destination),
+    /// Into a recording, while the run goes on.
+    AtOnce(Box<Recorder>),
+}
 
 /// The results of one run.
 #[derive(Debug)]
@@ -27,7 +37,7 @@ pub struct Results {
     file: Option<PathBuf>,
     rotates: bool,
     /// The place of the last result, prepared before the run.
-    place: Destination,
+    place: Place,
     writer: Option<JoinHandle<Result<(), Error>>>,
     /// The first window that could not be written.
     lost: Option<Error>,
@@ -40,12 +50,15 @@ impl Results {
     /// [`Error::Output`] if it cannot be written, or is no place for windows.
     pub fn open(options: &Options) -> Result<Self, Error> {
         let rotates = options.rotation.is_some();
-        let place = Destination::open(options.output.as_deref())?;
-        let file = match &place {
-            Destination::Stdout => None,
-            _ => options.output.clone(),
+        let output = options.output.as_deref();
+        let file = options.output.clone().filter(|path| path.as_os_str() != "-");
+        // A window is short, and written when it is over, a recording too.
+        let place = if options.format == recording::FORMAT && !rotates {
+            Place::AtOnce(Box::new(Recorder::open(output, options.append)?))
+        } else {
+            Place::Late(Destination::open(output)?)
         };
-        if rotates && !matches!(place, Destination::File(_)) {
+        if rotates && !matches!(place, Place::Late(Destination::File(_))) {
             return Err(Error::Windows { path: file });
         }
         let style =
@@ -57,13 +70,30 @@ impl Results {
 
     /// Writes what has been sampled so far, while sampling goes on. The file is always
     /// complete: it is replaced by the next snapshot, and at last by the result.
-    pub fn snapshot(&mut self, profile: &Profile) {
-        match &self.place {
-            Destination::File(_) => self.write_beside(profile.clone()),
-            _ => eprintln!(
+    pub fn snapshot(&mut self, profile: &mut Profile) {
+        match &mut self.place {
+            Place::Late(Destination::File(_)) => self.write_beside(profile.clone()),
+            Place::AtOnce(recorder) => recorder.flush(profile),
+            Place::Late(_) => eprintln!(
                 "SIGUSR1 writes what has been sampled so far to the file of -o; \
                             this result goes to no file."
             ),
+        }
+    }
+
+    /// Whether [`Results::record`] is due.
+    #[must_use]
+    pub fn are_due(&self) -> bool {
+        matches!(&self.place, Place::AtOnce(recorder) if recorder.is_due())
+    }
+
+    /// Records what has been sampled since the last time, and takes the events out of the
+    /// profile. `false` if nobody reads it any more, or it cannot be written: the run ends.
+    #[must_use]
+    pub fn record(&mut self, profile: &mut Profile) -> bool {
+        match &mut self.place {
+            Place::AtOnce(recorder) => recorder.record(profile),
+            Place::Late(_) => true,
         }
     }
 
@@ -109,8 +139,16 @@ impl Results {
     pub fn finish(mut self, profile: &Profile) -> Result<(), Error> {
         self.wait();
         let path = self.path(profile);
-        let place = if self.rotates { Destination::open(path.as_deref())? } else { self.place };
-        place.write(|out| (self.format.write)(profile, &self.settings, out))?;
+        let place = match self.place {
+            _ if self.rotates => Place::Late(Destination::open(path.as_deref())?),
+            place => place,
+        };
+        match place {
+            Place::Late(place) => {
+                place.write(|out| (self.format.write)(profile, &self.settings, out))?;
+            }
+            Place::AtOnce(recorder) => recorder.finish(profile)?,
+        }
         if let Some(path) = path.filter(|_| io::stderr().is_terminal()) {
             eprintln!("{}", next_step(self.format, &path));
         }

@@ -122,7 +122,7 @@ impl<'a, A: Abi> Session<'a, A> {
                 Next::End => break,
                 Next::Snapshot => {
                     self.conclude(&clock);
-                    results.snapshot(&self.profile);
+                    results.snapshot(&mut self.profile);
                 }
                 Next::Window => {
                     self.conclude(&clock);
@@ -135,6 +135,12 @@ impl<'a, A: Abi> Session<'a, A> {
                     }
                     let now = if interval >= SLOW { None } else { Some(Instant::now()) };
                     self.engine.settle(now, &mut self.profile, &mut self.account);
+                    if results.are_due() {
+                        self.draw_up_account(&clock);
+                        if !results.record(&mut self.profile) {
+                            break;
+                        }
+                    }
                     let errors = self.earlier.errors() + self.account.errors();
                     progress.update(self.earlier.samples + self.account.samples, errors);
                 }
@@ -171,6 +177,11 @@ impl<'a, A: Abi> Session<'a, A> {
         self.engine.settle(None, &mut self.profile, &mut self.account);
         self.profile.sort_timeline();
         self.account.disagreement = self.engine.disagreement(&self.profile);
+        self.draw_up_account(clock);
+    }
+
+    /// Brings the account up to this moment, and what the profile says of the run.
+    fn draw_up_account(&mut self, clock: &Clock) {
         self.account.reads = self.memory.calls() - self.window.reads;
         self.account.late = clock.late() - self.window.late;
         self.account.elapsed = self.window.start.elapsed();

@@ -59,6 +59,12 @@ impl FrameTable {
     pub fn all(&self) -> &[Frame] {
         &self.frames
     }
+
+    /// The frames that have been interned after the first `known`, in that order.
+    #[must_use]
+    pub fn since(&self, known: usize) -> &[Frame] {
+        self.frames.get(known..).unwrap_or_default()
+    }
 }
 
 /// The stack of one thread at one moment.

@@ -115,7 +115,7 @@ fn results() -> Vec<Arg> {
             .help("Write the result to FILE instead of stdout")
             .long_help(
                 "Write the result to FILE instead of stdout. FILE is complete or not there: it \
-                 takes its name when all of it has been written. SIGUSR1 writes what has been \
+                 takes its name when all of it has been written, unless it is a recording. SIGUSR1 writes what has been \
                  sampled so far to FILE while sampling goes on.",
             ),
         Arg::new("format")
@@ -123,6 +123,10 @@ fn results() -> Vec<Arg> {
             .value_name("FORMAT")
             .value_parser(formats())
             .help("How to write the result; by default as FILE ends, otherwise folded"),
+        flag("append").help("Add to the recording in FILE instead of writing over it").long_help(
+            "Add this run to those of the recording in FILE instead of writing over it. \
+             pyflame report renders the runs of a recording as one.",
+        ),
         flag("flamechart").help("The same as --format flamechart"),
         value("rotate", "TIME")
             .help("Write one file for each window of so much time, named after its start")

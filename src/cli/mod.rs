@@ -22,7 +22,7 @@ use self::trace_line::split_at_trace;
 use self::values::{abi, format, parse_pid, pause};
 use crate::abi::{Abi, Version};
 use crate::error::Error;
-use crate::output::Format;
+use crate::output::{Format, recording};
 use crate::sampler::pause::Pause;
 
 /// What the command line asks for.
@@ -63,6 +63,8 @@ pub struct Options {
     pub rotation: Option<Duration>,
     /// Where the result goes; `None` for stdout.
     pub output: Option<PathBuf>,
+    /// Add to the recording that is there.
+    pub append: bool,
     /// The ABI that was asked for.
     pub abi: Option<Version>,
     /// Things to say on stderr before the run.
@@ -145,6 +147,13 @@ pub fn parse(arguments: &[OsString], abis: &[Version]) -> Result<Request, UsageE
     }
     let usage = || UsageError(format!("{}\n\n{HINT}\n", definition.clone().render_usage()));
     let (target, warnings) = target(&matches, command, usage)?;
+    let (format, append) = (format(&matches), matches.get_flag("append"));
+    if append && format != recording::FORMAT {
+        return Err(UsageError(
+            "Error: --append adds to recordings, such as -o FILE.pyflame, and to nothing else.\n"
+                .into(),
+        ));
+    }
     let traced = matches!(target, Target::Command { .. });
     Ok(Request::Profile(Options {
         target,
@@ -152,7 +161,7 @@ pub fn parse(arguments: &[OsString], abis: &[Version]) -> Result<Request, UsageE
         every_thread: matches.get_flag("threads") || matches.get_flag("dump"),
         exclude_idle: matches.get_flag("exclude-idle"),
         no_line_numbers: matches.get_flag("no-line-numbers"),
-        format: format(&matches),
+        format,
         pause: pause(&matches)?,
         jitter: matches.get_flag("jitter"),
         stats: matches.get_flag("stats"),
@@ -160,6 +169,7 @@ pub fn parse(arguments: &[OsString], abis: &[Version]) -> Result<Request, UsageE
         duration: duration(&matches, traced)?,
         rotation: rotation(&matches)?,
         output: matches.get_one("output").cloned(),
+        append,
         abi: abi(&matches)?,
         warnings,
     }))

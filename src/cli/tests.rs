@@ -83,6 +83,14 @@ fn a_program_may_have_flame_in_its_name() {
 }
 
 #[test]
+fn only_recordings_are_added_to() {
+    assert!(options("-p 1 -o a.pyflame --append").append);
+    assert!(options("-p 1 -o a.bin --format recording --append").append);
+    assert!(error("-p 1 -o a.folded --append").contains("--append"));
+    assert!(error("-p 1 --append").contains("-o FILE.pyflame"));
+}
+
+#[test]
 fn times_are_checked() {
     assert!(error("-p 1 -r -1").contains("--rate"));
     assert!(error("-p 1 -r x").contains("\"x\""));

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::{
-    FrameStyle, cpuprofile, firefox, flamechart, folded, json_lines, pprof, speedscope, trace_event,
+    FrameStyle, cpuprofile, firefox, flamechart, folded, json_lines, pprof, recording, speedscope,
+    trace_event,
 };
 use crate::profile::{Detail, Profile};
 
@@ -19,6 +20,7 @@ pub const FORMATS: &[Format] = &[
     cpuprofile::FORMAT,
     trace_event::FORMAT,
     json_lines::FORMAT,
+    recording::FORMAT,
 ];
 
 /// A way to write a profile.

@@ -17,6 +17,7 @@ mod labels;
 mod lanes;
 mod next_step;
 pub mod pprof;
+pub mod recording;
 mod rows;
 pub mod speedscope;
 pub mod trace_event;

@@ -44,6 +44,44 @@ impl About {
             self.interval
         }
     }
+
+    /// Several runs, as if they were one: from the first beginning to the last end, with
+    /// their ticks and accounts added up. The interval is the shortest.
+    #[must_use]
+    pub fn of_all<'a>(runs: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut runs = runs.into_iter().filter(|run| run.started > 0);
+        let Some(first) = runs.next() else { return Self::default() };
+        runs.fold(first.clone(), |mut all, run| {
+            let end = all.end().max(run.end());
+            all.started = all.started.min(run.started);
+            all.elapsed = Duration::from_micros(end.saturating_sub(all.started));
+            all.interval = all.interval.min(run.interval);
+            all.ticks = all.ticks.saturating_add(run.ticks);
+            all.every_thread |= run.every_thread;
+            add_account(&mut all.account, &run.account);
+            all
+        })
+    }
+
+    /// When the run was over, in microseconds since the epoch.
+    fn end(&self) -> u64 {
+        self.started.saturating_add(u64::try_from(self.elapsed.as_micros()).unwrap_or(u64::MAX))
+    }
+}
+
+/// Adds the account of another run. Counts and times add up; of what is a rate or an order,
+/// and does not, there is no row.
+fn add_account(all: &mut Vec<(String, String)>, other: &[(String, String)]) {
+    let adds_up = |name: &str| !name.contains(" per ") && !name.contains(" p99 ");
+    all.retain(|(name, value)| adds_up(name) && value.parse::<f64>().is_ok());
+    for (name, value) in other.iter().filter(|(name, _)| adds_up(name)) {
+        let Some((_, sum)) = all.iter_mut().find(|(known, _)| known == name) else { continue };
+        if let (Ok(a), Ok(b)) = (sum.parse::<u64>(), value.parse::<u64>()) {
+            *sum = a.saturating_add(b).to_string();
+        } else if let (Ok(a), Ok(b)) = (sum.parse::<f64>(), value.parse::<f64>()) {
+            *sum = format!("{:.2}", a + b);
+        }
+    }
 }
 
 /// A process that was sampled.
@@ -60,6 +98,14 @@ pub struct Process {
 /// A process of a [`Profile`](super::Profile).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProcessId(pub(super) u32);
+
+impl ProcessId {
+    /// Its position among those of its profile, in the order they were added.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// A thread that was sampled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,5 +152,35 @@ mod tests {
         assert_eq!(fast.period(), Duration::from_millis(2));
         let steady = About { interval: Duration::from_millis(10), ..fast };
         assert_eq!(steady.period(), Duration::from_millis(10));
+    }
+
+    #[test]
+    fn several_runs_reach_from_the_first_beginning_to_the_last_end() {
+        let account = |torn: &str, ms: &str| {
+            let rows = [("torn", torn), ("stopped total ms", ms), ("cpu us per sample", "3.0")];
+            rows.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+        };
+        let run = |started, account| About {
+            started,
+            elapsed: Duration::from_micros(10),
+            interval: Duration::from_millis(1),
+            ticks: 5,
+            account,
+            ..About::default()
+        };
+        let all = About::of_all(&[run(107, account("2", "1.5")), run(100, account("40", "0.25"))]);
+        assert_eq!((all.started, all.elapsed), (100, Duration::from_micros(17)));
+        assert_eq!(all.ticks, 10);
+        let mut expected = account("42", "1.75");
+        expected.pop();
+        assert_eq!(all.account, expected);
+    }
+
+    #[test]
+    fn one_run_stays_as_it_is_and_one_that_never_began_is_none() {
+        let row = ("cpu us per sample".to_owned(), "3.0".to_owned());
+        let run = About { started: 1, account: vec![row], ..About::default() };
+        assert_eq!(About::of_all([&About::default(), &run]), run);
+        assert_eq!(About::of_all([]), About::default());
     }
 }

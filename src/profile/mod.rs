@@ -33,6 +33,14 @@ pub struct Profile {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StackId(u32);
 
+impl StackId {
+    /// Its position among those of its profile, in the order they were interned.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// One step of a stack, from its root inwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
@@ -214,6 +222,23 @@ impl Profile {
     #[must_use]
     pub fn timeline(&self) -> &[Event] {
         &self.timeline
+    }
+
+    /// Takes the events out, in the order of their times: what has been written down need
+    /// not be kept. The counts stay.
+    pub fn take_timeline(&mut self) -> Vec<Event> {
+        self.sort_timeline();
+        std::mem::take(&mut self.timeline)
+    }
+
+    /// The stacks that have been interned after the first `known`, whether they were sampled
+    /// or are part of others: what each was called from, and its innermost step.
+    pub fn stacks_since(
+        &self,
+        known: usize,
+    ) -> impl Iterator<Item = (Option<StackId>, Step)> + use<'_> {
+        let nodes = self.nodes.get(known..).unwrap_or_default();
+        nodes.iter().map(|node| (node.caller, node.step))
     }
 
     /// The steps of a stack, root first, into `steps`.

@@ -1,0 +1,73 @@
+//! Where a recording is written to: a pipe, or a file that has its final name from the
+//! beginning and may hold runs already.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+
+use super::block::{Part, Parts};
+use super::reader::RecordingError;
+use crate::error::Error;
+
+/// A place for one run of a recording.
+pub enum Place {
+    /// Someone reads while it is written.
+    Live(Box<dyn Write>),
+    /// A file, which nobody else may write to meanwhile.
+    File(Flock<File>),
+}
+
+/// Opens the place for a run; `None` and `-` are stdout. A file that is there is written
+/// over, or with `append` gets one run more.
+///
+/// # Errors
+/// [`Error`] if it cannot be written, or is not what a run can be added to.
+pub fn open(path: Option<&Path>, append: bool) -> Result<Place, Error> {
+    let path = match path {
+        Some(path) if path.as_os_str() != "-" => path,
+        _ if io::stdout().is_terminal() => return Err(Error::RecordingToTerminal),
+        _ => return Ok(Place::Live(Box::new(io::stdout()))),
+    };
+    let failed = |source| Error::Output { path: path.to_path_buf(), source };
+    if path.metadata().is_ok_and(|found| !found.is_file()) {
+        let file = OpenOptions::new().write(true).open(path).map_err(failed)?;
+        return Ok(Place::Live(Box::new(file)));
+    }
+    let mut options = OpenOptions::new();
+    // Its content is done away with when nobody else writes to it.
+    options.read(append).write(true).create(true).truncate(false);
+    let file = options.open(path).map_err(failed)?;
+    let mut file = Flock::lock(file, FlockArg::LockExclusiveNonblock)
+        .map_err(|_| Error::RecordingInUse { path: path.to_path_buf() })?;
+    let kept = if append { end_of_runs(path, &mut *file)? } else { 0 };
+    file.set_len(kept).map_err(failed)?;
+    file.seek(SeekFrom::Start(kept)).map_err(failed)?;
+    Ok(Place::File(file))
+}
+
+/// Where the runs of a recording end that are there. What comes after is the half of a
+/// block, which was being written when its run was killed.
+fn end_of_runs(path: &Path, file: &mut impl Read) -> Result<u64, Error> {
+    let refused = |source| Error::NoRecording { path: PathBuf::from(path), source };
+    let mut parts = Parts::new(io::BufReader::new(file));
+    let mut first = true;
+    loop {
+        match parts.next().map_err(|source| refused(source.into()))? {
+            Part::End if first => return Ok(0),
+            Part::Block | Part::Broken if first => return Err(refused(RecordingError::Other)),
+            Part::Run | Part::Block => first = false,
+            Part::End => return Ok(parts.whole()),
+            Part::Broken => {
+                eprintln!(
+                    "WARNING: The last {} bytes of {} are of a run that was broken off, and are \
+                     replaced.",
+                    parts.lost(),
+                    path.display()
+                );
+                return Ok(parts.whole());
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The program's own format: a profile as a stream, written while the run goes on.
+//!
+//! A recording holds all that a profile can hold: every sample with its time, its thread
+//! and what the thread was doing. It is written to its final name from the beginning, so
+//! that a run which is killed leaves what it had seen, and it can be read while it is
+//! written: the live view and the profiling of process trees read it from a pipe.
+//!
+//! # Format
+//!
+//! A file is one run after the other. A run begins with eight bytes, `PYFLAME` and the
+//! version of the format as one byte ([`MAGIC`]); blocks follow until the next run or the
+//! end of the file.
+//!
+//! A block is
+//!
+//! * the length of its body as four bytes, the lowest first; at most [`LARGEST_BLOCK`], so
+//!   that no block begins as a run does;
+//! * the CRC-32 of its body as four bytes, the lowest first;
+//! * the body, one zstd frame, which says how long its content is: at most
+//!   [`LARGEST_CONTENT`].
+//!
+//! The content is a sequence of sections. A section is a byte that says what it holds
+//! ([`section`]), a number of entries, and the entries. Numbers are written in groups of
+//! seven bits, the lowest first, with the eighth bit set in all but the last byte. A signed
+//! number is doubled, and inverted if negative, before it is written. A text is a number of
+//! bytes, and UTF-8. What may be missing is a byte 0, or a byte 1 and what it is.
+//!
+//! | section   | an entry                                                                |
+//! |-----------|-------------------------------------------------------------------------|
+//! | processes | pid (signed), command (text), Python version (text)                     |
+//! | threads   | process, id, native id (signed, may be missing), name (may be missing)  |
+//! | news      | thread, native id, name: what has become known of it                    |
+//! | texts     | text                                                                    |
+//! | frames    | file (its text), function (its text), line (signed)                     |
+//! | stacks    | distance back to the stack it was called from (0: none), frame plus 1 (0: outer frames were not read) |
+//! | events    | as columns, see below                                                   |
+//! | about     | begin (µs), length (ns), interval (ns), ticks, all threads (0, 1), number of account rows, then name and value (texts) of each; the last one holds |
+//! | end       | none: the run came to its end                                           |
+//!
+//! Processes, threads, texts, frames and stacks are numbered in the order they come, from 0
+//! in each run, and named by these numbers afterwards.
+//!
+//! A section of events begins with the time of the first (µs since the epoch) and the
+//! expected distance between two (µs). Then come three columns, because each compresses
+//! best among its like:
+//!
+//! * for each event the time since the one before it: 0 if none, otherwise its difference
+//!   to the expected distance, written as a signed number is, plus 1;
+//! * for each event what was seen: 0 idle, 1 failed, otherwise the stack plus 2;
+//! * for each sample its thread plus 1 (0: not known), times 6, plus what it was doing: 1 if
+//!   it held a GIL, plus 2 if it was not on a processor, 4 if it was.
+//!
+//! Each block can be decompressed alone, and a reader stops at the first that is not whole:
+//! of a run that was killed, or a disk that was full, everything before is good.
+
+mod block;
+mod bytes;
+mod file;
+mod reader;
+mod recorder;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use self::reader::{Ending, Reader, RecordingError};
+pub use self::recorder::Recorder;
+pub use self::writer::Writer;
+
+/// What a run begins with: the name, and the version of the format.
+pub const MAGIC: [u8; 8] = *b"PYFLAME\x01";
+
+/// The most bytes that a block may have.
+pub const LARGEST_BLOCK: usize = 1 << 24;
+
+/// The most bytes that a block may have when it has been decompressed.
+pub const LARGEST_CONTENT: usize = 1 << 24;
+
+/// The longest text, in bytes; of a longer one the beginning is kept.
+const LONGEST_TEXT: usize = 1 << 20;
+
+/// The most rows of an account.
+const MOST_ROWS: usize = 64;
+
+/// What a section holds.
+pub mod section {
+    /// Processes.
+    pub const PROCESSES: u8 = 1;
+    /// Threads.
+    pub const THREADS: u8 = 2;
+    /// What has become known of threads.
+    pub const NEWS: u8 = 3;
+    /// Texts that frames name.
+    pub const TEXTS: u8 = 4;
+    /// Frames.
+    pub const FRAMES: u8 = 5;
+    /// Stacks.
+    pub const STACKS: u8 = 6;
+    /// Events.
+    pub const EVENTS: u8 = 7;
+    /// The run.
+    pub const ABOUT: u8 = 8;
+    /// The end of the run.
+    pub const END: u8 = 9;
+}

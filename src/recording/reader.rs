@@ -1,0 +1,355 @@
+//! Reads recordings into a profile, as far as they are whole.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::block::{Part, Parts, Unpacker};
+use super::bytes::Bytes;
+use super::{MAGIC, MOST_ROWS, section};
+use crate::profile::{
+    About, Process, ProcessId, Profile, Sample, StackId, State, Step, Thread, ThreadId,
+};
+use crate::stack::{Frame, FrameId};
+
+/// The most texts, frames, threads or processes of one run.
+const MOST: usize = 1 << 24;
+
+/// The most stacks of one run.
+const MOST_STACKS: usize = 1 << 26;
+
+/// The most steps of a stack: twice of what is ever sampled.
+const DEEPEST: u32 = 32 * 1024;
+
+/// Why something cannot be read as a recording.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordingError {
+    /// It is something else.
+    #[error("it is not a recording: it does not begin as one")]
+    Other,
+    /// It was made by a later release.
+    #[error(
+        "it is a recording of a later release (format {version}, this one reads {})",
+        MAGIC[7]
+    )]
+    Later {
+        /// The version of its format.
+        version: u8,
+    },
+    /// It cannot be read at all.
+    #[error(transparent)]
+    Input(#[from] io::Error),
+}
+
+/// How a recording came to its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ending {
+    /// Runs that were read.
+    pub runs: u32,
+    /// Runs that were broken off: pyflame was killed, or the machine went down.
+    pub broken_off: u32,
+    /// Bytes at the end that are not whole blocks, and were not read.
+    pub lost: u64,
+}
+
+impl Ending {
+    /// What to tell the user, if not all is there.
+    #[must_use]
+    pub fn complaint(&self) -> Option<String> {
+        let broken_off = match (self.broken_off, self.runs) {
+            (0, _) => None,
+            (_, 1) => Some("the run was broken off".to_owned()),
+            (some, all) => Some(format!("{some} of {all} runs were broken off")),
+        };
+        let lost = (self.lost > 0)
+            .then(|| format!("the last {} bytes are damaged and were not read", self.lost));
+        let words: Vec<String> = broken_off.into_iter().chain(lost).collect();
+        (!words.is_empty()).then(|| words.join("; "))
+    }
+}
+
+/// Reads one recording, block by block, into a profile, which may take up other recordings
+/// too.
+///
+/// It must always be given the same profile.
+pub struct Reader<R> {
+    parts: Parts<R>,
+    unpacker: Unpacker,
+    run: Run,
+    /// What the runs before this one said of themselves.
+    earlier: Vec<About>,
+    /// Every process of every run: the same one in two runs is one.
+    processes: Vec<ProcessId>,
+    ending: Ending,
+    is_over: bool,
+}
+
+/// What the numbers of one run stand for.
+#[derive(Default)]
+struct Run {
+    texts: Vec<Arc<str>>,
+    processes: Vec<ProcessId>,
+    threads: Vec<ThreadId>,
+    frames: Vec<FrameId>,
+    /// Stacks and how many steps they have.
+    stacks: Vec<(StackId, u32)>,
+    about: About,
+    ended: bool,
+}
+
+impl<R: Read> Reader<R> {
+    /// Begins to read. Waits for the first bytes.
+    ///
+    /// # Errors
+    /// [`RecordingError`] if this is not a recording that can be read.
+    pub fn new(mut input: R) -> Result<Self, RecordingError> {
+        let mut magic = [0; 8];
+        input.read_exact(&mut magic).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => RecordingError::Other,
+            _ => RecordingError::Input(error),
+        })?;
+        match magic {
+            MAGIC => {}
+            [name @ .., version] if name == MAGIC[..7] => {
+                return Err(RecordingError::Later { version });
+            }
+            _ => return Err(RecordingError::Other),
+        }
+        Ok(Self {
+            parts: Parts::new(input),
+            unpacker: Unpacker::new()?,
+            run: Run::default(),
+            earlier: Vec::new(),
+            processes: Vec::new(),
+            ending: Ending { runs: 1, ..Ending::default() },
+            is_over: false,
+        })
+    }
+
+    /// Reads the next block. `false` at the end, of which [`Reader::ending`] tells more.
+    /// Waits, where the input is a pipe.
+    ///
+    /// What the recording says of its runs is not put into `into`, but to be had with
+    /// [`Reader::about`].
+    ///
+    /// # Errors
+    /// Those of the input. Bytes that make no sense are not an error, but the end.
+    pub fn next(&mut self, into: &mut Profile) -> io::Result<bool> {
+        while !self.is_over {
+            match self.parts.next()? {
+                Part::Run => self.begin_run(),
+                Part::End | Part::Broken => self.end(),
+                Part::Block => {
+                    let content = self.unpacker.unpack(self.parts.body());
+                    let known = &mut self.processes;
+                    let read = content.and_then(|bytes| self.run.read(Bytes(bytes), into, known));
+                    if read.is_some() {
+                        return Ok(true);
+                    }
+                    self.parts.reject_block()?;
+                    self.end();
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Reads all that is left.
+    ///
+    /// # Errors
+    /// As [`Reader::next`].
+    pub fn read_all(&mut self, into: &mut Profile) -> io::Result<()> {
+        while self.next(into)? {}
+        Ok(())
+    }
+
+    /// What the runs that were read say of themselves, as if they were one.
+    #[must_use]
+    pub fn about(&self) -> About {
+        About::of_all(self.earlier.iter().chain([&self.run.about]))
+    }
+
+    /// How the recording came to its end, or how far it has been read.
+    #[must_use]
+    pub fn ending(&self) -> Ending {
+        Ending { lost: self.parts.lost(), ..self.ending }
+    }
+
+    fn begin_run(&mut self) {
+        let before = std::mem::take(&mut self.run);
+        self.ending.broken_off += u32::from(!before.ended);
+        self.ending.runs += 1;
+        self.earlier.push(before.about);
+    }
+
+    fn end(&mut self) {
+        self.ending.broken_off += u32::from(!self.run.ended);
+        self.is_over = true;
+    }
+}
+
+impl Run {
+    /// Reads the content of a block. `None` if it makes no sense.
+    fn read(
+        &mut self,
+        mut bytes: Bytes<'_>,
+        into: &mut Profile,
+        known: &mut Vec<ProcessId>,
+    ) -> Option<()> {
+        while !bytes.is_empty() {
+            let kind = bytes.byte()?;
+            let count = bytes.count()?;
+            if kind == section::EVENTS {
+                self.read_events(count, &mut bytes, into)?;
+                continue;
+            }
+            for _ in 0..count {
+                match kind {
+                    section::PROCESSES => self.read_process(&mut bytes, into, known)?,
+                    section::THREADS => self.read_thread(&mut bytes, into)?,
+                    section::NEWS => {
+                        let thread = bytes.position(self.threads.len())?;
+                        read_names(&mut bytes, into.thread_mut(self.threads[thread]))?;
+                    }
+                    section::TEXTS => push(&mut self.texts, bytes.text()?.into(), MOST)?,
+                    section::FRAMES => self.read_frame(&mut bytes, into)?,
+                    section::STACKS => self.read_stack(&mut bytes, into)?,
+                    section::ABOUT => self.about = read_about(&mut bytes)?,
+                    _ => return None,
+                }
+            }
+            self.ended |= kind == section::END;
+        }
+        Some(())
+    }
+
+    fn read_process(
+        &mut self,
+        bytes: &mut Bytes<'_>,
+        into: &mut Profile,
+        known: &mut Vec<ProcessId>,
+    ) -> Option<()> {
+        let pid = i32::try_from(bytes.signed()?).ok()?;
+        let command = bytes.text()?.to_owned();
+        let process = Process { pid, command, python: bytes.text()?.to_owned() };
+        let earlier = known.iter().find(|earlier| *into.process(**earlier) == process).copied();
+        let id = match earlier {
+            Some(id) => id,
+            None => {
+                let id = into.add_process(process);
+                push(known, id, MOST)?;
+                id
+            }
+        };
+        push(&mut self.processes, id, MOST)
+    }
+
+    fn read_thread(&mut self, bytes: &mut Bytes<'_>, into: &mut Profile) -> Option<()> {
+        let process = self.processes[bytes.position(self.processes.len())?];
+        let thread = into.intern_thread(process, bytes.number()?);
+        read_names(bytes, into.thread_mut(thread))?;
+        push(&mut self.threads, thread, MOST)
+    }
+
+    fn read_frame(&mut self, bytes: &mut Bytes<'_>, into: &mut Profile) -> Option<()> {
+        let file = Arc::clone(&self.texts[bytes.position(self.texts.len())?]);
+        let function = Arc::clone(&self.texts[bytes.position(self.texts.len())?]);
+        let line = i32::try_from(bytes.signed()?).ok()?;
+        push(&mut self.frames, into.frames.intern(Frame { file, function, line }), MOST)
+    }
+
+    fn read_stack(&mut self, bytes: &mut Bytes<'_>, into: &mut Profile) -> Option<()> {
+        let back = bytes.position(self.stacks.len() + 1)?;
+        let caller = (back > 0).then(|| self.stacks[self.stacks.len() - back]);
+        let step = match bytes.position(self.frames.len() + 1)? {
+            0 => Step::Truncated,
+            frame => Step::Frame(self.frames[frame - 1]),
+        };
+        let depth = caller.map_or(1, |(_, depth)| depth + 1);
+        if depth > DEEPEST {
+            return None;
+        }
+        let stack = into.child(caller.map(|(stack, _)| stack), step);
+        push(&mut self.stacks, (stack, depth), MOST_STACKS)
+    }
+
+    fn read_events(&self, count: usize, bytes: &mut Bytes<'_>, into: &mut Profile) -> Option<()> {
+        let mut time = bytes.number()?;
+        let step = bytes.number()?;
+        let mut times = *bytes;
+        for _ in 0..count {
+            bytes.number()?;
+        }
+        let mut seen = *bytes;
+        for _ in 0..count {
+            bytes.number()?;
+        }
+        for _ in 0..count {
+            time = next_time(time, step, times.number()?)?;
+            match seen.number()? {
+                0 => into.record_idle(time),
+                1 => into.record_failed(time),
+                stack => {
+                    let (stack, _) = *self.stacks.get(usize::try_from(stack - 2).ok()?)?;
+                    let doing = bytes.position((self.threads.len() + 1) * 6)?;
+                    let thread = (doing / 6).checked_sub(1).map(|thread| self.threads[thread]);
+                    let state = state(doing % 6);
+                    into.record(time, Sample { stack, thread, state });
+                }
+            }
+        }
+        Some(())
+    }
+}
+
+/// Adds to `list`, which has a bound.
+fn push<T>(list: &mut Vec<T>, value: T, most: usize) -> Option<()> {
+    let fits = list.len() < most;
+    if fits {
+        list.push(value);
+    }
+    fits.then_some(())
+}
+
+fn next_time(time: u64, step: u64, code: u64) -> Option<u64> {
+    let Some(surprise) = code.checked_sub(1) else { return Some(time) };
+    let surprise = (surprise >> 1) as i64 ^ -((surprise & 1) as i64);
+    time.checked_add(step)?.checked_add_signed(surprise)
+}
+
+fn state(number: usize) -> State {
+    let on_cpu = match number / 2 {
+        0 => None,
+        looked => Some(looked == 2),
+    };
+    State { holds_gil: number % 2 == 1, on_cpu }
+}
+
+/// Reads what has become known of a thread. What was known before stays.
+fn read_names(bytes: &mut Bytes<'_>, thread: &mut Thread) -> Option<()> {
+    let native_id = bytes.option(Bytes::signed)?;
+    if let Some(id) = native_id {
+        thread.native_id = Some(i32::try_from(id).ok()?);
+    }
+    let name = bytes.option(Bytes::text)?;
+    if let Some(name) = name {
+        thread.name = Some(name.into());
+    }
+    Some(())
+}
+
+fn read_about(bytes: &mut Bytes<'_>) -> Option<About> {
+    let started = bytes.number()?;
+    let elapsed = Duration::from_nanos(bytes.number()?);
+    let interval = Duration::from_nanos(bytes.number()?);
+    let ticks = bytes.number()?;
+    let every_thread = match bytes.byte()? {
+        0 => false,
+        1 => true,
+        _ => return None,
+    };
+    let rows = bytes.position(MOST_ROWS + 1)?;
+    let row = |_| Some((bytes.text()?.to_owned(), bytes.text()?.to_owned()));
+    let account = (0..rows).map(row).collect::<Option<_>>()?;
+    Some(About { started, elapsed, interval, ticks, every_thread, account })
+}

@@ -1,0 +1,313 @@
+//! Writes a profile as it grows.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use super::block::Packer;
+use super::bytes::{put_number, put_option, put_signed, put_text};
+use super::{LONGEST_TEXT, MAGIC, section};
+use crate::profile::{About, Event, Profile, Sample, Seen, State, Step, Thread};
+use crate::stack::Frame;
+
+/// A block is closed when its content is longer than this: it compresses no better then.
+const ENOUGH: usize = 256 * 1024;
+
+/// A section of so many bytes is closed, so that no block outgrows its bounds.
+const LONG_SECTION: usize = 64 * 1024;
+
+/// The most events of one section.
+const MOST_EVENTS: usize = 16 * 1024;
+
+/// Writes one run of a recording: what a profile has gained since the last time.
+///
+/// It must always be given the same profile.
+pub struct Writer<W> {
+    out: W,
+    packer: Packer,
+    /// The content of the next block.
+    content: Vec<u8>,
+    texts: HashMap<Arc<str>, u64>,
+    processes: usize,
+    /// Threads as they have been written.
+    threads: Vec<Thread>,
+    frames: usize,
+    stacks: usize,
+    about: Option<About>,
+}
+
+/// Entries of one kind, until they are enough for a section.
+struct Entries {
+    kind: u8,
+    count: u64,
+    bytes: Vec<u8>,
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins a run in `out`, which may hold others already.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn new(mut out: W) -> io::Result<Self> {
+        let packer = Packer::new()?;
+        out.write_all(&MAGIC)?;
+        out.flush()?;
+        Ok(Self {
+            out,
+            packer,
+            content: Vec::new(),
+            texts: HashMap::new(),
+            processes: 0,
+            threads: Vec::new(),
+            frames: 0,
+            stacks: 0,
+            about: None,
+        })
+    }
+
+    /// Takes up what is new in `profile`, and its events out of it: the memory of a long run
+    /// stays bounded. What is taken up is written when it is enough for a block, or with
+    /// [`Writer::flush`].
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn update(&mut self, profile: &mut Profile) -> io::Result<()> {
+        let events = profile.take_timeline();
+        self.write(profile, &events)
+    }
+
+    /// Takes up what is new in `profile`, and these `events` of it, ordered by time.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn write(&mut self, profile: &Profile, events: &[Event]) -> io::Result<()> {
+        self.write_processes(profile)?;
+        self.write_threads(profile)?;
+        self.write_frames(profile)?;
+        self.write_stacks(profile)?;
+        let step = u64::try_from(profile.about.interval.as_micros()).unwrap_or(0);
+        for events in events.chunks(MOST_EVENTS) {
+            put_events(&mut self.content, events, step);
+            self.close_block_if_long()?;
+        }
+        Ok(())
+    }
+
+    /// Writes all that has been taken up, so that a reader sees it, and what is known of the
+    /// run by now.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn flush(&mut self, about: &About) -> io::Result<()> {
+        if self.about.as_ref() != Some(about) {
+            put_about(&mut self.content, about);
+            self.about = Some(about.clone());
+        }
+        self.close_block()
+    }
+
+    /// Writes what is left of a run that is over.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn finish(&mut self, profile: &Profile) -> io::Result<()> {
+        self.write(profile, profile.timeline())?;
+        put_about(&mut self.content, &profile.about);
+        self.content.extend_from_slice(&[section::END, 0]);
+        self.close_block()
+    }
+
+    fn write_processes(&mut self, profile: &Profile) -> io::Result<()> {
+        let mut entries = Entries::new(section::PROCESSES);
+        for (_, process) in profile.processes().skip(self.processes) {
+            let out = entries.add();
+            put_signed(out, process.pid.into());
+            put_text(out, &process.command);
+            put_text(out, &process.python);
+            self.processes += 1;
+            self.close_if_long(&mut entries)?;
+        }
+        self.close(&mut entries)
+    }
+
+    fn write_threads(&mut self, profile: &Profile) -> io::Result<()> {
+        let mut entries = Entries::new(section::THREADS);
+        let mut news = Entries::new(section::NEWS);
+        for (id, thread) in profile.threads() {
+            match self.threads.get_mut(id.index()) {
+                Some(known) if known == thread => continue,
+                Some(known) => {
+                    known.clone_from(thread);
+                    put_number(news.add(), id.index() as u64);
+                    put_names(&mut news.bytes, thread);
+                }
+                None => {
+                    let out = entries.add();
+                    put_number(out, thread.process.index() as u64);
+                    put_number(out, thread.id);
+                    put_names(out, thread);
+                    self.threads.push(thread.clone());
+                }
+            }
+            self.close_if_long(&mut entries)?;
+            self.close_if_long(&mut news)?;
+        }
+        self.close(&mut entries)?;
+        self.close(&mut news)
+    }
+
+    fn write_frames(&mut self, profile: &Profile) -> io::Result<()> {
+        let mut texts = Entries::new(section::TEXTS);
+        let mut frames = Entries::new(section::FRAMES);
+        for Frame { file, function, line } in profile.frames.since(self.frames) {
+            let names = [file, function].map(|name| self.text(name, &mut texts));
+            let out = frames.add();
+            names.iter().for_each(|name| put_number(out, *name));
+            put_signed(out, (*line).into());
+            self.frames += 1;
+            if texts.bytes.len() + frames.bytes.len() > LONG_SECTION {
+                self.close(&mut texts)?;
+                self.close(&mut frames)?;
+            }
+        }
+        self.close(&mut texts)?;
+        self.close(&mut frames)
+    }
+
+    /// The number of a text, which is added to `new` if it has none.
+    fn text(&mut self, text: &Arc<str>, new: &mut Entries) -> u64 {
+        let next = self.texts.len() as u64;
+        let number = *self.texts.entry(Arc::clone(text)).or_insert(next);
+        if number == next {
+            put_text(new.add(), text);
+        }
+        number
+    }
+
+    fn write_stacks(&mut self, profile: &Profile) -> io::Result<()> {
+        let mut entries = Entries::new(section::STACKS);
+        for (caller, step) in profile.stacks_since(self.stacks) {
+            let out = entries.add();
+            put_number(out, caller.map_or(0, |caller| (self.stacks - caller.index()) as u64));
+            put_number(
+                out,
+                match step {
+                    Step::Truncated => 0,
+                    Step::Frame(frame) => frame.index() as u64 + 1,
+                },
+            );
+            self.stacks += 1;
+            self.close_if_long(&mut entries)?;
+        }
+        self.close(&mut entries)
+    }
+
+    fn close_if_long(&mut self, entries: &mut Entries) -> io::Result<()> {
+        if entries.bytes.len() > LONG_SECTION { self.close(entries) } else { Ok(()) }
+    }
+
+    fn close(&mut self, entries: &mut Entries) -> io::Result<()> {
+        if entries.count > 0 {
+            self.content.push(entries.kind);
+            put_number(&mut self.content, entries.count);
+            self.content.append(&mut entries.bytes);
+            entries.count = 0;
+        }
+        self.close_block_if_long()
+    }
+
+    fn close_block_if_long(&mut self) -> io::Result<()> {
+        if self.content.len() > ENOUGH { self.close_block() } else { Ok(()) }
+    }
+
+    fn close_block(&mut self) -> io::Result<()> {
+        if self.content.is_empty() {
+            return Ok(());
+        }
+        self.packer.write(&self.content, &mut self.out)?;
+        self.content.clear();
+        self.out.flush()
+    }
+}
+
+impl Entries {
+    fn new(kind: u8) -> Self {
+        Self { kind, count: 0, bytes: Vec::new() }
+    }
+
+    /// Counts an entry, whose bytes the caller appends.
+    fn add(&mut self) -> &mut Vec<u8> {
+        self.count += 1;
+        &mut self.bytes
+    }
+}
+
+/// What may become known of a thread later than the thread itself.
+fn put_names(out: &mut Vec<u8>, thread: &Thread) {
+    put_option(out, thread.native_id, |out, id| put_signed(out, id.into()));
+    put_option(out, thread.name.as_deref(), put_text);
+}
+
+/// A section of events.
+fn put_events(out: &mut Vec<u8>, events: &[Event], step: u64) {
+    let Some(first) = events.first() else { return };
+    out.push(section::EVENTS);
+    for number in [events.len() as u64, first.microseconds, step] {
+        put_number(out, number);
+    }
+    let mut last = first.microseconds;
+    for event in events {
+        let since = event.microseconds.wrapping_sub(last);
+        last = event.microseconds;
+        if since == 0 {
+            out.push(0);
+        } else {
+            let surprise = since.wrapping_sub(step) as i64;
+            put_number(out, (((surprise << 1) ^ (surprise >> 63)) as u64).wrapping_add(1));
+        }
+    }
+    for event in events {
+        put_number(
+            out,
+            match event.seen {
+                Seen::Idle => 0,
+                Seen::Failed => 1,
+                Seen::Sample(sample) => sample.stack.index() as u64 + 2,
+            },
+        );
+    }
+    for event in events {
+        if let Seen::Sample(Sample { thread, state, .. }) = event.seen {
+            let thread = thread.map_or(0, |thread| thread.index() as u64 + 1);
+            put_number(out, thread * 6 + state_number(state));
+        }
+    }
+}
+
+fn state_number(state: State) -> u64 {
+    let on_cpu = match state.on_cpu {
+        None => 0,
+        Some(false) => 2,
+        Some(true) => 4,
+    };
+    on_cpu + u64::from(state.holds_gil)
+}
+
+fn put_about(out: &mut Vec<u8>, about: &About) {
+    let nanoseconds = |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(0);
+    out.extend_from_slice(&[section::ABOUT, 1]);
+    put_number(out, about.started);
+    put_number(out, nanoseconds(about.elapsed));
+    put_number(out, nanoseconds(about.interval));
+    put_number(out, about.ticks);
+    out.push(u8::from(about.every_thread));
+    // More rows than this are none of ours, and a block has its bounds.
+    let fits = |text: &str| text.len() < LONGEST_TEXT / 64;
+    let rows = about.account.iter().filter(|(name, value)| fits(name) && fits(value));
+    let rows: Vec<_> = rows.take(super::MOST_ROWS).collect();
+    put_number(out, rows.len() as u64);
+    for (name, value) in rows {
+        put_text(out, name);
+        put_text(out, value);
+    }
+}
