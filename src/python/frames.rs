@@ -74,15 +74,18 @@ pub struct RawFrame {
     /// Whether the frame may still be in the making: it is one only if the
     /// position has reached the code's first traceable instruction.
     pub may_be_incomplete: bool,
-    /// Whether the loop that executes its caller called it, if that is linked to it
-    /// directly.
-    pub is_called_by_loop: bool,
-    /// Whether it says that its own instructions are executed: no frame that its loop
-    /// has called is under way. Not every version tells.
-    pub runs: bool,
+    /// Whether the frame that it is linked to, if that is its caller, says by
+    /// [`RawFrame::calls_none`] when it is not under way.
+    pub is_told_by_caller: bool,
+    /// Whether it says that it is not inside a call: of Python code, up to 3.10; of a
+    /// frame that its own evaluation loop executes, from 3.11. Not every version tells.
+    pub calls_none: bool,
     /// Whether it exists, as far as it tells: the memory of one that does not is used
     /// again.
     pub is_alive: bool,
+    /// Whether it says that it was entered and not left. Not every version tells; from
+    /// 3.11 only the innermost frame of a loop does.
+    pub is_executed: bool,
 }
 
 impl RawFrame {
@@ -90,7 +93,7 @@ impl RawFrame {
     /// that it is linked to.
     #[must_use]
     pub fn has_left(&self, caller: &Self) -> bool {
-        self.is_called_by_loop && self.caller == caller.frame && caller.runs
+        self.is_told_by_caller && self.caller == caller.frame && caller.calls_none
     }
 }
 

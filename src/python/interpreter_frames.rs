@@ -47,9 +47,10 @@ impl<A: InterpreterFrameAbi> Frames<A> for InterpreterFrames {
             position: Position::Instruction(offset),
             may_be_incomplete: !is_generator,
             // `throw` links a generator to a caller that is in C code.
-            is_called_by_loop: !begins && !is_generator,
-            runs,
+            is_told_by_caller: !begins && !is_generator,
+            calls_none: runs,
             is_alive: true,
+            is_executed: runs,
         };
         Some(Decoded { raw: Some(raw), caller, begins })
     }

@@ -24,8 +24,8 @@ pub struct Link {
     pub frame: u64,
     /// What it is linked to: the frame of its caller, or a shim between them.
     pub caller: u64,
-    /// Whether its caller's own evaluation loop called it.
-    pub is_called_by_loop: bool,
+    /// Whether its caller says when it is not under way.
+    pub is_told_by_caller: bool,
     /// Whether it existed when it was copied, as far as it tells.
     pub is_alive: bool,
     /// The code object that it runs, by address.
@@ -330,7 +330,7 @@ mod tests {
             .map(|&(frame, code, offset)| Link {
                 frame,
                 caller: 0,
-                is_called_by_loop: false,
+                is_told_by_caller: false,
                 is_alive: true,
                 address: u64::from(code),
                 code: CodeId::for_tests(code),

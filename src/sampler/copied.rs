@@ -54,7 +54,7 @@ impl Chain {
             self.links.push(Link {
                 frame: raw.frame.address(),
                 caller: raw.caller.address(),
-                is_called_by_loop: raw.is_called_by_loop,
+                is_told_by_caller: raw.is_told_by_caller,
                 is_alive: raw.is_alive,
                 address: raw.code.address(),
                 code: id,
