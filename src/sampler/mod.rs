@@ -6,6 +6,7 @@
 //! object is what it was before and after ([`crate::python::code`]). What is not
 //! proven is tried again with what was learnt, then given up and counted.
 
+pub mod calls;
 pub mod careful;
 pub mod chain;
 mod confirm;
@@ -21,7 +22,8 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::FxBuildHasher;
 
-use self::chain::{CallSites, Link, Verdict, decide};
+use self::calls::CallSites;
+use self::chain::{Link, Verdict, decide};
 use self::copied::Chain;
 use self::glance::Glance;
 use self::pending::{Pending, Sample};
