@@ -18,6 +18,7 @@ pub enum HeapFrames {}
 impl<A: HeapFrameAbi> Frames<A> for HeapFrames {
     const SIZE: usize = A::FRAME.size;
     const SHIMS: bool = false;
+    const TELLS_CALLS: bool = matches!(A::FRAME.executing, Executing::When(..));
 
     fn decode(frame: Remote<Frame>, copy: &[u8]) -> Option<Decoded> {
         let layout = A::FRAME;
@@ -47,6 +48,7 @@ impl<A: HeapFrameAbi> Frames<A> for HeapFrames {
             may_be_incomplete: false,
             is_told_by_caller: true,
             calls_none: references == 1,
+            may_call: is_executed && references > 1,
             is_alive: references > 0,
             is_executed,
         };

@@ -11,7 +11,7 @@
 
 use super::calls::CallSites;
 use crate::python::code::CodeId;
-use crate::python::frames::Position;
+use crate::python::frames::{Position, RawFrame};
 
 /// One frame of a chain, innermost first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,12 +24,30 @@ pub struct Link {
     pub is_told_by_caller: bool,
     /// Whether it existed when it was copied, as far as it tells.
     pub is_alive: bool,
+    /// Whether it said that it was inside a call. Where frames do not tell, it is not.
+    pub may_call: bool,
     /// The code object that it runs, by address.
     pub address: u64,
     /// The same, by identity.
     pub code: CodeId,
     /// Where in it.
     pub position: Position,
+}
+
+impl Link {
+    /// A frame that was copied, and the code object that it ran.
+    pub fn new(raw: &RawFrame, code: CodeId) -> Self {
+        Self {
+            frame: raw.frame.address(),
+            caller: raw.caller.address(),
+            is_told_by_caller: raw.is_told_by_caller,
+            is_alive: raw.is_alive,
+            may_call: raw.may_call,
+            address: raw.code.address(),
+            code,
+            position: raw.position,
+        }
+    }
 }
 
 /// What two chains tell of the stack.
@@ -81,6 +99,21 @@ pub fn same_calls(one: &[Link], other: &[Link]) -> bool {
         (None, None) => true,
         _ => false,
     }
+}
+
+/// How many links two stacks have in common, from their roots.
+#[must_use]
+pub fn common_root(one: &[Link], other: &[Link]) -> usize {
+    one.iter().rev().zip(other.iter().rev()).take_while(|(a, b)| a == b).count()
+}
+
+/// The same, where the innermost frame may stand elsewhere.
+#[must_use]
+pub fn common_callers(one: &[Link], other: &[Link]) -> usize {
+    let same = |(a, b): &(&Link, &Link)| a.frame == b.frame && a.code == b.code;
+    let all = one.iter().rev().zip(other.iter().rev());
+    let equal = common_root(one, other);
+    equal + usize::from(all.skip(equal).take(1).any(|pair| same(&pair)))
 }
 
 /// Where a frame stands in a chain.
@@ -140,6 +173,7 @@ pub mod fixtures {
                 caller: 0,
                 is_told_by_caller: false,
                 is_alive: true,
+                may_call: false,
                 address: u64::from(code),
                 code: CodeId::for_tests(code),
                 position: Position::Instruction(offset),

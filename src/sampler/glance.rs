@@ -215,6 +215,7 @@ mod tests {
             caller: caller.address(),
             is_told_by_caller: false,
             is_alive: true,
+            may_call: false,
             address: code.address(),
             code: CodeId::for_tests(0),
             position: Position::Instruction(at),
