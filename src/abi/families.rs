@@ -99,9 +99,10 @@ macro_rules! interpreter_layout {
 
 /// `PyFrameObject` of 2.7 to 3.10.
 macro_rules! heap_frame_layout {
-    ($layout:ident, references: $($references:ident).+, unit: $unit:literal, line: $line:ident) => {
+    ($layout:ident, references: $($references:ident).+, unit: $unit:literal, line: $line:ident,
+     executing: $executing:expr) => {
         HeapFrameLayout {
-            size: offset_of!($layout::PyFrameObject, f_lineno) + size_of::<i32>(),
+            size: offset_of!($layout::PyFrameObject, f_blockstack),
             references: field!($layout::PyFrameObject, $($references).+),
             back: field!($layout::PyFrameObject, f_back),
             code: field!($layout::PyFrameObject, f_code),
@@ -110,6 +111,7 @@ macro_rules! heap_frame_layout {
             instruction_unit: $unit,
             line: field!($layout::PyFrameObject, f_lineno),
             line_is_set: LineIsSet::$line,
+            executing: $executing,
         }
     };
 }

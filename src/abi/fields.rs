@@ -147,7 +147,8 @@ pub struct GilLayout {
 pub struct HeapFrameLayout {
     /// Bytes of the struct up to the last field of interest.
     pub size: usize,
-    /// `ob_refcnt`: 0 in a frame that has been given back.
+    /// `ob_refcnt`: 0 in a frame that has been given back, 1 at most in one that no
+    /// other frame was called by: a frame keeps the one that called it.
     pub references: Field<Frame, i64>,
     /// `f_back`.
     pub back: Field<Frame, Remote<Frame>>,
@@ -164,6 +165,17 @@ pub struct HeapFrameLayout {
     /// When `f_lineno` holds the current line: while there is an `f_trace`
     /// (up to 3.9), or whenever it is not 0 (3.10).
     pub line_is_set: LineIsSet,
+    /// How a frame tells that the evaluation loop executes it.
+    pub executing: Executing,
+}
+
+/// How a heap frame tells that it was entered and not left.
+#[derive(Clone, Copy)]
+pub enum Executing {
+    /// It does not: 2.7.
+    Untold,
+    /// This field has this value: `f_executing` from 3.4, `f_state` in 3.10.
+    When(Field<Frame, u8>, u8),
 }
 
 /// When `f_lineno` of a heap frame holds the current line.

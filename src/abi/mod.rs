@@ -13,9 +13,9 @@ mod roots;
 mod version;
 
 pub use fields::{
-    BytesLayout, CFrameLayout, CodeLayout, CodeLength, Entry, GilLayout, HeapFrameLayout,
-    InterpreterFrameLayout, InterpreterLayout, LineIsSet, ObjectLayout, StringLayout, ThreadLayout,
-    TopFrame, UnicodeLayout,
+    BytesLayout, CFrameLayout, CodeLayout, CodeLength, Entry, Executing, GilLayout,
+    HeapFrameLayout, InterpreterFrameLayout, InterpreterLayout, LineIsSet, ObjectLayout,
+    StringLayout, ThreadLayout, TopFrame, UnicodeLayout,
 };
 pub use roots::{DebugOffset, GilHolder, Roots};
 pub use version::{SUPPORTED, Version};

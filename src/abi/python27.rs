@@ -27,8 +27,13 @@ impl Abi for Python27 {
 }
 
 impl HeapFrameAbi for Python27 {
-    const FRAME: HeapFrameLayout =
-        heap_frame_layout!(layout, references: ob_refcnt, unit: 1, line: WhileTraced);
+    const FRAME: HeapFrameLayout = heap_frame_layout!(
+        layout,
+        references: ob_refcnt,
+        unit: 1,
+        line: WhileTraced,
+        executing: Executing::Untold
+    );
 }
 
 impl ByteStringAbi for Python27 {

@@ -30,7 +30,16 @@ impl Abi for Python310 {
 }
 
 impl HeapFrameAbi for Python310 {
-    const FRAME: HeapFrameLayout = heap_frame_layout!(layout, references: ob_base.ob_base.ob_refcnt, unit: 2, line: UnlessZero);
+    const FRAME: HeapFrameLayout = heap_frame_layout!(
+        layout,
+        references: ob_base.ob_base.ob_refcnt,
+        unit: 2,
+        line: UnlessZero,
+        executing: Executing::When(
+            field!(layout::PyFrameObject, f_state),
+            layout::FRAME_EXECUTING as u8
+        )
+    );
 }
 
 impl UnicodeAbi for Python310 {

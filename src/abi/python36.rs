@@ -27,7 +27,13 @@ impl Abi for Python36 {
 }
 
 impl HeapFrameAbi for Python36 {
-    const FRAME: HeapFrameLayout = heap_frame_layout!(layout, references: ob_base.ob_base.ob_refcnt, unit: 1, line: WhileTraced);
+    const FRAME: HeapFrameLayout = heap_frame_layout!(
+        layout,
+        references: ob_base.ob_base.ob_refcnt,
+        unit: 1,
+        line: WhileTraced,
+        executing: Executing::When(field!(layout::PyFrameObject, f_executing), 1)
+    );
 }
 
 impl UnicodeAbi for Python36 {

@@ -367,8 +367,8 @@ impl<M: Memory> Memory for View<'_, M> {
             buffer.copy_from_slice(&state.bytes[offset..offset + length]);
             return Ok(());
         }
-        state.misses += 1;
         self.prefetch.inner.read_into(address, buffer)?;
+        state.misses += 1;
         let span = Span { address, length };
         let has_frames = self.kind == Kind::Frame;
         let missed = Placed { span, offset: 0, used: state.fetches, has_frames };

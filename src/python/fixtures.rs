@@ -5,11 +5,11 @@ use std::marker::PhantomData;
 use super::code::Types;
 use super::objects::{CFrame, Code, Frame, Thread};
 use crate::abi::{
-    Abi, ByteStringAbi, CFrameLayout, CodeLength, HeapFrameAbi, InterpreterFrameAbi, TopFrame,
-    UnicodeAbi,
+    Abi, ByteStringAbi, CFrameLayout, CodeLength, Executing, HeapFrameAbi, InterpreterFrameAbi,
+    TopFrame, UnicodeAbi,
 };
 use crate::memory::fake::FakeMemory;
-use crate::memory::{Field, Remote};
+use crate::memory::{Field, Memory, Remote};
 
 /// Type objects of every made-up process.
 pub const TYPES: Types = Types { code: 0x1000, text: 0x2000, bytes: 0x3000 };
@@ -158,6 +158,7 @@ impl<A: ByteStringAbi> FakePython<A> {
 }
 
 impl<A: HeapFrameAbi> FakePython<A> {
+    /// A frame that is executed, and holds the one that called it.
     pub fn heap_frame(
         &mut self,
         code: Remote<Code>,
@@ -166,6 +167,12 @@ impl<A: HeapFrameAbi> FakePython<A> {
     ) -> Remote<Frame> {
         let frame = Remote::new(self.object(0));
         self.set(frame, A::FRAME.references, 1);
+        if let Ok(held) = self.memory.field(back, A::FRAME.references) {
+            self.set(back, A::FRAME.references, held as u64 + 1);
+        }
+        if let Executing::When(field, value) = A::FRAME.executing {
+            self.memory.write(frame.address() + field.offset() as u64, &[value]);
+        }
         self.set(frame, A::FRAME.code, code.address());
         self.set(frame, A::FRAME.back, back.address());
         self.set_i32(frame, A::FRAME.last_instruction, last);

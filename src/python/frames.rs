@@ -9,7 +9,7 @@ use crate::memory::{Fault, Memory, Remote};
 pub const MAX_DEPTH: usize = 16 * 1024;
 
 /// Room for the part of a frame that is read, in bytes, of any version.
-const COPY: usize = 160;
+pub const COPY: usize = 160;
 
 /// How a version links its frames.
 pub trait Frames<A> {
@@ -18,6 +18,9 @@ pub trait Frames<A> {
 
     /// Whether the outermost frame of a thread is called by a shim.
     const SHIMS: bool;
+
+    /// Whether a frame tells that it is inside a call, and its callee that it is executed.
+    const TELLS_CALLS: bool;
 
     /// What the first [`Frames::SIZE`] bytes of a frame say; `None` if there are fewer.
     fn decode(frame: Remote<Frame>, copy: &[u8]) -> Option<Decoded>;
@@ -74,15 +77,21 @@ pub struct RawFrame {
     /// Whether the frame may still be in the making: it is one only if the
     /// position has reached the code's first traceable instruction.
     pub may_be_incomplete: bool,
-    /// Whether the loop that executes its caller called it, if that is linked to it
-    /// directly.
-    pub is_called_by_loop: bool,
-    /// Whether it says that its own instructions are executed: no frame that its loop
-    /// has called is under way. Not every version tells.
-    pub runs: bool,
+    /// Whether the frame that it is linked to, if that is its caller, says by
+    /// [`RawFrame::calls_none`] when it is not under way.
+    pub is_told_by_caller: bool,
+    /// Whether it says that it is not inside a call: of Python code, up to 3.10; of a
+    /// frame that its own evaluation loop executes, from 3.11. Not every version tells.
+    pub calls_none: bool,
+    /// Whether it says that it may be inside such a call, in a version in which the
+    /// callee tells that it is executed.
+    pub may_call: bool,
     /// Whether it exists, as far as it tells: the memory of one that does not is used
     /// again.
     pub is_alive: bool,
+    /// Whether it says that it was entered and not left. Not every version tells; from
+    /// 3.11 only the innermost frame of a loop does.
+    pub is_executed: bool,
 }
 
 impl RawFrame {
@@ -90,7 +99,7 @@ impl RawFrame {
     /// that it is linked to.
     #[must_use]
     pub fn has_left(&self, caller: &Self) -> bool {
-        self.is_called_by_loop && self.caller == caller.frame && caller.runs
+        self.is_told_by_caller && self.caller == caller.frame && caller.calls_none
     }
 }
 

@@ -1,12 +1,15 @@
 //! Frames of 2.7 to 3.10: objects on the heap, linked by `f_back`.
 //!
-//! `Objects/frameobject.c` and `Python/ceval.c` of each version: a frame is
-//! complete before it becomes a thread's top frame, so there are none in the
-//! making to recognise.
+//! `Objects/frameobject.c`, `Objects/genobject.c` and `Python/ceval.c` of each version:
+//! a frame is complete before it becomes a thread's top frame, so there are none in
+//! the making to recognise. From its creation to its end, for a generator's from
+//! resuming to yielding, a frame holds a reference to the one that called it. So one
+//! to which there is a single reference, that of the loop that executes it, is not
+//! inside a call of Python code.
 
 use super::frames::{Decoded, Frames, Position, RawFrame};
 use super::objects::Frame;
-use crate::abi::{HeapFrameAbi, LineIsSet};
+use crate::abi::{Executing, HeapFrameAbi, LineIsSet};
 use crate::memory::Remote;
 
 /// The walker for `f_back` chains.
@@ -15,6 +18,7 @@ pub enum HeapFrames {}
 impl<A: HeapFrameAbi> Frames<A> for HeapFrames {
     const SIZE: usize = A::FRAME.size;
     const SHIMS: bool = false;
+    const TELLS_CALLS: bool = matches!(A::FRAME.executing, Executing::When(..));
 
     fn decode(frame: Remote<Frame>, copy: &[u8]) -> Option<Decoded> {
         let layout = A::FRAME;
@@ -31,15 +35,22 @@ impl<A: HeapFrameAbi> Frames<A> for HeapFrames {
         };
         let code = layout.code.of(copy)?;
         let caller = layout.back.of(copy)?;
+        let references = layout.references.of(copy)?;
+        let is_executed = match layout.executing {
+            Executing::Untold => false,
+            Executing::When(field, value) => references > 0 && field.of(copy)? == value,
+        };
         let raw = RawFrame {
             frame,
             caller,
             code,
             position,
             may_be_incomplete: false,
-            is_called_by_loop: false,
-            runs: false,
-            is_alive: layout.references.of(copy)? > 0,
+            is_told_by_caller: true,
+            calls_none: references == 1,
+            may_call: is_executed && references > 1,
+            is_alive: references > 0,
+            is_executed,
         };
         // Each frame may be the first of a call of the loop, and mostly is.
         Some(Decoded { raw: Some(raw), caller, begins: true })

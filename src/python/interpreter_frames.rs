@@ -17,6 +17,7 @@ pub enum InterpreterFrames {}
 impl<A: InterpreterFrameAbi> Frames<A> for InterpreterFrames {
     const SIZE: usize = A::FRAME.size;
     const SHIMS: bool = matches!(A::FRAME.entry, Entry::AboveShim);
+    const TELLS_CALLS: bool = A::FRAME.stack_top.is_some();
 
     fn decode(frame: Remote<Frame>, copy: &[u8]) -> Option<Decoded> {
         let layout = A::FRAME;
@@ -47,9 +48,11 @@ impl<A: InterpreterFrameAbi> Frames<A> for InterpreterFrames {
             position: Position::Instruction(offset),
             may_be_incomplete: !is_generator,
             // `throw` links a generator to a caller that is in C code.
-            is_called_by_loop: !begins && !is_generator,
-            runs,
+            is_told_by_caller: !begins && !is_generator,
+            calls_none: runs,
+            may_call: layout.stack_top.is_some() && !runs,
             is_alive: true,
+            is_executed: runs,
         };
         Some(Decoded { raw: Some(raw), caller, begins })
     }

@@ -9,8 +9,8 @@ use super::proof::{Proof, prove};
 use super::text::{MAX_UNITS, Text};
 use super::threads::{ProcessRoots, RootSymbols};
 use crate::abi::{
-    Abi, ByteStringAbi, Entry, HeapFrameAbi, InterpreterFrameAbi, Python27, Python36, Python310,
-    Python311, Python312, Python314, Roots, TopFrame, UnicodeAbi,
+    Abi, ByteStringAbi, Entry, Executing, HeapFrameAbi, InterpreterFrameAbi, Python27, Python36,
+    Python310, Python311, Python312, Python314, Roots, TopFrame, UnicodeAbi,
 };
 use crate::memory::{Fault, Remote};
 use crate::stack::FrameTable;
@@ -258,6 +258,38 @@ fn in_312_a_frame_that_runs_has_no_callee_in_its_loop() {
     assert!(has_left(inner, -1));
     assert!(!has_left(inner, 2));
     assert!(!has_left(generator, -1), "throw links it to a caller that runs");
+}
+
+#[test]
+fn a_heap_frame_that_nothing_else_holds_calls_none() {
+    let mut python = FakePython::<Python36>::new();
+    let code = code36(&mut python, "f");
+    let outer = python.heap_frame(code, NULL, 2);
+    let inner = python.heap_frame(code, outer, 4);
+    let references = Python36::FRAME.references;
+    let mut has_left = |count| {
+        python.set(outer, references, count);
+        let frames = walk(&python, inner).frames;
+        frames[0].has_left(&frames[1])
+    };
+    assert!(!has_left(2));
+    assert!(has_left(1));
+    assert!(!has_left(3), "something else may hold it, too");
+}
+
+#[test]
+fn a_heap_frame_tells_that_it_is_executed() {
+    let mut python = FakePython::<Python310>::new();
+    let frame = python.heap_frame(Remote::new(0x10), NULL, 2);
+    let Executing::When(field, value) = Python310::FRAME.executing else { panic!("3.10 tells") };
+    let mut is_executed = |references: u64, state: u8| {
+        python.set(frame, Python310::FRAME.references, references);
+        python.memory.write(frame.address() + field.offset() as u64, &[state]);
+        walk(&python, frame).frames[0].is_executed
+    };
+    assert!(is_executed(1, value));
+    assert!(!is_executed(1, value + 1), "kept by a traceback");
+    assert!(!is_executed(0, value), "given back");
 }
 
 #[test]

@@ -96,8 +96,8 @@ impl Glance {
         let leads_on =
             |decoded: &Decoded| decoded.raw.is_none() && decoded.caller.address() == caller.frame;
         let is_calling = |decoded: &Decoded| {
-            let runs = decoded.raw.is_some_and(|raw| raw.runs) && callee.is_called_by_loop;
-            !(runs && shim.is_none()) && (!is_root || is_outermost::<A>(decoded, caller))
+            let none = decoded.raw.is_some_and(|raw| raw.calls_none) && callee.is_told_by_caller;
+            !(none && shim.is_none()) && (!is_root || is_outermost::<A>(decoded, caller))
         };
         let same = self.all::<A>(caller.frame, |decoded| {
             is_calling(decoded) && is_still(decoded, caller, false)
@@ -213,8 +213,9 @@ mod tests {
         Link {
             frame: frame.address(),
             caller: caller.address(),
-            is_called_by_loop: false,
+            is_told_by_caller: false,
             is_alive: true,
+            may_call: false,
             address: code.address(),
             code: CodeId::for_tests(0),
             position: Position::Instruction(at),

@@ -6,6 +6,8 @@
 //! object is what it was before and after ([`crate::python::code`]). What is not
 //! proven is tried again with what was learnt, then given up and counted.
 
+mod callees;
+pub mod calls;
 pub mod careful;
 pub mod chain;
 mod confirm;
@@ -21,8 +23,10 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::FxBuildHasher;
 
-use self::chain::{CallSites, Link, Verdict, decide};
-use self::copied::Chain;
+use self::callees::Callees;
+use self::calls::CallSites;
+use self::chain::{Link, Verdict, common_callers, common_root, decide};
+use self::copied::{Calls, Chain};
 use self::glance::Glance;
 use self::pending::{Pending, Sample};
 use self::witness::Disagreement;
@@ -32,7 +36,7 @@ use crate::memory::prefetch::{Footprint, Prefetch, Side};
 use crate::memory::{Memory, Remote};
 use crate::profile::{self, Profile, StackId, State, Step, ThreadId};
 use crate::python::code::{CodeCache, Verified};
-use crate::python::frames::{Broken, top_frame};
+use crate::python::frames::{Broken, Frames, top_frame};
 use crate::python::objects::{Code, Thread};
 use crate::python::threads::{GilRef, ProcessRoots};
 
@@ -55,6 +59,7 @@ pub struct Engine<A, M> {
     roots: ProcessRoots,
     code: CodeCache<A>,
     sites: CallSites,
+    callees: Callees,
     every_thread: bool,
     /// Where the threads of the profile belong.
     process: profile::ProcessId,
@@ -139,6 +144,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             roots,
             code,
             sites: CallSites::new(has_stops),
+            callees: Callees::default(),
             every_thread,
             process,
             gils: Vec::new(),
@@ -340,13 +346,14 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     fn read_chains(&mut self, thread: Remote<Thread>) -> Result<(), Unproven> {
         let before = top_frame::<A, _>(&self.prefetch.roots(Side::Before), thread)?;
         let after = top_frame::<A, _>(&self.prefetch.roots(Side::After), thread)?;
-        self.before.read(&self.prefetch, &mut self.code, before)?;
+        let calls = Calls { sites: &self.sites, callees: &self.callees };
+        self.before.read(&self.prefetch, &mut self.code, &calls, before)?;
         if before == after {
             self.after.links.clear();
             self.after.links.extend_from_slice(&self.before.links);
             return Ok(());
         }
-        self.after.read(&self.prefetch, &mut self.code, after)
+        self.after.read(&self.prefetch, &mut self.code, &calls, after)
     }
 
     /// Decides what the stack of a thread was, and leaves it in `first`. `false`
@@ -461,6 +468,11 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             let caller = known.ids.last().copied();
             known.ids.push(profile.child(caller, Step::Frame(frame)));
         }
+        if <A::Frames as Frames<A>>::TELLS_CALLS {
+            let new = (self.first.len() + 1).saturating_sub(common).min(self.first.len());
+            let pairs = self.first[..new].windows(2);
+            pairs.for_each(|pair| self.callees.note(&pair[1], &pair[0]));
+        }
         self.prefetch.footprint(&mut known.footprint);
         known.links.clear();
         known.links.extend_from_slice(&self.first);
@@ -485,17 +497,4 @@ fn give_up(lost: &mut Option<&mut u64>, threads: usize) -> Result<(), Unproven> 
         }
         _ => Err(Unproven::Torn),
     }
-}
-
-/// How many links two stacks have in common, from their roots.
-fn common_root(one: &[Link], other: &[Link]) -> usize {
-    one.iter().rev().zip(other.iter().rev()).take_while(|(a, b)| a == b).count()
-}
-
-/// The same, where the innermost frame may stand elsewhere.
-fn common_callers(one: &[Link], other: &[Link]) -> usize {
-    let same = |(a, b): &(&Link, &Link)| a.frame == b.frame && a.code == b.code;
-    let all = one.iter().rev().zip(other.iter().rev());
-    let equal = common_root(one, other);
-    equal + usize::from(all.skip(equal).take(1).any(|pair| same(&pair)))
 }

@@ -1,0 +1,355 @@
+//! Which calls a program makes, from where, and how far that is believed.
+//!
+//! A stop teaches calls beyond doubt. While the thread runs, a call is looked at again
+//! and again by itself ([`super::glance`]); a mixture of two moments can look like a
+//! call, but only by chance, and not for long.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxBuildHasher;
+
+use super::chain::Link;
+use crate::python::code::CodeId;
+use crate::python::frames::Position;
+
+/// What is known of the calls of a program: who calls whom, from where, and what
+/// stacks begin with.
+#[derive(Debug, Default)]
+pub struct CallSites {
+    known: HashSet<Call, FxBuildHasher>,
+    /// Calls that were seen while the thread ran, and how they fared.
+    doubtful: HashMap<Call, Trial, FxBuildHasher>,
+    /// What looked like calls, and was something else.
+    refuted: HashMap<Call, Trial, FxBuildHasher>,
+    callees: HashSet<CodeId, FxBuildHasher>,
+    callee_frames: HashSet<(u64, CodeId), FxBuildHasher>,
+    /// Whether there are stops, which teach calls beyond doubt.
+    has_stops: bool,
+    roots: HashSet<CodeId, FxBuildHasher>,
+    doubtful_roots: HashMap<CodeId, Trial, FxBuildHasher>,
+    root_frames: HashMap<(u64, CodeId), (Instant, u32), FxBuildHasher>,
+}
+
+/// Who calls, where, whom.
+type Call = (CodeId, Position, CodeId);
+
+/// How often a call was looked at twice, and was the same.
+#[derive(Clone, Copy, Debug, Default)]
+struct Trial {
+    looks: u32,
+    same: u32,
+}
+
+impl Trial {
+    fn note(&mut self, same: bool) {
+        if self.looks >= 2 * MANY_LOOKS {
+            *self = self.faded();
+        }
+        self.looks += 1;
+        self.same += u32::from(same);
+    }
+
+    /// Most looks were the same: the call lasts longer than a look.
+    fn is_steady(self) -> bool {
+        self.same >= SAME_LOOKS && self.same * 4 >= self.looks * 3
+    }
+
+    /// More looks were the same than can be by chance, even if none showed a call.
+    fn is_beyond_chance(self) -> bool {
+        let (looks, same) = (f64::from(self.looks), f64::from(self.same));
+        let deviation = (MIXTURES * (1.0 - MIXTURES) * looks).sqrt();
+        self.looks >= FEW_LOOKS && same > MIXTURES * looks + DEVIATIONS * deviation
+    }
+
+    fn is_in_vain(self) -> bool {
+        (self.same == 0 && self.looks >= VAIN_LOOKS) || self.looks >= MANY_LOOKS
+    }
+
+    /// The same with half its weight.
+    fn faded(self) -> Self {
+        Self { looks: self.looks / 2, same: self.same / 2 }
+    }
+}
+
+/// A call is believed after so many second looks that were the same, if that were at
+/// least three of four.
+const SAME_LOOKS: u32 = 6;
+
+/// A call that is over sooner than a look is never steady. Where there are no stops to
+/// teach it, it is believed if more looks were the same than mixtures of moments can be.
+/// For a look at a mixture to be the same, the thread must be in the callee three times
+/// (by the pointer, before and after, and by the frame) and once in another call of the
+/// caller. With x for the callee's share of the time that is x·x·x·(1 − x), at most
+/// 27/256; met was one in twenty-five.
+const MIXTURES: f64 = 27.0 / 256.0;
+
+/// So many standard deviations above that is no chance, however often it is tried.
+const DEVIATIONS: f64 = 5.0;
+
+/// With fewer looks, the deviation says little.
+const FEW_LOOKS: u32 = 40;
+
+/// What is still in doubt after so many looks is not taken for a call.
+const MANY_LOOKS: u32 = 400;
+
+/// A root is believed after so many second looks that were the same, if one of so many
+/// was. A generator that is resumed again and again has no caller in between.
+const SAME_ROOTS: u32 = 12;
+const LOOKS_FOR_ROOT: u32 = 4;
+
+/// What was never the same in so many looks is not a call.
+pub(super) const VAIN_LOOKS: u32 = 64;
+
+/// A frame whose function is also called by others is believed to be a root if it
+/// was seen as one so often, over so long a time. A frame that is being unlinked
+/// looks like one for a moment.
+const ROOT_LOOKS: u32 = 3;
+const ROOT_TIME: Duration = Duration::from_millis(20);
+
+/// The most call sites that are remembered before they are learnt anew: those
+/// of code objects that are gone are never asked for again.
+const MAX_SITES: usize = 1 << 20;
+
+impl CallSites {
+    /// Nothing is known yet. Where there are stops, what is mostly over before a second
+    /// look is left to them.
+    #[must_use]
+    pub fn new(has_stops: bool) -> Self {
+        Self { has_stops, ..Self::default() }
+    }
+
+    /// Whether `caller` is known to call `callee` from where it stands.
+    #[must_use]
+    pub fn contains(&self, caller: &Link, callee: &Link) -> bool {
+        self.known.contains(&call(caller, callee))
+    }
+
+    /// Whether it is open if `caller` calls `callee` from where it stands.
+    #[must_use]
+    pub fn is_open(&self, caller: &Link, callee: &Link) -> bool {
+        let call = call(caller, callee);
+        !self.known.contains(&call) && !self.refuted.contains_key(&call)
+    }
+
+    /// Whether every frame of a chain is known to be called by the next.
+    #[must_use]
+    pub fn contain_all(&self, chain: &[Link]) -> bool {
+        chain.windows(2).all(|pair| self.contains(&pair[1], &pair[0]))
+    }
+
+    /// Whether a stack is known to begin like this one. A chain that was copied
+    /// while a frame was unlinked ends too early.
+    #[must_use]
+    pub fn has_root_of(&self, chain: &[Link], now: Instant) -> bool {
+        let Some(root) = chain.last() else { return true };
+        let seen = self.root_frames.get(&(root.frame, root.code));
+        let is_settled = |(since, looks): &(Instant, u32)| {
+            *looks >= ROOT_LOOKS && now.saturating_duration_since(*since) >= ROOT_TIME
+        };
+        self.roots.contains(&root.code) || seen.is_some_and(is_settled)
+    }
+
+    /// Learns everything of a chain that is beyond doubt: the thread stood still.
+    pub fn learn(&mut self, chain: &[Link]) {
+        self.bound();
+        for pair in chain.windows(2) {
+            let call = call(&pair[1], &pair[0]);
+            self.known.insert(call);
+            self.refuted.remove(&call);
+            self.note_callee(&pair[0]);
+        }
+        self.roots.extend(chain.last().map(|root| root.code));
+    }
+
+    /// Takes note of a second look at a call, and whether it was the same.
+    pub fn note_look(&mut self, caller: &Link, callee: &Link, same: bool) {
+        self.bound();
+        let call = call(caller, callee);
+        // One look that is the same opens the matter again. What was seen before still
+        // counts: tried anew each time, a mixture would once be lucky.
+        if let Some(trial) = self.refuted.get_mut(&call) {
+            trial.note(same);
+            if !same {
+                return;
+            }
+        }
+        let reopened = self.refuted.remove(&call).map(Trial::faded);
+        let trial = self.doubtful.entry(call).or_default();
+        match reopened {
+            Some(before) => *trial = before,
+            None => trial.note(same),
+        }
+        let trial = *trial;
+        if trial.is_steady() || (!self.has_stops && trial.is_beyond_chance()) {
+            self.known.insert(call);
+        } else if trial.is_in_vain() {
+            self.refuted.insert(call, trial);
+        } else {
+            return;
+        }
+        self.doubtful.remove(&call);
+    }
+
+    /// Learns what stacks begin with, from one all of whose calls are known and whose
+    /// root was looked at a second time.
+    pub fn note_root(&mut self, chain: &[Link], same: bool, now: Instant) {
+        let Some(root) = chain.last() else { return };
+        chain.windows(2).for_each(|pair| self.note_callee(&pair[0]));
+        let trial = self.doubtful_roots.entry(root.code).or_default();
+        trial.note(same);
+        if trial.same >= SAME_ROOTS && trial.same * LOOKS_FOR_ROOT >= trial.looks {
+            self.learn_root(chain, now);
+        } else if trial.looks >= MANY_LOOKS {
+            *trial = Trial::default();
+        }
+    }
+
+    /// A function that nobody calls is a root; of another only a certain frame is.
+    fn learn_root(&mut self, chain: &[Link], now: Instant) {
+        let Some(root) = chain.last() else { return };
+        let frame = (root.frame, root.code);
+        if !self.callees.contains(&root.code) {
+            self.roots.insert(root.code);
+        } else if !self.callee_frames.contains(&frame) {
+            self.root_frames.entry(frame).or_insert((now, 0)).1 += 1;
+        }
+    }
+
+    fn note_callee(&mut self, callee: &Link) {
+        let frame = (callee.frame, callee.code);
+        if self.callees.insert(callee.code) {
+            self.roots.remove(&callee.code);
+        }
+        if self.callee_frames.insert(frame) {
+            self.root_frames.remove(&frame);
+        }
+    }
+
+    fn bound(&mut self) {
+        let sizes = [
+            self.known.len(),
+            self.doubtful.len(),
+            self.refuted.len(),
+            self.callee_frames.len(),
+            self.doubtful_roots.len(),
+        ];
+        if sizes.iter().any(|size| *size > MAX_SITES) {
+            *self = Self::new(self.has_stops);
+        }
+    }
+}
+
+fn call(caller: &Link, callee: &Link) -> Call {
+    (caller.code, caller.position, callee.code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::chain::fixtures::chain;
+    use super::*;
+
+    /// Looks at each call of a chain a second time, so many times.
+    fn look(sites: &mut CallSites, chain: &[Link], times: u32, same: bool) {
+        for pair in chain.windows(2) {
+            (0..times).for_each(|_| sites.note_look(&pair[1], &pair[0], same));
+        }
+    }
+
+    /// The same, and at its root, and all was as before.
+    fn steady(sites: &mut CallSites, chain: &[Link], times: u32, now: Instant) {
+        for _ in 0..times {
+            look(sites, chain, 1, true);
+            if sites.contain_all(chain) {
+                (0..SAME_ROOTS).for_each(|_| sites.note_root(chain, true, now));
+            }
+        }
+    }
+
+    #[test]
+    fn a_call_is_believed_after_a_few_steady_looks() {
+        let stack = chain(&[(3, 30, 7), (2, 20, 6), (1, 10, 4)]);
+        let now = Instant::now();
+        let mut sites = CallSites::default();
+        steady(&mut sites, &stack, SAME_LOOKS - 1, now);
+        assert!(!sites.contain_all(&stack));
+        steady(&mut sites, &stack, 1, now);
+        assert!(sites.contain_all(&stack));
+        assert!(sites.has_root_of(&stack, now));
+    }
+
+    #[test]
+    fn a_mixture_that_is_met_twice_by_chance_is_not_believed() {
+        let mixture = chain(&[(3, 30, 7), (2, 20, 5)]);
+        let mut sites = CallSites::default();
+        for _ in 0..SAME_LOOKS + 2 {
+            look(&mut sites, &mixture, 100, false);
+            look(&mut sites, &mixture, 1, true);
+        }
+        assert!(!sites.contain_all(&mixture));
+    }
+
+    /// Whether a call is known after so many looks, of which one in `one_in` is the same.
+    fn is_believed(looks: u32, one_in: u32, has_stops: bool) -> bool {
+        let stack = chain(&[(3, 30, 7), (2, 20, 5)]);
+        let mut sites = CallSites::new(has_stops);
+        (1..=looks).for_each(|n| sites.note_look(&stack[1], &stack[0], n % one_in == 0));
+        sites.contain_all(&stack)
+    }
+
+    #[test]
+    fn a_call_that_is_mostly_over_is_believed_after_many_looks() {
+        assert!(is_believed(MANY_LOOKS, 5, false));
+        assert!(!is_believed(FEW_LOOKS, 5, false));
+        assert!(!is_believed(MANY_LOOKS, 5, true), "a stop will tell");
+    }
+
+    #[test]
+    fn a_mixture_that_is_met_as_often_as_can_be_is_never_believed() {
+        assert!(!is_believed(100_000, 9, false));
+    }
+
+    #[test]
+    fn a_mixture_that_is_tried_again_and_again_does_not_become_lucky() {
+        let mixture = chain(&[(3, 30, 7), (2, 20, 5)]);
+        let mut sites = CallSites::new(false);
+        for _ in 0..100 {
+            // In vain, then a few that were the same in a row: once, that was enough.
+            look(&mut sites, &mixture, 4 * VAIN_LOOKS, false);
+            look(&mut sites, &mixture, SAME_LOOKS + 1, true);
+        }
+        assert!(!sites.contain_all(&mixture));
+    }
+
+    #[test]
+    fn a_chain_that_ends_too_early_has_no_known_root() {
+        let stack = chain(&[(3, 30, 7), (2, 20, 6), (1, 10, 4)]);
+        let (cut, now) = (&stack[..1], Instant::now());
+        let mut known = CallSites::default();
+        known.learn(&stack);
+        assert!(known.has_root_of(&stack, now));
+        steady(&mut known, cut, 100, now);
+        assert!(!known.has_root_of(cut, now + ROOT_TIME), "its frame is called by others");
+    }
+
+    #[test]
+    fn a_root_that_calls_itself_is_believed_in_time() {
+        let stack = chain(&[(2, 10, 6), (1, 10, 4)]);
+        let now = Instant::now();
+        let mut known = CallSites::default();
+        steady(&mut known, &stack, SAME_LOOKS + ROOT_LOOKS, now);
+        assert!(!known.has_root_of(&stack, now));
+        assert!(known.has_root_of(&stack, now + ROOT_TIME));
+    }
+
+    #[test]
+    fn a_root_that_turns_out_to_be_called_is_forgotten() {
+        let stack = chain(&[(3, 30, 7), (2, 20, 6), (1, 10, 4)]);
+        let (cut, now) = (&stack[..2], Instant::now());
+        let mut known = CallSites::default();
+        steady(&mut known, cut, SAME_LOOKS, now);
+        assert!(known.has_root_of(cut, now));
+        known.learn(&stack);
+        assert!(!known.has_root_of(cut, now));
+    }
+}
