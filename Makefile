@@ -3,7 +3,7 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 .PHONY: help build dist documents install uninstall demo clean interpreters libclang \
-	test documents-test install-test portability bench lint \
+	test formats-test documents-test install-test portability bench lint \
 	vendor deb apt-repo package-test reproducible rpm rpm-test
 # Two targets may both want apt.
 .NOTPARALLEL:
@@ -13,7 +13,7 @@ ABIS ?=
 features = $(if $(ABIS),--no-default-features --features "$(foreach abi,$(ABIS),py$(subst .,,$(abi)))")
 cargo = scripts/cargo
 target = $(or $(CARGO_TARGET_DIR),target)
-shell_files = $(shell grep -rlE '^#!.*[/ ](ba)?sh$$' scripts demo .ci packaging tests/interpreters) \
+shell_files = $(shell grep -rlE '^#!.*[/ ](ba)?sh$$' scripts demo .ci packaging tests/formats tests/interpreters) \
 	tests/interpreters/*.sh
 
 # Where `make install` puts things; DESTDIR goes before PREFIX. SUDO=sudo builds as you
@@ -49,6 +49,9 @@ install-test: ## install and uninstall in a scratch directory; cargo install
 
 test: interpreters libclang ## all tests, on every interpreter
 	$(cargo) test
+
+formats-test: ## let speedscope, pprof, Chrome's and Firefox's tools read what is written
+	tests/formats/run
 
 bench: interpreters dist ## compare with py-spy, Austin and profiling.sampling (BENCH=--quick)
 	python3 -B benches/bench.py --pyflame target/dist/bin $(BENCH)
