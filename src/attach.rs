@@ -4,7 +4,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::abi::{Abi, Roots, Version};
+use crate::abi::{Abi, Roots, SystemLayout, Version};
 use crate::error::Error;
 use crate::locate::{self, Interpreter, LocateError};
 use crate::memory::live::LiveMemory;
@@ -12,7 +12,9 @@ use crate::process::Process;
 use crate::process::stop::Stopper;
 use crate::python::code::Types;
 use crate::python::proof::{Proof, check_debug_offsets, prove};
+use crate::python::thread_names::ThreadNames;
 use crate::python::threads::{ProcessRoots, RootSymbols};
+use crate::python::types::ObjectTypes;
 
 /// How old a process may be and still be about to load its interpreter.
 const LOADING: Duration = Duration::from_millis(500);
@@ -41,10 +43,29 @@ pub struct Attached {
     pub roots: ProcessRoots,
     /// Its type objects.
     pub types: Types,
+    /// What leads to its other objects.
+    pub objects: Objects,
     /// Stops its threads.
     pub stopper: Stopper,
     /// The full version of its Python.
     pub python: String,
+}
+
+/// What leads to the objects of a process.
+#[derive(Clone)]
+pub struct Objects {
+    /// What they are told by.
+    pub types: ObjectTypes,
+    /// Where the first of them are.
+    pub system: SystemLayout,
+}
+
+impl Objects {
+    /// The names of its threads.
+    #[must_use]
+    pub fn names(&self) -> ThreadNames {
+        ThreadNames::new(self.types.clone(), self.system)
+    }
 }
 
 /// Attaches to process `pid`, waiting a while if it is starting.
@@ -59,6 +80,10 @@ pub fn attach<A: Abi>(pid: i32) -> Result<Attached, Error> {
     refuse_others::<A>(&process, &interpreter)?;
     let roots = resolve::<A>(&process, &interpreter)?;
     let types = types(&process, &interpreter)?;
+    let objects = Objects {
+        types: ObjectTypes::find::<A>(|name| interpreter.symbol(name)),
+        system: A::system(interpreter.version.micro),
+    };
     let mut stopper = Stopper::new(pid);
     if let Some(runtime) = interpreter.runtime {
         check_debug_offsets::<A, _>(&memory, runtime)
@@ -66,7 +91,7 @@ pub fn attach<A: Abi>(pid: i32) -> Result<Attached, Error> {
     }
     wait_for_proof::<A>(&process, &memory, &roots, types, &mut stopper)?;
     let python = interpreter.version.to_string();
-    Ok(Attached { process, memory, roots, types, stopper, python })
+    Ok(Attached { process, memory, roots, types, objects, stopper, python })
 }
 
 /// The interpreter of a process, which may still be starting it.

@@ -3,17 +3,15 @@
 use std::io::{self, IsTerminal};
 
 use crate::abi::Abi;
-use crate::attach::{Attached, attach};
+use crate::attach::attach;
 use crate::cli::{Options, Target};
+use crate::dump::dump_once;
 use crate::error::Error;
-use crate::output::{Destination, FrameStyle, dump};
+use crate::output::{Destination, FrameStyle};
 use crate::progress::Progress;
-use crate::python::code::CodeCache;
 use crate::results::Results;
-use crate::sampler::careful::{Careful, Sample};
 use crate::session::Session;
 use crate::signals::Signals;
-use crate::stack::FrameTable;
 use crate::trace::Child;
 
 /// Does what `options` ask for.
@@ -30,7 +28,7 @@ pub fn run<A: Abi>(options: &Options) -> Result<(), Error> {
     let attached = attach::<A>(found.pid)?;
     if options.dump {
         let output = Destination::open(options.output.as_deref())?;
-        return dump_once::<A>(options, attached, output);
+        return dump_once::<A>(options, style(options), attached, output);
     }
     let mut results = Results::open(options)?;
     // The terminal of a command that was started is the command's.
@@ -80,25 +78,6 @@ fn find(target: &Target, signals: &Signals) -> Result<Option<Found>, Error> {
     };
     let python = child.find_python(|| signals.ask_for_end())?;
     Ok(python.map(|(process, _)| Found { pid: process.pid(), child: Some(child) }))
-}
-
-fn dump_once<A: Abi>(
-    options: &Options,
-    attached: Attached,
-    output: Destination,
-) -> Result<(), Error> {
-    let pid = attached.process.pid();
-    let Attached { memory, roots, types, mut stopper, .. } = attached;
-    let code = CodeCache::<A>::new(types).line_numbers(!options.no_line_numbers);
-    let mut frames = FrameTable::default();
-    match Careful::new(memory, roots, code).sample(&mut stopper, &mut frames) {
-        Sample::Gone => Err(Error::Ended { pid }),
-        Sample::Failed(failure) => Err(Error::Unreadable { pid, reason: failure.to_string() }),
-        Sample::Stacks(stacks) => {
-            let stacks = stacks.to_vec();
-            output.write(|out| dump::write(&stacks, &frames, style(options), out))
-        }
-    }
 }
 
 fn style(options: &Options) -> FrameStyle {

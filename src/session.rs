@@ -8,9 +8,10 @@ use crate::attach::{Attached, attach};
 use crate::cli::Options;
 use crate::clock::{Clock, microseconds};
 use crate::error::Error;
+use crate::labels::Labels;
 use crate::memory::live::LiveMemory;
 use crate::process::Process;
-use crate::profile::{self, About, Profile};
+use crate::profile::{self, About, ProcessId, Profile};
 use crate::progress::Progress;
 use crate::python::code::CodeCache;
 use crate::python::threads::ProcessRoots;
@@ -39,6 +40,8 @@ pub struct Session<'a, A> {
     process: Process,
     memory: LiveMemory,
     roots: ProcessRoots,
+    process_id: ProcessId,
+    names: Labels,
     engine: Engine<A, LiveMemory>,
     pauses: Pauses,
     profile: Profile,
@@ -75,7 +78,7 @@ impl<'a, A: Abi> Session<'a, A> {
     /// A session with a process whose layout has been proven.
     #[must_use]
     pub fn new(options: &'a Options, attached: Attached) -> Self {
-        let Attached { process, memory, roots, types, stopper, python } = attached;
+        let Attached { process, memory, roots, types, objects, stopper, python } = attached;
         let mut profile = Profile::new(options.format.detail);
         let command = process.command_line();
         let process_id =
@@ -95,6 +98,8 @@ impl<'a, A: Abi> Session<'a, A> {
             ),
             memory,
             roots,
+            process_id,
+            names: Labels::new(objects),
             pauses: Pauses::new(options.pause, stopper),
             profile,
             account: Account::default(),
@@ -135,6 +140,7 @@ impl<'a, A: Abi> Session<'a, A> {
                     }
                     let now = if interval >= SLOW { None } else { Some(Instant::now()) };
                     self.engine.settle(now, &mut self.profile, &mut self.account);
+                    self.label_threads(false);
                     if results.are_due() {
                         self.draw_up_account(&clock);
                         if !results.record(&mut self.profile) {
@@ -175,6 +181,7 @@ impl<'a, A: Abi> Session<'a, A> {
     /// present window as if it were over.
     fn conclude(&mut self, clock: &Clock) {
         self.engine.settle(None, &mut self.profile, &mut self.account);
+        self.label_threads(true);
         self.profile.sort_timeline();
         self.account.disagreement = self.engine.disagreement(&self.profile);
         self.draw_up_account(clock);
@@ -203,7 +210,8 @@ impl<'a, A: Abi> Session<'a, A> {
         self.window = Window::begin(self.memory.calls(), clock.late(), crate::clock::cpu_time());
         let mut next = Profile::new(self.profile.detail());
         for (_, process) in self.profile.processes() {
-            self.engine.begin_profile(next.add_process(process.clone()));
+            self.process_id = next.add_process(process.clone());
+            self.engine.begin_profile(self.process_id);
         }
         std::mem::replace(&mut self.profile, next)
     }
@@ -264,6 +272,15 @@ impl<'a, A: Abi> Session<'a, A> {
         tick
     }
 
+    /// Finds out what the threads of the profile are called: of those that are new, or
+    /// at the end of all, since names change.
+    fn label_threads(&mut self, all: bool) {
+        let Self { names, process, memory, roots, profile, process_id, .. } = self;
+        if profile.keeps_threads() {
+            names.label::<A, _>(process, memory, roots, *process_id, profile, all);
+        }
+    }
+
     /// Looks anew at a process that cannot be read any more. `false`, with a word
     /// on stderr unless it has merely ended, if there is nothing left to sample.
     fn attach_again(&mut self) -> bool {
@@ -274,6 +291,7 @@ impl<'a, A: Abi> Session<'a, A> {
                 let fresh = Self::new(self.options, attached);
                 self.process = fresh.process;
                 self.roots = fresh.roots;
+                self.names = fresh.names;
                 self.engine = fresh.engine;
                 self.pauses = fresh.pauses;
                 true

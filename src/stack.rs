@@ -78,6 +78,29 @@ pub struct Stack {
     pub frames: Vec<FrameId>,
     /// Whether outer frames are missing because the stack was too deep.
     pub truncated: bool,
+    /// The variables of each frame; empty if they were not asked for. `None` for those
+    /// of a frame that changed while they were read.
+    pub variables: Vec<Option<Vec<Variable>>>,
+}
+
+/// A variable of a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: VariableKind,
+    /// Its value as the program's language would print it, cut off where it is long.
+    pub value: String,
+}
+
+/// What a variable is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VariableKind {
+    /// A parameter of the function.
+    Argument,
+    /// Any other.
+    Local,
 }
 
 #[cfg(test)]

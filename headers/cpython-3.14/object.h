@@ -1,5 +1,5 @@
 /*
- * The head of every object, and the type object up to its flags.
+ * The head of every object, and the type object.
  * Facts: Include/object.h and Include/cpython/object.h, v3.14.10.
  */
 #ifndef PYFLAME_CPYTHON_3_14_OBJECT_H
@@ -56,6 +56,59 @@ struct PyTypeObject {
     void *tp_setattro;
     void *tp_as_buffer;
     unsigned long tp_flags;
+    char *tp_doc;
+    void *tp_traverse;
+    void *tp_clear;
+    void *tp_richcompare;
+    Py_ssize_t tp_weaklistoffset;
+    void *tp_iter;
+    void *tp_iternext;
+    void *tp_methods;
+    void *tp_members;
+    void *tp_getset;
+    PyTypeObject *tp_base;
+    PyObject *tp_dict;
+    void *tp_descr_get;
+    void *tp_descr_set;
+    /* Where the dictionary of an instance is; 0: it has none. */
+    Py_ssize_t tp_dictoffset;
+    void *tp_init;
+    void *tp_alloc;
+    void *tp_new;
+    void *tp_free;
+    void *tp_is_gc;
+    PyObject *tp_bases;
+    PyObject *tp_mro;
+    PyObject *tp_cache;
+    void *tp_subclasses;
+    PyObject *tp_weaklist;
+    void *tp_del;
+    unsigned int tp_version_tag;
+    void *tp_finalize;
+    void *tp_vectorcall;
+    unsigned char tp_watched;
+    uint16_t tp_versions_used;
+};
+
+/* A type made by a class statement, up to the last field needed. */
+typedef struct PyHeapTypeObject {
+    PyTypeObject ht_type;
+    void *unread_as_async[4];
+    void *unread_as_number[36];
+    void *unread_as_mapping[3];
+    void *unread_as_sequence[10];
+    void *unread_as_buffer[2];
+    PyObject *ht_name;
+    PyObject *ht_slots;
+    PyObject *ht_qualname;
+    /* The names of the attributes that its instances keep without a dictionary. */
+    void *ht_cached_keys;
+} PyHeapTypeObject;
+
+/* Bits of tp_flags. */
+enum {
+    Py_TPFLAGS_INLINE_VALUES = 1 << 2,
+    Py_TPFLAGS_MANAGED_DICT = 1 << 4
 };
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * The head of every object, and the type object up to its flags.
+ * The head of every object, and the type object up to the place of instances' dictionaries.
  * Facts: Include/object.h, v3.7.16.
  */
 #ifndef PYFLAME_CPYTHON_3_7_OBJECT_H
@@ -54,6 +54,22 @@ struct PyTypeObject {
     void *tp_setattro;
     void *tp_as_buffer;
     unsigned long tp_flags;
+    char *tp_doc;
+    void *tp_traverse;
+    void *tp_clear;
+    void *tp_richcompare;
+    Py_ssize_t tp_weaklistoffset;
+    void *tp_iter;
+    void *tp_iternext;
+    void *tp_methods;
+    void *tp_members;
+    void *tp_getset;
+    PyTypeObject *tp_base;
+    PyObject *tp_dict;
+    void *tp_descr_get;
+    void *tp_descr_set;
+    /* Where the dictionary of an instance is; 0: it has none. */
+    Py_ssize_t tp_dictoffset;
 };
 
 #endif

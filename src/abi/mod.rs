@@ -9,6 +9,9 @@
 mod families;
 mod fields;
 pub mod layout;
+#[macro_use]
+mod object_families;
+mod objects;
 mod roots;
 mod version;
 
@@ -16,6 +19,11 @@ pub use fields::{
     BytesLayout, CFrameLayout, CodeLayout, CodeLength, Entry, Executing, GilLayout,
     HeapFrameLayout, InterpreterFrameLayout, InterpreterLayout, LineIsSet, ObjectLayout,
     StringLayout, ThreadLayout, TopFrame, UnicodeLayout,
+};
+pub use objects::{
+    AttributesLayout, DictLayout, EntryLayout, IS_A_TYPE, IntegerLayout, IntegerSize, KeysFormat,
+    ManagedLayout, ObjectsLayout, SetLayout, SystemLayout, TypeLayout, VariableNames,
+    VariablesLayout, WideTextLayout,
 };
 pub use roots::{DebugOffset, GilHolder, Roots};
 pub use version::{SUPPORTED, Version};
@@ -46,10 +54,17 @@ pub trait Abi: Sized + 'static {
     const THREAD: ThreadLayout;
     /// Interpreter states.
     const INTERPRETER: InterpreterLayout;
+    /// Dictionaries and values.
+    const OBJECTS: ObjectsLayout;
+    /// The variables of a function.
+    const VARIABLES: VariablesLayout;
 
     /// Where the lists of interpreters and threads begin, and how to tell who
     /// holds the GIL, in X.Y.`micro`.
     fn roots(micro: u8) -> Roots;
+
+    /// Where an interpreter keeps its modules, in X.Y.`micro`.
+    fn system(micro: u8) -> SystemLayout;
 
     /// What `_Py_DebugOffsets` in the process must say if these layouts are
     /// right (3.13 and later; empty before).

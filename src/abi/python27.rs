@@ -20,9 +20,31 @@ impl Abi for Python27 {
     const THREAD: ThreadLayout =
         thread_layout!(layout, TopFrame::Direct(field!(layout::PyThreadState, frame)), None);
     const INTERPRETER: InterpreterLayout = interpreter_layout!(layout, tstate_head);
+    const OBJECTS: ObjectsLayout = objects_layout!(
+        layout,
+        size: ob_size,
+        dict: DictLayout::Open {
+            used: field!(layout::PyDictObject, ma_used),
+            mask: field!(layout::PyDictObject, ma_mask),
+            table: field!(layout::PyDictObject, ma_table),
+            entry: entry_layout!(layout, PyDictEntry, me_key, me_value),
+        },
+        attributes: AttributesLayout::Dict,
+        integer: signed_integer!(layout, ob_size),
+        small_integer: Some(field!(layout::PyIntObject, ob_ival)),
+        wide_text: Some(WideTextLayout {
+            length: field!(layout::PyUnicodeObject, length),
+            data: field!(layout::PyUnicodeObject, str_),
+        })
+    );
+    const VARIABLES: VariablesLayout = variables_in_three_tuples!(layout, by_name: None);
 
     fn roots(_micro: u8) -> Roots {
         Roots::Variables
+    }
+
+    fn system(_micro: u8) -> SystemLayout {
+        system_layout!(layout, PyInterpreterState, modules)
     }
 }
 

@@ -27,9 +27,19 @@ impl Abi for Python311 {
         Some(field!(layout::PyThreadState, native_thread_id))
     );
     const INTERPRETER: InterpreterLayout = interpreter_layout!(layout, threads.head);
+    const OBJECTS: ObjectsLayout = objects_with_kinds_of_keys!(
+        layout,
+        attributes: AttributesLayout::TwoWords(managed_layout!(layout)),
+        integer: signed_integer!(layout, ob_base.ob_size)
+    );
+    const VARIABLES: VariablesLayout = variables_in_one_tuple!(layout, tag: 0);
 
     fn roots(_micro: u8) -> Roots {
         runtime_with_current!(layout, _PyRuntimeState)
+    }
+
+    fn system(_micro: u8) -> SystemLayout {
+        system_layout!(layout, PyInterpreterState, modules)
     }
 }
 

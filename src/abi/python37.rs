@@ -20,6 +20,11 @@ impl Abi for Python37 {
     const THREAD: ThreadLayout =
         thread_layout!(layout, TopFrame::Direct(field!(layout::PyThreadState, frame)), None);
     const INTERPRETER: InterpreterLayout = interpreter_layout!(layout, tstate_head);
+    const OBJECTS: ObjectsLayout = objects_with_compact_keys!(layout);
+    const VARIABLES: VariablesLayout = variables_in_three_tuples!(
+        layout,
+        by_name: Some(field!(layout::PyCodeObject, co_kwonlyargcount))
+    );
 
     fn roots(micro: u8) -> Roots {
         if micro < 4 {
@@ -27,6 +32,10 @@ impl Abi for Python37 {
         } else {
             runtime_with_current!(layout, _PyRuntimeState)
         }
+    }
+
+    fn system(_micro: u8) -> SystemLayout {
+        system_layout!(layout, PyInterpreterState, modules)
     }
 }
 

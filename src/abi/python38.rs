@@ -20,9 +20,18 @@ impl Abi for Python38 {
     const THREAD: ThreadLayout =
         thread_layout!(layout, TopFrame::Direct(field!(layout::PyThreadState, frame)), None);
     const INTERPRETER: InterpreterLayout = interpreter_layout!(layout, tstate_head);
+    const OBJECTS: ObjectsLayout = objects_with_compact_keys!(layout);
+    const VARIABLES: VariablesLayout = variables_in_three_tuples!(
+        layout,
+        by_name: Some(field!(layout::PyCodeObject, co_kwonlyargcount))
+    );
 
     fn roots(_micro: u8) -> Roots {
         runtime_with_current!(layout, _PyRuntimeState)
+    }
+
+    fn system(_micro: u8) -> SystemLayout {
+        system_layout!(layout, PyInterpreterState, modules)
     }
 }
 

@@ -60,6 +60,17 @@ fn targets() -> Vec<Arg> {
             "Print the stacks of all threads once and exit. Each begins with the thread's id, \
              and * marks the one that held the GIL; the innermost function comes first.",
         ),
+        flag("verbose")
+            .help("With --dump: also thread names, what each thread does, and the process"),
+        flag("json").help("With --dump: all of that as one JSON object"),
+        flag("locals")
+            .help("With --dump: also the arguments and variables of every function")
+            .long_help(
+                "With --dump: also the arguments and variables of every function. Numbers, \
+                 texts and the heads of containers are shown as Python would print them, of \
+                 all else the type: nothing of the program is called. Variables that change \
+                 while they are read are not shown.",
+            ),
         value("abi", "ABI").help("The Python ABI to expect: 27, 34, 35, ... 315"),
         Arg::new("legacy-pid").hide(true).num_args(0..).allow_hyphen_values(false),
     ]
@@ -177,6 +188,7 @@ fn examples(program: &str) -> String {
         ("-p 4242 -s 30 -o out.folded", "sample a process for 30 seconds"),
         ("-t python3 app.py --fast", "run a program and sample it"),
         ("--dump -p 4242", "what is it doing right now?"),
+        ("--dump --locals -p 4242", "and with which values?"),
         ("-L -r 1ms --duration 5m -p 4242", "all threads, 1000 times a second"),
         ("--duration inf --rotate 1h -o out.folded -p 4242", "a file for each hour"),
     ];

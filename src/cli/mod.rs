@@ -19,8 +19,9 @@ use clap::ArgMatches;
 pub use self::definition::definition;
 use self::times::{duration, interval, rotation};
 use self::trace_line::split_at_trace;
-use self::values::{abi, format, parse_pid, pause};
+use self::values::{abi, dump_style, format, parse_pid, pause};
 use crate::abi::{Abi, Version};
+use crate::dump::DumpStyle;
 use crate::error::Error;
 use crate::output::{Format, recording};
 use crate::sampler::pause::Pause;
@@ -41,6 +42,10 @@ pub struct Options {
     pub target: Target,
     /// Print every thread's stack once instead of sampling.
     pub dump: bool,
+    /// How the dump is written.
+    pub dump_style: DumpStyle,
+    /// Show the variables of every frame of a dump.
+    pub locals: bool,
     /// All threads of all interpreters, instead of those that hold a GIL.
     pub every_thread: bool,
     /// Leave idle samples out.
@@ -158,6 +163,8 @@ pub fn parse(arguments: &[OsString], abis: &[Version]) -> Result<Request, UsageE
     Ok(Request::Profile(Options {
         target,
         dump: matches.get_flag("dump"),
+        dump_style: dump_style(&matches)?,
+        locals: matches.get_flag("locals"),
         every_thread: matches.get_flag("threads") || matches.get_flag("dump"),
         exclude_idle: matches.get_flag("exclude-idle"),
         no_line_numbers: matches.get_flag("no-line-numbers"),

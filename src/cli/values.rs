@@ -6,6 +6,7 @@ use clap::ArgMatches;
 
 use super::{UsageError, abi_list};
 use crate::abi::Version;
+use crate::dump::DumpStyle;
 use crate::output::Format;
 use crate::sampler::pause::Pause;
 
@@ -33,6 +34,27 @@ pub fn pause(matches: &ArgMatches) -> Result<Pause, UsageError> {
             "Error: \"{text}\" is not a percentage from 0 to 100 for --max-pause.\n"
         ))),
     }
+}
+
+/// How a dump is written. What is for dumps only is refused elsewhere.
+pub fn dump_style(matches: &ArgMatches) -> Result<DumpStyle, UsageError> {
+    if !matches.get_flag("dump") {
+        for option in ["json", "verbose", "locals"] {
+            if matches.get_flag(option) {
+                return Err(UsageError(format!(
+                    "Error: --{option} is for dumps only.\n\
+                     Add --dump, which prints the stacks of all threads once.\n"
+                )));
+            }
+        }
+    }
+    Ok(if matches.get_flag("json") {
+        DumpStyle::Json
+    } else if matches.get_flag("verbose") || matches.get_flag("locals") {
+        DumpStyle::Verbose
+    } else {
+        DumpStyle::Original
+    })
 }
 
 pub fn abi(matches: &ArgMatches) -> Result<Option<Version>, UsageError> {

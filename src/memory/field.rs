@@ -151,6 +151,8 @@ impl<T> ReadAs<u64> for *mut T {}
 impl ReadAs<u64> for usize {}
 /// `long` thread ids of 2.7 to 3.6.
 impl ReadAs<u64> for i64 {}
+/// The bits of a `double`.
+impl ReadAs<u64> for f64 {}
 /// `_Bool`, whose byte may hold anything in another process.
 impl ReadAs<u8> for bool {}
 /// `char` is signed on some machines.

@@ -5,6 +5,8 @@
 pub mod cpuprofile;
 mod destination;
 pub mod dump;
+pub mod dump_json;
+pub mod dump_text;
 pub mod firefox;
 #[cfg(test)]
 mod fixture;

@@ -137,6 +137,12 @@ impl Profile {
         thread
     }
 
+    /// The thread of `process` that calls itself `id`, if it has been seen.
+    #[must_use]
+    pub fn known_thread(&self, process: ProcessId, id: u64) -> Option<ThreadId> {
+        self.thread_ids.get(&(process, id)).copied()
+    }
+
     /// Every thread, in the order of first sight.
     pub fn threads(&self) -> impl Iterator<Item = (ThreadId, &Thread)> {
         (0..).map(ThreadId).zip(&self.threads)

@@ -5,15 +5,21 @@
 //! Linux. Every number read is taken to be hostile and bounded.
 
 pub mod code;
+pub mod dictionaries;
 pub mod frames;
 pub mod heap_frames;
+pub mod integers;
 pub mod interpreter_frames;
 mod known;
 pub mod lines;
 pub mod objects;
 pub mod proof;
 pub mod text;
+pub mod thread_names;
 pub mod threads;
+pub mod types;
+pub mod values;
+pub mod variables;
 
 #[cfg(all(test, feature = "py27", feature = "py36", feature = "py310"))]
 #[cfg(all(feature = "py311", feature = "py312", feature = "py314"))]

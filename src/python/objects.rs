@@ -25,3 +25,27 @@ pub enum Interpreter {}
 pub enum Runtime {}
 /// `struct _gil_runtime_state`.
 pub enum Gil {}
+/// `PyDictObject`.
+pub enum Dict {}
+/// `PyDictKeysObject`.
+pub enum DictKeys {}
+/// `PyDictValues`.
+pub enum AttributeValues {}
+/// `PyModuleObject`.
+pub enum Module {}
+/// `PyLongObject`.
+pub enum Integer {}
+/// `PyIntObject` of 2.7.
+pub enum SmallInteger {}
+/// `PyUnicodeObject` of 2.7.
+pub enum WideText {}
+/// `PyFloatObject`.
+pub enum Float {}
+/// `PyListObject`.
+pub enum List {}
+/// `PyTupleObject`.
+pub enum Tuple {}
+/// `PySetObject`.
+pub enum Set {}
+/// `PyCellObject`.
+pub enum Cell {}

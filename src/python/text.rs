@@ -15,6 +15,23 @@ pub const MAX_UNITS: usize = 16 * 1024;
 
 /// A string format.
 pub trait Text<A> {
+    /// How many code units the string object at `address` says it has.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn length<M: Memory>(memory: &M, address: Remote<TextObject>) -> Result<i64, Fault>;
+
+    /// The first code units of the string object at `address`, `limit` at most, and
+    /// how many it has.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    fn units<M: Memory>(
+        memory: &M,
+        address: Remote<TextObject>,
+        limit: usize,
+    ) -> Result<(Vec<u32>, usize), Fault>;
+
     /// Reads the string object at `address`.
     fn read<M: Memory>(memory: &M, address: Remote<TextObject>) -> Result<Reading, Fault>;
 }
@@ -35,10 +52,32 @@ pub struct Reading {
 pub enum ByteString {}
 
 impl<A: ByteStringAbi> Text<A> for ByteString {
+    fn length<M: Memory>(memory: &M, address: Remote<TextObject>) -> Result<i64, Fault> {
+        memory.field(address, A::STRING.size)
+    }
+
+    fn units<M: Memory>(
+        memory: &M,
+        address: Remote<TextObject>,
+        limit: usize,
+    ) -> Result<(Vec<u32>, usize), Fault> {
+        first_units(memory, Self::place::<A, M>(memory, address)?, limit)
+    }
+
     fn read<M: Memory>(memory: &M, address: Remote<TextObject>) -> Result<Reading, Fault> {
+        let place = Self::place::<A, M>(memory, address)?;
+        read_units(memory, place, |bytes, text| push_bytes(text, bytes))
+    }
+}
+
+impl ByteString {
+    fn place<A: ByteStringAbi, M: Memory>(
+        memory: &M,
+        address: Remote<TextObject>,
+    ) -> Result<Place, Fault> {
         let length = memory.field(address, A::STRING.size)?;
         let data = address.address().wrapping_add(A::STRING.data as u64);
-        read_units(memory, data, length, 1, |bytes, text| push_bytes(text, bytes))
+        Ok(Place { data, length, width: 1 })
     }
 }
 
@@ -46,7 +85,33 @@ impl<A: ByteStringAbi> Text<A> for ByteString {
 pub enum Unicode {}
 
 impl<A: UnicodeAbi> Text<A> for Unicode {
+    fn length<M: Memory>(memory: &M, address: Remote<TextObject>) -> Result<i64, Fault> {
+        memory.field(address, A::UNICODE.length)
+    }
+
+    fn units<M: Memory>(
+        memory: &M,
+        address: Remote<TextObject>,
+        limit: usize,
+    ) -> Result<(Vec<u32>, usize), Fault> {
+        first_units(memory, Self::place::<A, M>(memory, address)?, limit)
+    }
+
     fn read<M: Memory>(memory: &M, address: Remote<TextObject>) -> Result<Reading, Fault> {
+        let place = Self::place::<A, M>(memory, address)?;
+        read_units(memory, place, |bytes, text| {
+            for unit in bytes.chunks_exact(place.width) {
+                push_code_point(text, code_point(unit));
+            }
+        })
+    }
+}
+
+impl Unicode {
+    fn place<A: UnicodeAbi, M: Memory>(
+        memory: &M,
+        address: Remote<TextObject>,
+    ) -> Result<Place, Fault> {
         let layout = A::UNICODE;
         let length = memory.field(address, layout.length)?;
         let state: u32 = memory.read(address.address().wrapping_add(layout.state as u64))?;
@@ -61,23 +126,43 @@ impl<A: UnicodeAbi> Text<A> for Unicode {
             (true, false) => address.address().wrapping_add(layout.compact_data as u64),
             (false, _) => memory.field(address, layout.data)?,
         };
-        read_units(memory, data, length, width, |bytes, text| {
-            for unit in bytes.chunks_exact(width) {
-                push_code_point(text, code_point(unit));
-            }
-        })
+        Ok(Place { data, length, width })
     }
 }
 
-/// Reads `length` units of `width` bytes and lets `decode` turn them into text.
+/// Where the characters of a string are.
+#[derive(Clone, Copy)]
+struct Place {
+    data: u64,
+    /// In code units, as the process says.
+    length: i64,
+    /// Bytes of a unit.
+    width: usize,
+}
+
+impl Place {
+    fn length(self) -> Result<usize, Fault> {
+        usize::try_from(self.length).map_err(|_| Fault::unmapped(self.data, 0))
+    }
+}
+
+fn first_units<M: Memory>(
+    memory: &M,
+    place: Place,
+    limit: usize,
+) -> Result<(Vec<u32>, usize), Fault> {
+    let length = place.length()?;
+    let bytes = memory.read_bytes(place.data, length.min(limit) * place.width)?;
+    Ok((bytes.chunks_exact(place.width).map(code_point).collect(), length))
+}
+
+/// Reads the units at a place and lets `decode` turn them into text.
 fn read_units<M: Memory>(
     memory: &M,
-    data: u64,
-    length: i64,
-    width: usize,
+    place: Place,
     decode: impl FnOnce(&[u8], &mut String),
 ) -> Result<Reading, Fault> {
-    let length = usize::try_from(length).map_err(|_| Fault::unmapped(data, 0))?;
+    let (length, data, width) = (place.length()?, place.data, place.width);
     let units = length.min(MAX_UNITS);
     let bytes = memory.read_bytes(data, units * width)?;
     let mut text = String::with_capacity(units);
@@ -91,7 +176,7 @@ fn read_units<M: Memory>(
     Ok(Reading { text, data, data_length })
 }
 
-fn code_point(unit: &[u8]) -> u32 {
+pub(super) fn code_point(unit: &[u8]) -> u32 {
     match *unit {
         [byte] => u32::from(byte),
         [a, b] => u32::from(u16::from_ne_bytes([a, b])),

@@ -12,10 +12,13 @@ use crate::abi::Abi;
 use crate::memory::{Memory, Remote};
 use crate::process::stop::Stopper;
 use crate::python::code::{CodeCache, Place, Verified};
-use crate::python::frames::{Broken, Walk, is_settled, walk_thread};
+use crate::python::frames::{Broken, RawFrame, Walk, is_settled, walk_thread};
 use crate::python::objects::Thread;
 use crate::python::threads::{ProcessRoots, ThreadInfo};
-use crate::stack::{FrameTable, Stack};
+use crate::python::types::ObjectTypes;
+use crate::python::values::Values;
+use crate::python::variables::variables;
+use crate::stack::{FrameTable, Stack, Variable};
 
 /// How often a torn sample is tried again before it counts as failed.
 const ATTEMPTS: usize = 5;
@@ -29,6 +32,12 @@ pub struct Careful<A, M> {
     walks: Vec<Walk>,
     again: Walk,
     stacks: Vec<Stack>,
+    /// Whether to read variables, and what values are told by.
+    variables: Option<ObjectTypes>,
+    /// The frames of all stacks, one behind the other.
+    shown: Vec<RawFrame>,
+    /// The threads that were stopped for the last attempt.
+    stopped: Vec<i32>,
 }
 
 /// What one sample came to.
@@ -65,7 +74,28 @@ impl<A: Abi, M: Memory> Careful<A, M> {
             walks: Vec::new(),
             again: Walk::default(),
             stacks: Vec::new(),
+            variables: None,
+            shown: Vec::new(),
+            stopped: Vec::new(),
         }
+    }
+
+    /// Reads the variables of every frame too.
+    #[must_use]
+    pub fn with_variables(mut self, types: ObjectTypes) -> Self {
+        self.variables = Some(types);
+        self
+    }
+
+    /// The thread states of the last sample, in the order of its stacks.
+    pub fn states(&self) -> impl Iterator<Item = Remote<Thread>> {
+        self.threads.iter().map(|thread| thread.state)
+    }
+
+    /// The kernel's ids of the threads that ran, and were stopped for the last sample.
+    #[must_use]
+    pub fn stopped(&self) -> &[i32] {
+        &self.stopped
     }
 
     /// Takes one sample, holding the process still by `stopper`.
@@ -85,12 +115,15 @@ impl<A: Abi, M: Memory> Careful<A, M> {
 
     fn attempt(&mut self, stopper: &mut Stopper, frames: &mut FrameTable) -> Result<(), Failure> {
         self.stacks.clear();
-        let _held = stopper.hold();
+        let held = stopper.hold();
+        self.stopped.clear();
+        self.stopped.extend(held.iter().flat_map(|held| held.threads()));
         let holders = self.holders()?;
         self.threads = self.roots.threads::<A, M>(&self.memory).map_err(Broken::from)?;
         self.walks.resize_with(self.threads.len(), Walk::default);
         self.walk_all()?;
         self.name_all(&holders, frames)?;
+        self.compare_variables();
         self.walk_all_again()?;
         if self.holders()? == holders { Ok(()) } else { Err(Failure::Torn) }
     }
@@ -121,6 +154,25 @@ impl<A: Abi, M: Memory> Careful<A, M> {
         Ok(())
     }
 
+    /// The variables of a frame, if they are asked for; `Some(None)` if they cannot be
+    /// read.
+    fn read_variables(&self, raw: &RawFrame) -> Option<Option<Vec<Variable>>> {
+        let values = Values { memory: &self.memory, types: self.variables.as_ref()? };
+        Some(variables::<A, M>(&values, raw).ok())
+    }
+
+    /// Reads all variables again, and takes back those that have changed: the threads
+    /// that are not stopped may have woken up.
+    fn compare_variables(&mut self) {
+        let again: Vec<_> = self.shown.iter().map(|raw| self.read_variables(raw)).collect();
+        let first = self.stacks.iter_mut().flat_map(|stack| &mut stack.variables);
+        for (first, again) in first.zip(again.into_iter().flatten()) {
+            if *first != again {
+                *first = None;
+            }
+        }
+    }
+
     /// Turns the walks into stacks.
     fn name_all(
         &mut self,
@@ -128,12 +180,14 @@ impl<A: Abi, M: Memory> Careful<A, M> {
         frames: &mut FrameTable,
     ) -> Result<(), Failure> {
         let mut codes = Vec::new();
+        self.shown.clear();
         for (thread, walk) in self.threads.iter().zip(&self.walks) {
             let mut stack = Stack {
                 thread: thread.id,
                 holds_gil: holders.contains(&thread.state),
                 frames: Vec::with_capacity(walk.frames.len()),
                 truncated: walk.truncated,
+                variables: Vec::new(),
             };
             for raw in &walk.frames {
                 self.code.decode(&self.memory, raw.code)?;
@@ -142,6 +196,8 @@ impl<A: Abi, M: Memory> Careful<A, M> {
                     Some(Place::Incomplete(_)) if raw.may_be_incomplete => {}
                     Some(Place::Inside(_) | Place::Incomplete(_)) => {
                         stack.frames.extend(self.code.frame(raw.code, raw.position, frames));
+                        stack.variables.extend(self.read_variables(raw));
+                        self.shown.push(*raw);
                     }
                     Some(Place::Outside) | None => return Err(Failure::Torn),
                 }

@@ -11,7 +11,8 @@ use pyflame::abi::layout::{Entry, TABLES};
 const WITHOUT_HEADERS: [&str; 2] = ["3.4", "3.5"];
 
 /// Our name of a struct that CPython leaves without a name, and where it is.
-const NAMELESS: [(&str, &str); 3] = [
+const NAMELESS: [(&str, &str); 4] = [
+    ("setentry", "*((PySetObject *)0)->table"),
     ("_PyUnicodeObject_state", "((PyASCIIObject *)0)->state"),
     ("PyThreadState_status", "((PyThreadState *)0)->_status"),
     ("_Py_DebugOffsets_err_stackitem", "((_Py_DebugOffsets *)0)->err_stackitem"),
@@ -24,10 +25,23 @@ const EARLY: [(&str, &str, &str, u32); 2] = [
     ("3.14", "PyInterpreterState", "PyInterpreterState_3_14_0", 4),
 ];
 
+/// Structs that CPython declares in its sources only, and the last version that does:
+/// the headers that it installs cannot be asked. Live tests read objects of them.
+const IN_SOURCES_ONLY: [(&str, u32); 3] =
+    [("PyDictKeyEntry", 310), ("PyDictKeysObject", 310), ("PyModuleObject", 309)];
+
 /// Structs that are longer in CPython: ours end with the last field needed, or
 /// a patch release has added a field at the end.
-const OPEN_ENDED: [&str; 4] =
-    ["PyTypeObject", "PyInterpreterState", "_PyRuntimeState", "PyThreadState"];
+const OPEN_ENDED: [&str; 8] = [
+    "PyDictObject",
+    "PyHeapTypeObject",
+    "PyInterpreterState",
+    "PyModuleObject",
+    "PySetObject",
+    "PyThreadState",
+    "PyTypeObject",
+    "_PyRuntimeState",
+];
 
 /// The bit-fields: struct, first and last version that has these members, members.
 const BIT_FIELDS: [(&str, u32, u32, &[&str]); 4] = [
@@ -38,7 +52,10 @@ const BIT_FIELDS: [(&str, u32, u32, &[&str]); 4] = [
 ];
 
 /// The constants: first and last version that has them, names.
-const CONSTANTS: [(u32, u32, &[&str]); 7] = [
+const CONSTANTS: [(u32, u32, &[&str]); 10] = [
+    (311, 315, &["Py_TPFLAGS_MANAGED_DICT"]),
+    (313, 315, &["Py_TPFLAGS_INLINE_VALUES"]),
+    (311, 315, &["DICT_KEYS_GENERAL", "DICT_KEYS_UNICODE", "DICT_KEYS_SPLIT"]),
     (304, 315, &["PyUnicode_1BYTE_KIND", "PyUnicode_2BYTE_KIND", "PyUnicode_4BYTE_KIND"]),
     (304, 311, &["PyUnicode_WCHAR_KIND"]),
     (
@@ -202,6 +219,11 @@ fn is_filler(entry: &Entry) -> bool {
 /// CPython's name of one of our structs; `None` where these headers, being of
 /// another patch release, have no such layout.
 fn their_name<'a>(structure: &'a str, headers: &Headers) -> Option<&'a str> {
+    let is_hidden = |last: u32| ordinal(&headers.version) <= last;
+    let mut hidden = IN_SOURCES_ONLY.iter().filter(|(_, last)| is_hidden(*last));
+    if hidden.any(|(name, _)| *name == structure) {
+        return None;
+    }
     for (version, name, early, last) in EARLY {
         let is_early = headers.version == version && headers.micro <= last;
         if structure == early {
@@ -226,7 +248,8 @@ fn their_type(name: &str) -> String {
 fn question(entry: &Entry, c_type: &str) -> Question {
     let c_type = c_type.to_owned();
     match entry.field {
-        Some(field) => Question::Field { c_type, field: field.to_owned() },
+        // bindgen lengthens a name that Rust has a use for.
+        Some(field) => Question::Field { c_type, field: field.trim_end_matches('_').to_owned() },
         None => Question::Size { c_type },
     }
 }
@@ -249,8 +272,13 @@ fn their_probe<'a>(name: &'a str, headers: &Headers, defines: &str) -> Probe<'a>
         311..=313 => &["pycore_frame.h", "pycore_interp.h", "pycore_runtime.h"],
         _ => &["pycore_stackref.h", "pycore_frame.h", "pycore_interp.h", "pycore_runtime.h"],
     };
+    let objects: &[&str] = match ordinal(&headers.version) {
+        ..=309 => &["longintrepr.h"],
+        310 => &["longintrepr.h", "pycore_moduleobject.h"],
+        _ => &["pycore_dict.h", "pycore_moduleobject.h"],
+    };
     let mut preamble = format!("#define Py_BUILD_CORE 1\n{defines}");
-    for header in ["Python.h", "frameobject.h"].iter().chain(internal) {
+    for header in ["Python.h", "frameobject.h"].iter().chain(internal).chain(objects) {
         preamble.push_str(&format!("#include <{header}>\n"));
     }
     let mut include = vec![headers.folder.clone(), headers.folder.join("internal")];

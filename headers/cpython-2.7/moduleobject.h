@@ -1,0 +1,17 @@
+/*
+ * module, up to its dictionary.
+ * Facts: Objects/moduleobject.c, v2.7.18.
+ */
+#ifndef PYFLAME_CPYTHON_2_7_MODULEOBJECT_H
+#define PYFLAME_CPYTHON_2_7_MODULEOBJECT_H
+
+#include "object.h"
+
+/* Up to the last field needed. */
+typedef struct PyModuleObject {
+    Py_ssize_t ob_refcnt;
+    PyTypeObject *ob_type;
+    PyObject *md_dict;
+} PyModuleObject;
+
+#endif

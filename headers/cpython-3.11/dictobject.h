@@ -1,0 +1,22 @@
+/*
+ * dict.
+ * Facts: Include/cpython/dictobject.h, v3.11.7.
+ */
+#ifndef PYFLAME_CPYTHON_3_11_DICTOBJECT_H
+#define PYFLAME_CPYTHON_3_11_DICTOBJECT_H
+
+#include "object.h"
+
+typedef struct PyDictKeysObject PyDictKeysObject;
+typedef struct PyDictValues PyDictValues;
+
+typedef struct PyDictObject {
+    PyObject ob_base;
+    Py_ssize_t ma_used;
+    unsigned long ma_version_tag;
+    PyDictKeysObject *ma_keys;
+    /* Null: the values stand beside their keys. */
+    PyDictValues *ma_values;
+} PyDictObject;
+
+#endif

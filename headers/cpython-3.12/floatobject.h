@@ -1,0 +1,15 @@
+/*
+ * float.
+ * Facts: Include/cpython/floatobject.h, v3.12.1.
+ */
+#ifndef PYFLAME_CPYTHON_3_12_FLOATOBJECT_H
+#define PYFLAME_CPYTHON_3_12_FLOATOBJECT_H
+
+#include "object.h"
+
+typedef struct PyFloatObject {
+    PyObject ob_base;
+    double ob_fval;
+} PyFloatObject;
+
+#endif

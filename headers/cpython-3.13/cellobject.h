@@ -1,0 +1,16 @@
+/*
+ * A variable that functions share.
+ * Facts: Include/cpython/cellobject.h, v3.13.0.
+ */
+#ifndef PYFLAME_CPYTHON_3_13_CELLOBJECT_H
+#define PYFLAME_CPYTHON_3_13_CELLOBJECT_H
+
+#include "object.h"
+
+typedef struct PyCellObject {
+    PyObject ob_base;
+    /* Null: the variable has no value. */
+    PyObject *ob_ref;
+} PyCellObject;
+
+#endif

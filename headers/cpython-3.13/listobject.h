@@ -1,0 +1,16 @@
+/*
+ * list.
+ * Facts: Include/cpython/listobject.h, v3.13.0.
+ */
+#ifndef PYFLAME_CPYTHON_3_13_LISTOBJECT_H
+#define PYFLAME_CPYTHON_3_13_LISTOBJECT_H
+
+#include "object.h"
+
+typedef struct PyListObject {
+    PyVarObject ob_base;
+    PyObject **ob_item;
+    Py_ssize_t allocated;
+} PyListObject;
+
+#endif

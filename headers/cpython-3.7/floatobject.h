@@ -1,0 +1,15 @@
+/*
+ * float.
+ * Facts: Include/floatobject.h, v3.7.16.
+ */
+#ifndef PYFLAME_CPYTHON_3_7_FLOATOBJECT_H
+#define PYFLAME_CPYTHON_3_7_FLOATOBJECT_H
+
+#include "object.h"
+
+typedef struct PyFloatObject {
+    PyObject ob_base;
+    double ob_fval;
+} PyFloatObject;
+
+#endif

@@ -1,0 +1,16 @@
+/*
+ * module, up to its dictionary.
+ * Facts: Objects/moduleobject.c, v3.7.16.
+ */
+#ifndef PYFLAME_CPYTHON_3_7_MODULEOBJECT_H
+#define PYFLAME_CPYTHON_3_7_MODULEOBJECT_H
+
+#include "object.h"
+
+/* Up to the last field needed. */
+typedef struct PyModuleObject {
+    PyObject ob_base;
+    PyObject *md_dict;
+} PyModuleObject;
+
+#endif

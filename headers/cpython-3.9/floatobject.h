@@ -1,0 +1,15 @@
+/*
+ * float.
+ * Facts: Include/floatobject.h, v3.9.18.
+ */
+#ifndef PYFLAME_CPYTHON_3_9_FLOATOBJECT_H
+#define PYFLAME_CPYTHON_3_9_FLOATOBJECT_H
+
+#include "object.h"
+
+typedef struct PyFloatObject {
+    PyObject ob_base;
+    double ob_fval;
+} PyFloatObject;
+
+#endif

@@ -1,0 +1,128 @@
+//! `--dump`: one moment of a process, with what is known of its threads.
+
+use std::sync::Arc;
+
+use crate::abi::Abi;
+use crate::attach::Attached;
+use crate::cli::Options;
+use crate::error::Error;
+use crate::memory::Memory;
+use crate::output::{Destination, FrameStyle, dump, dump_json, dump_text};
+use crate::process::{Process, ThreadState};
+use crate::profile;
+use crate::python::code::CodeCache;
+use crate::python::thread_names::{Names, ThreadNames};
+use crate::python::threads::ProcessRoots;
+use crate::sampler::careful::{Careful, Sample};
+use crate::sampler::thread_ids::ThreadIds;
+use crate::snapshot::{Activity, Snapshot, ThreadSnapshot};
+use crate::stack::{FrameTable, Stack};
+
+/// How a dump is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DumpStyle {
+    /// As the original Pyflame did.
+    #[default]
+    Original,
+    /// With names, states and variables, to be read by people.
+    Verbose,
+    /// With all of that, to be read by programs.
+    Json,
+}
+
+/// How often names are read until they are twice the same.
+const NAME_READS: usize = 5;
+
+/// Takes a dump and writes it.
+///
+/// # Errors
+/// [`Error`] if the process cannot be read, or the result not be written.
+pub fn dump_once<A: Abi>(
+    options: &Options,
+    style: FrameStyle,
+    attached: Attached,
+    output: Destination,
+) -> Result<(), Error> {
+    let snapshot = take::<A>(options, attached)?;
+    output.write(|out| match options.dump_style {
+        DumpStyle::Original => dump::write(&snapshot, style, out),
+        DumpStyle::Verbose => dump_text::write(&snapshot, style, out),
+        DumpStyle::Json => dump_json::write(&snapshot, out),
+    })
+}
+
+fn take<A: Abi>(options: &Options, attached: Attached) -> Result<Snapshot, Error> {
+    let Attached { process, memory, roots, types, objects, mut stopper, python } = attached;
+    let pid = process.pid();
+    let code = CodeCache::<A>::new(types).line_numbers(!options.no_line_numbers);
+    let mut frames = FrameTable::default();
+    let mut careful = Careful::new(memory.clone(), roots.clone(), code);
+    if options.locals {
+        careful = careful.with_variables(objects.types.clone());
+    }
+    let stacks = match careful.sample(&mut stopper, &mut frames) {
+        Sample::Gone => return Err(Error::Ended { pid }),
+        Sample::Failed(failure) => {
+            return Err(Error::Unreadable { pid, reason: failure.to_string() });
+        }
+        Sample::Stacks(stacks) => stacks.to_vec(),
+    };
+    let command = process.command_line();
+    let threads = if options.dump_style == DumpStyle::Original {
+        let plain = |stack| ThreadSnapshot { stack, ..ThreadSnapshot::default() };
+        stacks.into_iter().map(plain).collect()
+    } else {
+        let names = settled_names::<A, _>(&objects.names(), &memory, &roots);
+        let mut look = Look { process: &process, names, stopped: careful.stopped() };
+        let states = careful.states();
+        let mut ids = ThreadIds::default();
+        let native = |state| ids.get::<A, _>(&process, &memory, &roots, state);
+        let native: Vec<Option<i32>> = states.map(native).collect();
+        stacks.into_iter().zip(native).map(|(stack, id)| look.thread(stack, id)).collect()
+    };
+    Ok(Snapshot { process: profile::Process { pid, command, python }, threads, frames })
+}
+
+/// Names that were the same twice: the process runs on while they are read.
+fn settled_names<A: Abi, M: Memory>(
+    names: &ThreadNames,
+    memory: &M,
+    roots: &ProcessRoots,
+) -> Names {
+    let mut last = names.read::<A, M>(memory, roots);
+    for _ in 0..NAME_READS {
+        let next = names.read::<A, M>(memory, roots);
+        if next == last {
+            return next;
+        }
+        last = next;
+    }
+    Names::new()
+}
+
+/// What is looked up of each thread.
+struct Look<'a> {
+    process: &'a Process,
+    names: Names,
+    /// The threads that were stopped, and so had run.
+    stopped: &'a [i32],
+}
+
+impl Look<'_> {
+    fn thread(&mut self, stack: Stack, native_id: Option<i32>) -> ThreadSnapshot {
+        let stat = native_id.and_then(|id| self.process.thread_stat(id).ok());
+        let was_stopped = native_id.is_some_and(|id| self.stopped.contains(&id));
+        let activity = if was_stopped {
+            Some(Activity::Running)
+        } else {
+            stat.as_ref().map(|stat| match stat.state {
+                ThreadState::Running => Activity::Running,
+                ThreadState::Stopped | ThreadState::Traced => Activity::Stopped,
+                _ => Activity::Waiting,
+            })
+        };
+        let kernels = || stat.map(|stat| Arc::from(stat.name));
+        let name = self.names.get(&stack.thread).cloned().or_else(kernels);
+        ThreadSnapshot { stack, native_id, name, activity }
+    }
+}

@@ -1,0 +1,95 @@
+//! Names and ids of the threads of a profile, found out beside the sampling.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::abi::Abi;
+use crate::attach::Objects;
+use crate::memory::Memory;
+use crate::process::Process;
+use crate::profile::{ProcessId, Profile};
+use crate::python::thread_names::{Names, ThreadNames};
+use crate::python::threads::ProcessRoots;
+use crate::sampler::thread_ids::ThreadIds;
+
+/// How long is waited between two looks for names: a thread that has just begun has
+/// none yet.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How often a thread is looked up that has no name, before it is taken to have none.
+const LOOKS: u32 = 20;
+
+/// Looks for the names of threads that were sampled.
+pub struct Labels {
+    names: ThreadNames,
+    ids: ThreadIds,
+    last: Option<Instant>,
+    /// How many threads of the profile have been looked up.
+    known: usize,
+    /// How often those that are still without a name will be looked up again.
+    looks_left: u32,
+}
+
+impl Labels {
+    /// For a process whose objects are at `objects`.
+    #[must_use]
+    pub fn new(objects: Objects) -> Self {
+        Self {
+            names: objects.names(),
+            ids: ThreadIds::default(),
+            last: None,
+            known: 0,
+            looks_left: 0,
+        }
+    }
+
+    /// Labels the threads of `profile` that belong to a process: those that have no name
+    /// yet, or `all`. A thread that has ended keeps the name that it had.
+    pub fn label<A: Abi, M: Memory>(
+        &mut self,
+        process: &Process,
+        memory: &M,
+        roots: &ProcessRoots,
+        process_id: ProcessId,
+        profile: &mut Profile,
+        all: bool,
+    ) {
+        let number = profile.threads().count();
+        // There are fewer in the profile of a window that has just begun.
+        if number != self.known {
+            self.looks_left = LOOKS;
+        }
+        if !all && (self.looks_left == 0 || self.last.is_some_and(|last| last.elapsed() < PAUSE)) {
+            return;
+        }
+        self.known = number;
+        self.looks_left = self.looks_left.saturating_sub(1);
+        let names = self.names.read::<A, M>(memory, roots);
+        let again = self.names.read::<A, M>(memory, roots);
+        let settled: Names = names.into_iter().filter(|(id, n)| again.get(id) == Some(n)).collect();
+        self.ids.forget();
+        let mut lacking = false;
+        for thread in roots.threads::<A, M>(memory).unwrap_or_default() {
+            let Some(id) = profile.known_thread(process_id, thread.id) else { continue };
+            let has_name = settled.contains_key(&thread.id);
+            let known = profile.thread(id);
+            if !all && known.name.is_some() && known.native_id.is_some() && !has_name {
+                continue;
+            }
+            let native = self.ids.get::<A, M>(process, memory, roots, thread.state);
+            let kernels = || {
+                let stat = process.thread_stat(native?).ok()?;
+                Some(Arc::from(stat.name))
+            };
+            let name = settled.get(&thread.id).cloned().or_else(kernels);
+            lacking |= !has_name;
+            let labelled = profile.thread_mut(id);
+            labelled.native_id = native.or(labelled.native_id);
+            labelled.name = name.or(labelled.name.take());
+        }
+        if !lacking {
+            self.looks_left = 0;
+        }
+        self.last = Some(Instant::now());
+    }
+}
