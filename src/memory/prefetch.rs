@@ -157,6 +157,24 @@ impl<M: Memory> Prefetch<M> {
         self.state.borrow().misses
     }
 
+    /// Which fetch the last one was: one more than the one before.
+    pub fn number(&self) -> u32 {
+        self.state.borrow().fetches
+    }
+
+    /// Whether the last fetch brought the same bytes for what lies at `address` as the one
+    /// before. `false` if that cannot be told. They count as read.
+    pub fn is_same(&self, address: u64, length: usize) -> bool {
+        let state = &mut *self.state.borrow_mut();
+        if !state.comparable || state.valid != state.bytes.len() {
+            return false;
+        }
+        let Some(offset) = state.find_body(address, length) else { return false };
+        let range = offset..offset + length;
+        let bytes = state.bytes.get(range.clone());
+        bytes.is_some() && bytes == state.previous.get(range)
+    }
+
     /// Begins to note what is read.
     pub fn watch(&self) {
         self.state.borrow_mut().watched.clear();

@@ -79,6 +79,8 @@ pub struct CodeCache<A> {
     types: Types,
     known: HashMap<u64, (CodeId, Known), FxBuildHasher>,
     next: u32,
+    /// Changes when code objects are forgotten.
+    generation: u32,
     youngest: Option<Instant>,
     line_numbers: bool,
     spans: Vec<Span>,
@@ -94,6 +96,7 @@ impl<A: Abi> CodeCache<A> {
             types,
             known: HashMap::default(),
             next: 0,
+            generation: 0,
             youngest: None,
             line_numbers: true,
             spans: Vec::new(),
@@ -114,6 +117,12 @@ impl<A: Abi> CodeCache<A> {
     #[must_use]
     pub fn get(&self, code: Remote<Code>) -> Option<CodeId> {
         self.known.get(&code.address()).map(|(id, _)| *id)
+    }
+
+    /// As long as this is the same, what was decoded is still known.
+    #[must_use]
+    pub fn generation(&self) -> u32 {
+        self.generation
     }
 
     /// What a frame at `position` is, if its code object has been decoded.
@@ -159,6 +168,7 @@ impl<A: Abi> CodeCache<A> {
         self.youngest = Some(Instant::now());
         if self.known.len() >= MAX_ENTRIES {
             self.known.clear();
+            self.generation = self.generation.wrapping_add(1);
         }
         let id = CodeId(self.next);
         self.next = self.next.wrapping_add(1);
@@ -207,6 +217,7 @@ impl<A: Abi> CodeCache<A> {
                 all = false;
                 changed.extend(known.frames());
                 self.known.remove(&code.address());
+                self.generation = self.generation.wrapping_add(1);
             }
         }
         if all { Verified::Same } else { Verified::Changed(changed) }

@@ -30,16 +30,32 @@ pub trait Frames<A> {
     /// # Errors
     /// If the chain leads to what cannot be read.
     fn walk<M: Memory>(memory: &M, walk: &mut Walk) -> Result<(), Broken> {
+        Self::walk_until(memory, walk, |_| false)
+    }
+
+    /// The same, up to the first frame that `is_known`.
+    ///
+    /// # Errors
+    /// If the chain leads to what cannot be read.
+    fn walk_until<M: Memory>(
+        memory: &M,
+        walk: &mut Walk,
+        mut is_known: impl FnMut(Remote<Frame>) -> bool,
+    ) -> Result<(), Broken> {
         const { assert!(Self::SIZE <= COPY) };
         let mut frame = walk.top;
-        let mut steps = 0;
         let mut copy = [0; COPY];
         walk.is_whole = true; // A thread may have no frame at all.
-        while !frame.is_null() && walk.step(&mut steps) {
+        while !frame.is_null() && walk.may_go_on() {
+            if is_known(frame) {
+                return Ok(());
+            }
             let copy = &mut copy[..Self::SIZE];
             memory.read_into(frame.address(), copy)?;
             let decoded = Self::decode(frame, copy).ok_or(Broken::NotAFrame(frame.address()))?;
             walk.is_whole = decoded.begins;
+            let Decoded { caller, begins, .. } = decoded;
+            walk.path.push(Step { frame, caller, begins, frames: walk.frames.len() });
             if decoded.begins && walk.loop_caller.is_none() {
                 walk.loop_caller = Some(decoded.caller);
             }
@@ -119,6 +135,8 @@ pub struct Walk {
     pub top: Remote<Frame>,
     /// Innermost first.
     pub frames: Vec<RawFrame>,
+    /// Every step: the frames, and the shims between them.
+    pub path: Vec<Step>,
     /// Whether [`MAX_DEPTH`] cut the stack off.
     pub truncated: bool,
     /// Whether the chain ended where that of a thread can end, as far as its frames
@@ -134,6 +152,7 @@ impl Default for Walk {
         Self {
             top: Remote::new(0),
             frames: Vec::new(),
+            path: Vec::new(),
             truncated: false,
             is_whole: false,
             loop_caller: None,
@@ -146,17 +165,49 @@ impl Walk {
     pub fn begin(&mut self, top: Remote<Frame>) {
         self.top = top;
         self.frames.clear();
+        self.path.clear();
         self.truncated = false;
         self.is_whole = false;
         self.loop_caller = None;
     }
 
-    /// Counts a step of the walk. `false` when the limit is reached.
-    pub(super) fn step(&mut self, steps: &mut usize) -> bool {
-        *steps += 1;
-        self.truncated = *steps > MAX_DEPTH;
+    /// Whether the limit is not reached yet.
+    fn may_go_on(&mut self) -> bool {
+        self.truncated = self.path.len() >= MAX_DEPTH;
         !self.truncated
     }
+
+    /// Goes on as `earlier` did from a step of its own, which leads to the frame that is
+    /// next here, and nothing has changed since. Returns how many frames were found
+    /// before that, here and there; `None` if it would be too deep.
+    pub fn join(&mut self, earlier: &Self, step: usize) -> Option<(usize, usize)> {
+        let rest = earlier.path.get(step..)?;
+        if self.path.len() + rest.len() > MAX_DEPTH {
+            return None;
+        }
+        let (here, there) = (self.frames.len(), rest.first()?.frames);
+        self.frames.extend_from_slice(earlier.frames.get(there..)?);
+        self.path
+            .extend(rest.iter().map(|step| Step { frames: step.frames - there + here, ..*step }));
+        self.is_whole = earlier.is_whole;
+        if self.loop_caller.is_none() {
+            self.loop_caller = rest.iter().find(|step| step.begins).map(|step| step.caller);
+        }
+        Some((here, there))
+    }
+}
+
+/// A step of a walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The frame, which may be a shim.
+    pub frame: Remote<Frame>,
+    /// What it is linked to.
+    caller: Remote<Frame>,
+    /// Whether a call of the evaluation loop begins there.
+    begins: bool,
+    /// How many frames that are no shims came before.
+    frames: usize,
 }
 
 /// Why a walk did not reach the outermost frame.

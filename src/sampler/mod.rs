@@ -112,6 +112,7 @@ pub enum Tick {
 }
 
 /// Why an attempt proved nothing.
+#[derive(Debug)]
 enum Unproven {
     /// Something was missing or new. The next attempt may have it.
     Incomplete,
