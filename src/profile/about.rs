@@ -61,6 +61,14 @@ pub struct Process {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProcessId(pub(super) u32);
 
+impl ProcessId {
+    /// Its position in the order in which processes were added.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// A thread that was sampled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thread {

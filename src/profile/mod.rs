@@ -33,6 +33,14 @@ pub struct Profile {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StackId(u32);
 
+impl StackId {
+    /// Its position in [`Profile::tree`].
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// One step of a stack, from its root inwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
@@ -190,6 +198,12 @@ impl Profile {
             .zip(&self.nodes)
             .filter(|(_, node)| node.samples > 0)
             .map(|(index, node)| (StackId(index), node.samples))
+    }
+
+    /// Every stack and every beginning of one: the stack that is one step shorter, if there
+    /// is one, and the innermost step. A caller comes before those that it calls.
+    pub fn tree(&self) -> impl Iterator<Item = (Option<StackId>, Step)> {
+        self.nodes.iter().map(|node| (node.caller, node.step))
     }
 
     /// Every stack of every thread in every state, and how often, ordered by thread; empty
