@@ -123,7 +123,9 @@ fn results() -> Vec<Arg> {
             .value_name("FORMAT")
             .value_parser(formats())
             .help("How to write the result; by default as FILE ends, otherwise folded"),
-        flag("flamechart").help("The same as --format flamechart"),
+        flag("flamechart").help("The same as --format flamechart; with -o FILE.svg, svg-chart"),
+        value("title", "TEXT")
+            .help("Title of a picture or report; by default the command and its PID"),
         value("rotate", "TIME")
             .help("Write one file for each window of so much time, named after its start")
             .long_help(
@@ -172,6 +174,8 @@ fn examples(program: &str) -> String {
     let examples = [
         ("-p 4242 -s 30 -o out.folded", "sample a process for 30 seconds"),
         ("-t python3 app.py --fast", "run a program and sample it"),
+        ("-p 4242 -o out.svg", "draw a flame graph"),
+        ("-p 4242 --threads -o out.html", "a report with every thread, to explore"),
         ("--dump -p 4242", "what is it doing right now?"),
         ("-L -r 1ms --duration 5m -p 4242", "all threads, 1000 times a second"),
         ("--duration inf --rotate 1h -o out.folded -p 4242", "a file for each hour"),

@@ -31,7 +31,7 @@ pub enum Request {
     /// Text for stdout, and a clean exit: help or version.
     Show(String),
     /// A profile or a dump.
-    Profile(Options),
+    Profile(Box<Options>),
 }
 
 /// What is to be profiled, how, and where the result goes.
@@ -63,6 +63,8 @@ pub struct Options {
     pub rotation: Option<Duration>,
     /// Where the result goes; `None` for stdout.
     pub output: Option<PathBuf>,
+    /// The title of a picture or a report.
+    pub title: Option<String>,
     /// The ABI that was asked for.
     pub abi: Option<Version>,
     /// Things to say on stderr before the run.
@@ -146,7 +148,7 @@ pub fn parse(arguments: &[OsString], abis: &[Version]) -> Result<Request, UsageE
     let usage = || UsageError(format!("{}\n\n{HINT}\n", definition.clone().render_usage()));
     let (target, warnings) = target(&matches, command, usage)?;
     let traced = matches!(target, Target::Command { .. });
-    Ok(Request::Profile(Options {
+    Ok(Request::Profile(Box::new(Options {
         target,
         dump: matches.get_flag("dump"),
         every_thread: matches.get_flag("threads") || matches.get_flag("dump"),
@@ -160,9 +162,10 @@ pub fn parse(arguments: &[OsString], abis: &[Version]) -> Result<Request, UsageE
         duration: duration(&matches, traced)?,
         rotation: rotation(&matches)?,
         output: matches.get_one("output").cloned(),
+        title: matches.get_one("title").cloned(),
         abi: abi(&matches)?,
         warnings,
-    }))
+    })))
 }
 
 fn target(

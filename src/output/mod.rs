@@ -2,6 +2,7 @@
 //!
 //! They see frames, stacks and counts, and nothing of Python.
 
+mod boxes;
 pub mod cpuprofile;
 mod destination;
 pub mod dump;
@@ -11,14 +12,18 @@ mod fixture;
 pub mod flamechart;
 pub mod folded;
 mod format;
+mod heading;
+pub mod html;
 mod json;
 pub mod json_lines;
 mod labels;
 mod lanes;
 mod next_step;
+mod palette;
 pub mod pprof;
 mod rows;
 pub mod speedscope;
+pub mod svg;
 pub mod trace_event;
 
 use std::io::{self, Write};
