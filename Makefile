@@ -3,7 +3,7 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 .PHONY: help build dist documents install uninstall demo clean interpreters libclang \
-	test formats-test documents-test install-test portability bench lint \
+	test formats-test report-test documents-test install-test portability bench lint \
 	vendor deb apt-repo package-test reproducible rpm rpm-test
 # Two targets may both want apt.
 .NOTPARALLEL:
@@ -53,6 +53,9 @@ test: interpreters libclang ## all tests, on every interpreter
 formats-test: ## let speedscope, pprof, Chrome's and Firefox's tools read what is written
 	tests/formats/run
 
+report-test: interpreters libclang ## drive the HTML report and the SVGs in a real browser (ABIS as for dist)
+	eval "$$(scripts/browser)" && $(cargo) test $(features) --test report -- --ignored
+
 bench: interpreters dist ## compare with py-spy, Austin and profiling.sampling (BENCH=--quick)
 	python3 -B benches/bench.py --pyflame target/dist/bin $(BENCH)
 
@@ -67,7 +70,7 @@ lint: libclang ## formatting, clippy, headers of one ABI alone, Rust version, sh
 	scripts/lint-packaging
 	@if command -v shellcheck >/dev/null; then shellcheck -x $(shell_files); else echo "no shellcheck here: passed over"; fi
 
-demo: ## profile a bundled program under this machine's python3 and draw its flame graph
+demo: ## profile a bundled program under this machine's python3: flame graph and report
 	demo/run
 
 interpreters: ## fetch CPython 2.7 to 3.15 for the tests (tests/interpreters/README.md)

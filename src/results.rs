@@ -63,7 +63,7 @@ impl Results {
         }
         let style =
             if options.no_line_numbers { FrameStyle::WithoutLines } else { FrameStyle::WithLines };
-        let settings = Settings { style };
+        let settings = Settings { style, title: options.title.clone() };
         let format = options.format;
         Ok(Self { format, settings, file, rotates, place, writer: None, lost: None })
     }

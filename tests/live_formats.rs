@@ -14,7 +14,9 @@ use serde_json::Value;
 #[allow(dead_code)]
 mod support;
 
-use pyflame::output::{FORMATS, Format};
+use pyflame::output::{FORMATS, Format, FrameStyle, Settings, json_lines, recording};
+use pyflame::profile::Detail;
+use pyflame::recording::Reader;
 use support::binaries::{Binaries, is_built};
 use support::interpreters::{Interpreter, Interpreters};
 use support::profiler::{Folded, Frame, Profile, attach};
@@ -91,16 +93,30 @@ fn write(case: &Case, target: &Target, format: Format) -> Outcome<Written> {
 }
 
 fn check(written: &Written) -> Outcome<String> {
-    let mut plain = Vec::new();
-    let text = match flate2::read::GzDecoder::new(&*written.contents).read_to_end(&mut plain) {
-        Ok(_) => String::from_utf8_lossy(&plain),
-        Err(_) => String::from_utf8_lossy(&written.contents),
-    };
+    let plain = unpack(written)?;
+    let text = String::from_utf8_lossy(&plain);
     for word in ["busy.py", "<module>", "often", "middle", "leaf"] {
         expect(text.contains(word), || format!("there is no {word} in it"))?;
     }
     let check = CHECKS.iter().find(|(name, _)| *name == written.format.name);
     check.map_or(Ok(String::new()), |(_, check)| check(written))
+}
+
+/// What is in a file that is packed; a recording as JSON lines.
+fn unpack(written: &Written) -> Outcome<Vec<u8>> {
+    let mut plain = Vec::new();
+    if written.format == recording::FORMAT {
+        let mut profile = pyflame::profile::Profile::new(Detail::Timeline);
+        let mut reader = Reader::new(&*written.contents).context(|| "no recording".into())?;
+        reader.read_all(&mut profile).context(|| "a recording that breaks off".into())?;
+        profile.about = reader.about();
+        let settings = Settings { style: FrameStyle::WithLines, title: None };
+        (json_lines::FORMAT.write)(&profile, &settings, &mut plain)
+            .context(|| "JSON lines".into())?;
+    } else if flate2::read::GzDecoder::new(&*written.contents).read_to_end(&mut plain).is_err() {
+        plain.clone_from(&written.contents);
+    }
+    Ok(plain)
 }
 
 fn parse(text: &[u8]) -> Outcome<Value> {

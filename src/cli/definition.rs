@@ -138,7 +138,9 @@ fn results() -> Vec<Arg> {
             "Add this run to those of the recording in FILE instead of writing over it. \
              pyflame report renders the runs of a recording as one.",
         ),
-        flag("flamechart").help("The same as --format flamechart"),
+        flag("flamechart").help("The same as --format flamechart; with -o FILE.svg, svg-chart"),
+        value("title", "TEXT")
+            .help("Title of a picture or report; by default the command and its PID"),
         value("rotate", "TIME")
             .help("Write one file for each window of so much time, named after its start")
             .long_help(
@@ -187,6 +189,8 @@ fn examples(program: &str) -> String {
     let examples = [
         ("-p 4242 -s 30 -o out.folded", "sample a process for 30 seconds"),
         ("-t python3 app.py --fast", "run a program and sample it"),
+        ("-p 4242 -o out.svg", "draw a flame graph"),
+        ("-p 4242 --threads -o out.html", "a report with every thread, to explore"),
         ("--dump -p 4242", "what is it doing right now?"),
         ("--dump --locals -p 4242", "and with which values?"),
         ("-L -r 1ms --duration 5m -p 4242", "all threads, 1000 times a second"),

@@ -32,7 +32,7 @@ pub enum Request {
     /// Text for stdout, and a clean exit: help or version.
     Show(String),
     /// A profile or a dump.
-    Profile(Options),
+    Profile(Box<Options>),
 }
 
 /// What is to be profiled, how, and where the result goes.
@@ -70,6 +70,8 @@ pub struct Options {
     pub output: Option<PathBuf>,
     /// Add to the recording that is there.
     pub append: bool,
+    /// The title of a picture or a report.
+    pub title: Option<String>,
     /// The ABI that was asked for.
     pub abi: Option<Version>,
     /// Things to say on stderr before the run.
@@ -160,7 +162,7 @@ pub fn parse(arguments: &[OsString], abis: &[Version]) -> Result<Request, UsageE
         ));
     }
     let traced = matches!(target, Target::Command { .. });
-    Ok(Request::Profile(Options {
+    Ok(Request::Profile(Box::new(Options {
         target,
         dump: matches.get_flag("dump"),
         dump_style: dump_style(&matches)?,
@@ -177,9 +179,10 @@ pub fn parse(arguments: &[OsString], abis: &[Version]) -> Result<Request, UsageE
         rotation: rotation(&matches)?,
         output: matches.get_one("output").cloned(),
         append,
+        title: matches.get_one("title").cloned(),
         abi: abi(&matches)?,
         warnings,
-    }))
+    })))
 }
 
 fn target(

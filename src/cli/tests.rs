@@ -10,7 +10,7 @@ fn words(line: &str) -> Vec<OsString> {
 
 fn options(line: &str) -> Options {
     match parse(&words(line), &ABIS) {
-        Ok(Request::Profile(options)) => options,
+        Ok(Request::Profile(options)) => *options,
         other => panic!("{line}: {other:?}"),
     }
 }
@@ -88,6 +88,23 @@ fn only_recordings_are_added_to() {
     assert!(options("-p 1 -o a.bin --format recording --append").append);
     assert!(error("-p 1 -o a.folded --append").contains("--append"));
     assert!(error("-p 1 --append").contains("-o FILE.pyflame"));
+}
+
+#[test]
+fn the_format_is_named_or_the_files() {
+    let format = |line: &str| options(line).format.name;
+    assert_eq!(format("-p 1"), "folded");
+    assert_eq!(format("-p 1 -o x.svg"), "svg");
+    assert_eq!(format("-p 1 -o x.icicle.svg"), "icicle");
+    assert_eq!(format("-p 1 -o x.HTML"), "html");
+    assert_eq!(format("-p 1 -o x.svg --flamechart"), "svg-chart");
+    assert_eq!(format("-p 1 -o x.txt --flamechart"), "flamechart");
+    assert_eq!(format("-p 1 -o x.svg --format folded --flamechart"), "folded");
+}
+
+#[test]
+fn a_title_may_look_like_an_option() {
+    assert_eq!(options("--title -t -p 42").title.as_deref(), Some("-t"));
 }
 
 #[test]

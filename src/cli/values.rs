@@ -7,7 +7,7 @@ use clap::ArgMatches;
 use super::{UsageError, abi_list};
 use crate::abi::Version;
 use crate::dump::DumpStyle;
-use crate::output::Format;
+use crate::output::{Format, flamechart, svg};
 use crate::sampler::pause::Pause;
 
 pub fn parse_pid(text: &str) -> Result<i32, UsageError> {
@@ -69,10 +69,12 @@ pub fn abi(matches: &ArgMatches) -> Result<Option<Version>, UsageError> {
     }
 }
 
-/// The format that `--format` names, or the file of `-o` by the way it ends.
+/// The format that `--format` names, or `--flamechart`, or the file of `-o` by the way it
+/// ends.
 pub fn format(matches: &ArgMatches) -> Format {
     let named = matches.get_one::<String>("format").and_then(|name| Format::named(name));
-    let flamechart = || matches.get_flag("flamechart").then(|| Format::named("flamechart"));
-    let by_file = || matches.get_one::<PathBuf>("output").and_then(|path| Format::of_file(path));
-    named.or_else(|| flamechart().flatten()).or_else(by_file).unwrap_or_default()
+    let by_file = matches.get_one::<PathBuf>("output").and_then(|path| Format::of_file(path));
+    let chart = if by_file == Some(svg::FLAME_GRAPH) { svg::CHART } else { flamechart::FORMAT };
+    let flamechart = matches.get_flag("flamechart").then_some(chart);
+    named.or(flamechart).or(by_file).unwrap_or_default()
 }

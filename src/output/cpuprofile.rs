@@ -282,7 +282,7 @@ mod tests {
             profile.record(profile.about.started + wait, sample);
         }
         let mut out = Vec::new();
-        let settings = Settings { style: FrameStyle::WithLines };
+        let settings = Settings { style: FrameStyle::WithLines, title: None };
         write(&profile, &settings, &mut out).expect("a Vec takes everything");
         let document: Value = serde_json::from_slice(&out).expect("it is JSON");
         assert_eq!(numbers(&document["samples"]), [2, 3, 3, 2, 3, 2]);

@@ -109,7 +109,7 @@ fn record(profile: &mut Profile, time: u64, stack: StackId, thread: ThreadId, st
 /// The hostile profile, written.
 pub fn written(format: Format) -> Vec<u8> {
     let mut out = Vec::new();
-    let settings = Settings { style: FrameStyle::WithLines };
+    let settings = Settings { style: FrameStyle::WithLines, title: None };
     (format.write)(&profile(), &settings, &mut out).expect("a Vec takes everything");
     out
 }

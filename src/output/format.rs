@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::{
-    FrameStyle, cpuprofile, firefox, flamechart, folded, json_lines, pprof, recording, speedscope,
-    trace_event,
+    FrameStyle, cpuprofile, firefox, flamechart, folded, html, json_lines, pprof, recording,
+    speedscope, svg, trace_event,
 };
 use crate::profile::{Detail, Profile};
 
@@ -14,6 +14,10 @@ use crate::profile::{Detail, Profile};
 pub const FORMATS: &[Format] = &[
     folded::FORMAT,
     flamechart::FORMAT,
+    svg::FLAME_GRAPH,
+    svg::ICICLE,
+    svg::CHART,
+    html::FORMAT,
     speedscope::FORMAT,
     pprof::FORMAT,
     firefox::FORMAT,
@@ -43,6 +47,8 @@ pub struct Format {
 pub struct Settings {
     /// How frames are written.
     pub style: FrameStyle,
+    /// The title of a picture or a report; `None` for the command line and process id.
+    pub title: Option<String>,
 }
 
 impl Format {

@@ -2,6 +2,7 @@
 //!
 //! They see frames, stacks and counts, and nothing of Python.
 
+mod boxes;
 pub mod cpuprofile;
 mod destination;
 pub mod dump;
@@ -13,15 +14,19 @@ mod fixture;
 pub mod flamechart;
 pub mod folded;
 mod format;
+mod heading;
+pub mod html;
 mod json;
 pub mod json_lines;
 mod labels;
 mod lanes;
 mod next_step;
+mod palette;
 pub mod pprof;
 pub mod recording;
 mod rows;
 pub mod speedscope;
+pub mod svg;
 pub mod trace_event;
 
 use std::io::{self, Write};

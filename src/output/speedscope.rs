@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn an_empty_profile_can_be_written() {
         let mut out = Vec::new();
-        let settings = Settings { style: FrameStyle::WithoutLines };
+        let settings = Settings { style: FrameStyle::WithoutLines, title: None };
         write(&Profile::default(), &settings, &mut out).expect("a Vec takes everything");
         let document: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
         assert_eq!(document["profiles"], serde_json::json!([]));

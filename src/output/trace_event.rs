@@ -226,7 +226,7 @@ mod tests {
             profile.record(profile.about.started + line as u64 * 10_000, sample);
         }
         let mut out = Vec::new();
-        let settings = Settings { style: FrameStyle::WithLines };
+        let settings = Settings { style: FrameStyle::WithLines, title: None };
         write(&profile, &settings, &mut out).expect("a Vec takes everything");
         let document: Value = serde_json::from_slice(&out).expect("it is JSON");
         let events = document["traceEvents"].as_array().expect("events");

@@ -8,6 +8,7 @@ mod files;
 mod maps;
 mod rescue;
 mod run_count;
+pub mod source;
 mod stat;
 pub mod stop;
 

@@ -34,7 +34,7 @@ pub struct Profile {
 pub struct StackId(u32);
 
 impl StackId {
-    /// Its position among those of its profile, in the order they were interned.
+    /// Its position in [`Profile::tree`].
     #[must_use]
     pub fn index(self) -> usize {
         self.0 as usize
@@ -204,6 +204,12 @@ impl Profile {
             .zip(&self.nodes)
             .filter(|(_, node)| node.samples > 0)
             .map(|(index, node)| (StackId(index), node.samples))
+    }
+
+    /// Every stack and every beginning of one: the stack that is one step shorter, if there
+    /// is one, and the innermost step. A caller comes before those that it calls.
+    pub fn tree(&self) -> impl Iterator<Item = (Option<StackId>, Step)> {
+        self.nodes.iter().map(|node| (node.caller, node.step))
     }
 
     /// Every stack of every thread in every state, and how often, ordered by thread; empty

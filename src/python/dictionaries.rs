@@ -193,9 +193,9 @@ fn table_of_keys<A: Abi, M: Memory>(
 /// The bytes of an index in a table of `size`.
 fn index_width(size: usize) -> usize {
     match size {
-        ..=0xff => 1,
-        ..=0xffff => 2,
-        ..=0xffff_ffff => 4,
+        0..=0xff => 1,
+        0x100..=0xffff => 2,
+        0x1_0000..=0xffff_ffff => 4,
         _ => 8,
     }
 }

@@ -254,7 +254,7 @@ mod tests {
         let mut profile = fixture::profile();
         profile.about.every_thread = false;
         let mut out = Vec::new();
-        let settings = Settings { style: FrameStyle::WithoutLines };
+        let settings = Settings { style: FrameStyle::WithoutLines, title: None };
         write(&profile, &settings, &mut out).expect("a Vec takes everything");
         let plain = unpacked(&out);
         let decoded = message::Profile::decode(plain.as_slice()).expect("it is protobuf");
