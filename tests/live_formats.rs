@@ -83,7 +83,7 @@ fn write(case: &Case, target: &Target, format: Format) -> Outcome<Written> {
     let ending = format.extensions.first().context(|| "no ending".into())?;
     file.push(format!(".{ending}"));
     let path = file.to_str().context(|| "a name".into())?;
-    let options = ["-s", "0.3", "-r", "0.002", "--threads", "-o", path];
+    let options = ["-s", "1", "-r", "0.002", "--threads", "-o", path];
     let output = attach(&case.profiler, target.pid(), &options)?.clean()?;
     expect(output.is_empty(), || "something is on stdout".into())?;
     let contents = fs::read(path).context(|| path.to_owned())?;
@@ -95,7 +95,7 @@ fn write(case: &Case, target: &Target, format: Format) -> Outcome<Written> {
 fn check(written: &Written) -> Outcome<String> {
     let plain = unpack(written)?;
     let text = String::from_utf8_lossy(&plain);
-    for word in ["busy.py", "<module>", "often", "middle", "leaf"] {
+    for word in ["busy.py", "module", "often", "middle", "leaf"] {
         expect(text.contains(word), || format!("there is no {word} in it"))?;
     }
     let check = CHECKS.iter().find(|(name, _)| *name == written.format.name);
@@ -130,7 +130,7 @@ fn array<'a>(value: &'a Value, name: &str) -> Outcome<&'a Vec<Value>> {
 /// The account of a run that went well.
 fn expect_account(account: &Value) -> Outcome<u64> {
     let samples = account["samples"].as_u64().context(|| "no count of samples".into())?;
-    expect(samples >= 20, || format!("{samples} samples in 150 ticks"))?;
+    expect(samples >= 20, || format!("{samples} samples in 500 ticks"))?;
     Ok(samples)
 }
 
@@ -151,7 +151,7 @@ fn speedscope(written: &Written) -> Outcome<String> {
         }
     }
     expect(seen >= samples, || format!("{seen} stacks of {samples} samples"))?;
-    expect((100_000..1_000_000).contains(&time), || format!("{time} us in 0.3 s"))?;
+    expect((300_000..3_000_000).contains(&time), || format!("{time} us in a second"))?;
     Ok(format!("{seen} samples"))
 }
 
@@ -164,7 +164,7 @@ fn firefox(written: &Written) -> Outcome<String> {
         format!("main threads of {pid}: {mains:?}")
     })?;
     let length = mains[0]["samples"]["length"].as_u64();
-    expect(length >= Some(20), || format!("{length:?} samples in 150 ticks"))?;
+    expect(length >= Some(20), || format!("{length:?} samples in 500 ticks"))?;
     Ok(String::new())
 }
 
