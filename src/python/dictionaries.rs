@@ -193,9 +193,9 @@ fn table_of_keys<A: Abi, M: Memory>(
 /// The bytes of an index in a table of `size`.
 fn index_width(size: usize) -> usize {
     match size {
-        ..=0xff => 1,
-        ..=0xffff => 2,
-        ..=0xffff_ffff => 4,
+        0..=0xff => 1,
+        0x100..=0xffff => 2,
+        0x1_0000..=0xffff_ffff => 4,
         _ => 8,
     }
 }
@@ -229,7 +229,7 @@ fn attributes<A: Abi, M: Memory>(
             dict => of_dict(dict),
         },
         AttributesLayout::TaggedWord(managed) if flags & managed.flag != 0 => match before(3)? {
-            word if word & 1 == 1 => of_values(managed, word + 1),
+            word if word & 1 == 1 => of_values(managed, word.wrapping_add(1)),
             dict => of_dict(dict),
         },
         AttributesLayout::Inline { managed, has_values, first_value, is_valid }

@@ -132,7 +132,7 @@ fn read<A: Abi, M: Memory>(
     let number = size.min(MAX_DIGITS);
     let address = object.address().wrapping_add(layout.digits as u64);
     let bytes = memory.read_bytes(address, number * width)?;
-    let digits = bytes.chunks_exact(width).map(|digit| super::text::code_point(digit));
+    let digits = bytes.chunks_exact(width).map(super::text::code_point);
     Ok(Integer {
         is_negative,
         digits: digits.collect(),
