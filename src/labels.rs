@@ -1,4 +1,5 @@
-//! Names and ids of the threads of a profile, found out beside the sampling.
+//! What a profile tells beside its stacks, found out beside the sampling: names and ids
+//! of threads, and where the program looks for its modules.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use crate::attach::Objects;
 use crate::memory::Memory;
 use crate::process::Process;
 use crate::profile::{ProcessId, Profile};
+use crate::python::search_path;
 use crate::python::thread_names::{Names, ThreadNames};
 use crate::python::threads::ProcessRoots;
 use crate::sampler::thread_ids::ThreadIds;
@@ -91,5 +93,44 @@ impl Labels {
             self.looks_left = 0;
         }
         self.last = Some(Instant::now());
+    }
+}
+
+/// How long `sys.path` is taken to stay the same.
+const PATH_HOLD: Duration = Duration::from_secs(1);
+
+/// `sys.path` of a process, as it was when it could last be read.
+pub struct SearchPath {
+    objects: Objects,
+    entries: Vec<String>,
+    read: Option<Instant>,
+}
+
+impl SearchPath {
+    /// Not read yet.
+    #[must_use]
+    pub fn new(objects: Objects) -> Self {
+        Self { objects, entries: Vec::new(), read: None }
+    }
+
+    /// Reads it, unless that was done a moment ago. Entries are added only: a program may
+    /// take one out again that it has imported from.
+    pub fn refresh<A: Abi, M: Memory>(&mut self, memory: &M, roots: &ProcessRoots) {
+        if self.read.is_some_and(|read| read.elapsed() < PATH_HOLD) {
+            return;
+        }
+        self.read = Some(Instant::now());
+        let Objects { types, system } = &self.objects;
+        for entry in search_path::read::<A, M>(memory, types, system, roots) {
+            if !self.entries.contains(&entry) {
+                self.entries.push(entry);
+            }
+        }
+    }
+
+    /// Its absolute entries.
+    #[must_use]
+    pub fn get(&self) -> &[String] {
+        &self.entries
     }
 }

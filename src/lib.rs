@@ -11,6 +11,7 @@ pub mod clock;
 pub mod dump;
 pub mod elf;
 pub mod error;
+pub mod filter;
 pub mod labels;
 pub mod launcher;
 pub mod locate;

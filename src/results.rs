@@ -15,6 +15,7 @@ use humantime::format_rfc3339_seconds;
 
 use crate::cli::Options;
 use crate::error::Error;
+use crate::filter::FrameFilter;
 use crate::output::{Destination, Format, FrameStyle, Settings, next_step, recording};
 use crate::profile::Profile;
 use crate::recording::Recorder;
@@ -33,6 +34,7 @@ enum Place {
 pub struct Results {
     format: Format,
     settings: Settings,
+    frames: FrameFilter,
     /// The file of `-o`; `None` for stdout.
     file: Option<PathBuf>,
     rotates: bool,
@@ -63,9 +65,10 @@ impl Results {
         }
         let style =
             if options.no_line_numbers { FrameStyle::WithoutLines } else { FrameStyle::WithLines };
-        let settings = Settings { style, title: options.title.clone() };
-        let format = options.format;
-        Ok(Self { format, settings, file, rotates, place, writer: None, lost: None })
+        let settings =
+            Settings { style: options.frames.style(style), title: options.title.clone() };
+        let (format, frames) = (options.format, options.frames.clone());
+        Ok(Self { format, settings, frames, file, rotates, place, writer: None, lost: None })
     }
 
     /// Writes what has been sampled so far, while sampling goes on. The file is always
@@ -106,7 +109,9 @@ impl Results {
         self.wait();
         let path = self.path(&profile);
         let (format, settings) = (self.format, self.settings.clone());
+        let frames = self.frames.clone();
         self.writer = Some(thread::spawn(move || {
+            let profile = frames.apply(profile);
             let place = Destination::open(path.as_deref())?;
             place.write(|out| (format.write)(&profile, &settings, out))
         }));
@@ -136,18 +141,19 @@ impl Results {
     ///
     /// # Errors
     /// [`Error::Output`] or [`Error::Write`] if it, or a window, could not be written.
-    pub fn finish(mut self, profile: &Profile) -> Result<(), Error> {
+    pub fn finish(mut self, profile: Profile) -> Result<(), Error> {
         self.wait();
-        let path = self.path(profile);
+        let path = self.path(&profile);
         let place = match self.place {
             _ if self.rotates => Place::Late(Destination::open(path.as_deref())?),
             place => place,
         };
         match place {
             Place::Late(place) => {
-                place.write(|out| (self.format.write)(profile, &self.settings, out))?;
+                let profile = self.frames.apply(profile);
+                place.write(|out| (self.format.write)(&profile, &self.settings, out))?;
             }
-            Place::AtOnce(recorder) => recorder.finish(profile)?,
+            Place::AtOnce(recorder) => recorder.finish(&profile)?,
         }
         if let Some(path) = path.filter(|_| io::stderr().is_terminal()) {
             eprintln!("{}", next_step(self.format, &path));

@@ -45,7 +45,7 @@ pub fn run<A: Abi>(options: &Options) -> Result<(), Error> {
     if options.stats || io::stderr().is_terminal() {
         eprintln!("{account}");
     }
-    let written = results.finish(&profile);
+    let written = results.finish(profile);
     found.wait(&signals);
     written
 }

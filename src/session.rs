@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use crate::abi::Abi;
 use crate::account::Account;
-use crate::attach::{Attached, attach};
+use crate::attach::{Attached, Objects, attach};
 use crate::cli::Options;
 use crate::clock::{Clock, microseconds};
 use crate::error::Error;
-use crate::labels::Labels;
+use crate::labels::{Labels, SearchPath};
 use crate::memory::live::LiveMemory;
 use crate::process::Process;
 use crate::profile::{self, About, ProcessId, Profile};
@@ -17,6 +17,7 @@ use crate::python::code::CodeCache;
 use crate::python::threads::ProcessRoots;
 use crate::results::Results;
 use crate::sampler::pause::Pauses;
+use crate::sampler::selection::{Selection, TimeMode};
 use crate::sampler::{Engine, Tick};
 use crate::signals::Signals;
 
@@ -42,6 +43,7 @@ pub struct Session<'a, A> {
     roots: ProcessRoots,
     process_id: ProcessId,
     names: Labels,
+    search_path: SearchPath,
     engine: Engine<A, LiveMemory>,
     pauses: Pauses,
     profile: Profile,
@@ -85,6 +87,7 @@ impl<'a, A: Abi> Session<'a, A> {
             profile.add_process(profile::Process { pid: process.pid(), command, python });
         let window = Window::begin(0, 0, Duration::ZERO);
         let code = CodeCache::new(types).line_numbers(!options.no_line_numbers);
+        let selection = selection(options, &process, &roots, &objects);
         Self {
             options,
             process,
@@ -95,10 +98,12 @@ impl<'a, A: Abi> Session<'a, A> {
                 options.every_thread,
                 options.pause.is_ever(),
                 process_id,
-            ),
+            )
+            .select(selection),
             memory,
             roots,
             process_id,
+            search_path: SearchPath::new(objects.clone()),
             names: Labels::new(objects),
             pauses: Pauses::new(options.pause, stopper),
             profile,
@@ -199,6 +204,7 @@ impl<'a, A: Abi> Session<'a, A> {
             interval: self.options.interval,
             ticks: self.account.ticks,
             every_thread: self.options.every_thread,
+            search_path: self.search_path.get().to_vec(),
             account: self.account.rows(),
         };
     }
@@ -275,7 +281,10 @@ impl<'a, A: Abi> Session<'a, A> {
     /// Finds out what the threads of the profile are called: of those that are new, or
     /// at the end of all, since names change.
     fn label_threads(&mut self, all: bool) {
-        let Self { names, process, memory, roots, profile, process_id, .. } = self;
+        let Self { names, process, memory, roots, profile, process_id, search_path, .. } = self;
+        if self.options.frames.needs_search_path() {
+            search_path.refresh::<A, _>(memory, roots);
+        }
         if profile.keeps_threads() {
             names.label::<A, _>(process, memory, roots, *process_id, profile, all);
         }
@@ -304,6 +313,23 @@ impl<'a, A: Abi> Session<'a, A> {
             }
         }
     }
+}
+
+/// Which threads are walked, if not all.
+fn selection(
+    options: &Options,
+    process: &Process,
+    roots: &ProcessRoots,
+    objects: &Objects,
+) -> Option<Selection> {
+    let Options { mode, threads, interval, .. } = options;
+    if threads.is_open() && matches!(mode, TimeMode::Gil | TimeMode::Wall) {
+        return None;
+    }
+    // One that has ended since will be noticed by the sampling itself.
+    let process = Process::open(process.pid()).ok()?;
+    let (roots, names) = (roots.clone(), objects.names());
+    Some(Selection::new(process, roots, names, *mode, threads.clone(), *interval))
 }
 
 impl Window {

@@ -51,3 +51,46 @@ impl Activity {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::stack::{Frame, Variable, VariableKind};
+
+    /// Two threads, one of which is called by something that needs escaping.
+    pub(crate) fn snapshot() -> Snapshot {
+        let mut frames = FrameTable::default();
+        let mut frame = |function: &str, line| {
+            frames.intern(Frame { file: "app.py".into(), function: function.into(), line })
+        };
+        let variable = |name: &str, kind, value: &str| Variable {
+            name: name.to_owned(),
+            kind,
+            value: value.to_owned(),
+        };
+        let stack = Stack {
+            thread: 140,
+            holds_gil: true,
+            frames: vec![frame("work", 7), frame("main", 3)],
+            truncated: true,
+            variables: vec![
+                Some(vec![
+                    variable("text", VariableKind::Argument, "'a\\n\"<'"),
+                    variable("count", VariableKind::Local, "3"),
+                ]),
+                None,
+            ],
+        };
+        let main = ThreadSnapshot {
+            stack,
+            native_id: Some(4242),
+            name: Some("Main\n\"1\"".into()),
+            activity: Some(Activity::Running),
+        };
+        let other = Stack { thread: 141, ..Stack::default() };
+        let other = ThreadSnapshot { stack: other, ..ThreadSnapshot::default() };
+        let process =
+            Process { pid: 4242, command: "python3 app.py".into(), python: "3.11.7".into() };
+        Snapshot { process, threads: vec![main, other], frames }
+    }
+}

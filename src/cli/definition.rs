@@ -112,8 +112,51 @@ fn times() -> Vec<Arg> {
 
 fn contents() -> Vec<Arg> {
     vec![
+        flag("gil").help("Sample the threads that hold the GIL: the default"),
         flag("threads").short('L').help("Sample all threads, not only those that hold the GIL"),
+        flag("cpu").help("Sample the threads that are on a processor").long_help(
+            "Sample the threads that are on a processor, whether they hold the GIL or not. The \
+             kernel tells which: a thread is not given more samples than fit into the time \
+             that it got.",
+        ),
+        flag("idle").help("Sample all threads, and tell those that wait").long_help(
+            "Sample all threads as --threads does, those that wait included, and keep of each \
+             sample whether the thread was on a processor, for the formats that show it. What \
+             py-spy calls so samples the same threads.",
+        ),
         flag("exclude-idle").short('x').help("Leave out samples in which nobody held the GIL"),
+        value("thread", "THREAD")
+            .action(ArgAction::Append)
+            .help("Sample only this thread: its name or id; may be given several times")
+            .long_help(
+                "Sample only this thread, named as in Python, or by the id that Python or the \
+                 kernel has for it; --dump --verbose shows all three. May be given several \
+                 times. A moment at which none of them was to be sampled counts as idle.",
+            ),
+        flag("main-thread").help("Sample only the main thread (and those of --thread)"),
+        value("include", "GLOB")
+            .action(ArgAction::Append)
+            .help("Keep only stacks with a frame of this module or path")
+            .long_help(
+                "Keep only stacks with a frame whose file or module GLOB names, and leave out \
+                 other samples: requests, requests.*, */site-packages/*. GLOB is held against \
+                 the path as the program has it, the path below an entry of sys.path, and the \
+                 module that this makes; * stands for anything, and what lies below a match \
+                 matches. May be given several times.",
+            ),
+        value("exclude", "GLOB")
+            .action(ArgAction::Append)
+            .help("Take frames of this module or path out of every stack"),
+        value("depth", "N").help("Keep the N outermost frames of a stack").long_help(
+            "Keep the N outermost frames of a stack, those next to its root; the rest becomes \
+             one (truncated).",
+        ),
+        flag("function-only").help("Tell frames apart by their function only"),
+        flag("file-only").help("Tell frames apart by their file only"),
+        value("strip-prefix", "PATH")
+            .action(ArgAction::Append)
+            .help("Leave this out where a file's path begins with it"),
+        flag("relative").help("Write paths relative to the entry of sys.path they are below"),
         flag("no-line-numbers").short('n').help("Write file:function without the line"),
     ]
 }

@@ -19,12 +19,16 @@ use clap::ArgMatches;
 pub use self::definition::definition;
 use self::times::{duration, interval, rotation};
 use self::trace_line::split_at_trace;
-use self::values::{abi, dump_style, format, parse_pid, pause};
+use self::values::{
+    abi, dump_style, format, frame_filter, parse_pid, pause, thread_filter, time_mode,
+};
 use crate::abi::{Abi, Version};
 use crate::dump::DumpStyle;
 use crate::error::Error;
+use crate::filter::FrameFilter;
 use crate::output::{Format, recording};
 use crate::sampler::pause::Pause;
+use crate::sampler::selection::{ThreadFilter, TimeMode};
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +50,12 @@ pub struct Options {
     pub dump_style: DumpStyle,
     /// Show the variables of every frame of a dump.
     pub locals: bool,
+    /// What a thread has to do to be sampled.
+    pub mode: TimeMode,
+    /// Which threads are sampled.
+    pub threads: ThreadFilter,
+    /// Which frames are kept, and how they are named.
+    pub frames: FrameFilter,
     /// All threads of all interpreters, instead of those that hold a GIL.
     pub every_thread: bool,
     /// Leave idle samples out.
@@ -161,13 +171,25 @@ pub fn parse(arguments: &[OsString], abis: &[Version]) -> Result<Request, UsageE
                 .into(),
         ));
     }
+    let frames = frame_filter(&matches)?;
+    if format == recording::FORMAT && frames != FrameFilter::default() {
+        return Err(UsageError(
+            "Error: a recording keeps every frame as it is.\n\
+             Leave out what chooses or names frames, such as --include.\n"
+                .into(),
+        ));
+    }
+    let mode = time_mode(&matches)?;
     let traced = matches!(target, Target::Command { .. });
     Ok(Request::Profile(Box::new(Options {
         target,
         dump: matches.get_flag("dump"),
         dump_style: dump_style(&matches)?,
         locals: matches.get_flag("locals"),
-        every_thread: matches.get_flag("threads") || matches.get_flag("dump"),
+        mode,
+        threads: thread_filter(&matches),
+        frames,
+        every_thread: mode.is_of_all_threads() || matches.get_flag("dump"),
         exclude_idle: matches.get_flag("exclude-idle"),
         no_line_numbers: matches.get_flag("no-line-numbers"),
         format,

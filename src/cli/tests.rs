@@ -161,3 +161,38 @@ fn help_goes_to_stdout() {
     assert!(text.contains("Usage: pyflame"), "{text}");
     assert!(text.contains("--exclude-idle"), "{text}");
 }
+
+#[test]
+fn what_is_for_dumps_is_refused_elsewhere() {
+    for option in ["--json", "--verbose", "--locals"] {
+        assert!(error(&format!("{option} -p 1")).contains("is for dumps only"), "{option}");
+    }
+    assert_eq!(options("-d -p 1").dump_style, DumpStyle::Original);
+    assert_eq!(options("-d --json --locals -p 1").dump_style, DumpStyle::Json);
+    assert_eq!(options("-d --locals -p 1").dump_style, DumpStyle::Verbose);
+}
+
+#[test]
+fn one_time_mode_at_most() {
+    assert_eq!(options("-p 1").mode, TimeMode::Gil);
+    assert_eq!(options("--gil -p 1").mode, TimeMode::Gil);
+    assert_eq!(options("-L -p 1").mode, TimeMode::Wall);
+    assert_eq!(options("-L --idle -p 1").mode, TimeMode::Idle);
+    let options = options("--cpu -x -p 1");
+    assert!(options.mode == TimeMode::Cpu && options.every_thread && options.exclude_idle);
+    for line in ["--gil --cpu", "--gil -L", "--cpu --idle", "--cpu -L", "--gil --idle"] {
+        assert!(error(&format!("{line} -p 1")).contains("contradict each other"), "{line}");
+    }
+}
+
+#[test]
+fn filters_may_be_given_several_times() {
+    let options = options("--thread a --thread -1 --main-thread --include x* --depth 3 -p 1");
+    assert_eq!(options.threads.words, ["a", "-1"]);
+    assert!(options.threads.main && options.frames.needs_search_path());
+    assert_eq!(options.frames.depth, Some(3));
+    assert!(error("--depth 1 -o a.pyflame -p 1").contains("keeps every frame"));
+    assert!(error("--depth 0 -p 1").contains("is not a number of frames"));
+    assert!(error("--include a[ -p 1").contains("is no pattern for --include"));
+    assert!(error("--file-only --function-only -p 1").contains("leave nothing"));
+}

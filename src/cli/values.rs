@@ -7,8 +7,10 @@ use clap::ArgMatches;
 use super::{UsageError, abi_list};
 use crate::abi::Version;
 use crate::dump::DumpStyle;
+use crate::filter::{FrameFilter, Glob, Grouping};
 use crate::output::{Format, flamechart, svg};
 use crate::sampler::pause::Pause;
+use crate::sampler::selection::{ThreadFilter, TimeMode};
 
 pub fn parse_pid(text: &str) -> Result<i32, UsageError> {
     match text.parse() {
@@ -55,6 +57,75 @@ pub fn dump_style(matches: &ArgMatches) -> Result<DumpStyle, UsageError> {
     } else {
         DumpStyle::Original
     })
+}
+
+/// What a thread has to do to be sampled. More than one answer is refused, except that
+/// `--idle` says more than `--threads`.
+pub fn time_mode(matches: &ArgMatches) -> Result<TimeMode, UsageError> {
+    let modes = [
+        ("gil", TimeMode::Gil),
+        ("cpu", TimeMode::Cpu),
+        ("idle", TimeMode::Idle),
+        ("threads", TimeMode::Wall),
+    ];
+    let mut given = modes.iter().filter(|(name, _)| matches.get_flag(name));
+    let Some((name, mode)) = given.next() else { return Ok(TimeMode::Gil) };
+    match given.next() {
+        Some((other, _)) if (*name, *other) != ("idle", "threads") => Err(UsageError(format!(
+            "Error: --{name} and --{other} contradict each other.\n\
+             --gil samples the threads that hold the GIL, --cpu those that are on a processor,\n\
+             --threads and --idle all of them.\n"
+        ))),
+        _ => Ok(*mode),
+    }
+}
+
+/// Which frames are kept, and how they are named.
+pub fn frame_filter(matches: &ArgMatches) -> Result<FrameFilter, UsageError> {
+    let words = |option: &str| -> Vec<String> {
+        matches.get_many::<String>(option).into_iter().flatten().cloned().collect()
+    };
+    let globs = |option: &str| -> Result<Vec<Glob>, UsageError> {
+        let glob = |word: &String| {
+            Glob::new(word).map_err(|error| {
+                UsageError(format!("Error: \"{word}\" is no pattern for --{option}: {error}.\n"))
+            })
+        };
+        words(option).iter().map(glob).collect()
+    };
+    let depth = match matches.get_one::<String>("depth").map(|depth| (depth, depth.parse())) {
+        None => None,
+        Some((_, Ok(depth))) if depth > 0 => Some(depth),
+        Some((text, _)) => {
+            return Err(UsageError(format!(
+                "Error: \"{text}\" is not a number of frames for --depth.\n"
+            )));
+        }
+    };
+    let grouping = match (matches.get_flag("function-only"), matches.get_flag("file-only")) {
+        (true, true) => {
+            return Err(UsageError(
+                "Error: --function-only and --file-only leave nothing of a frame.\n".into(),
+            ));
+        }
+        (true, false) => Grouping::Function,
+        (false, true) => Grouping::File,
+        (false, false) => Grouping::Frame,
+    };
+    Ok(FrameFilter {
+        include: globs("include")?,
+        exclude: globs("exclude")?,
+        depth,
+        grouping,
+        strip: words("strip-prefix"),
+        relative: matches.get_flag("relative"),
+    })
+}
+
+/// Which threads were asked for.
+pub fn thread_filter(matches: &ArgMatches) -> ThreadFilter {
+    let words = matches.get_many::<String>("thread").into_iter().flatten().cloned().collect();
+    ThreadFilter { words, main: matches.get_flag("main-thread") }
 }
 
 pub fn abi(matches: &ArgMatches) -> Result<Option<Version>, UsageError> {

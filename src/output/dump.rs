@@ -28,3 +28,17 @@ pub fn write(snapshot: &Snapshot, style: FrameStyle, out: &mut dyn Write) -> io:
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::tests::snapshot;
+
+    #[test]
+    fn the_originals_bytes() {
+        let mut out = Vec::new();
+        write(&snapshot(), FrameStyle::WithLines, &mut out).expect("a Vec takes everything");
+        let text = String::from_utf8(out).expect("UTF-8");
+        assert_eq!(text, "140*:\napp.py:work:7\napp.py:main:3\n(truncated)\n\n141:\n");
+    }
+}

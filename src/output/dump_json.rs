@@ -100,3 +100,39 @@ impl<'a> Local<'a> {
         Self { name: &variable.name, kind, value: &variable.value }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::snapshot::tests::snapshot;
+
+    #[test]
+    fn everything_comes_back() {
+        let mut out = Vec::new();
+        write(&snapshot(), &mut out).expect("a Vec takes everything");
+        let seen: Value = serde_json::from_slice(&out).expect("JSON");
+        let expected = json!({
+            "process": {"pid": 4242, "command": "python3 app.py", "python": "3.11.7"},
+            "threads": [
+                {
+                    "id": 140, "native_id": 4242, "name": "Main\n\"1\"", "holds_gil": true,
+                    "state": "running", "truncated": true,
+                    "frames": [
+                        {"file": "app.py", "function": "work", "line": 7, "locals": [
+                            {"name": "text", "kind": "argument", "value": "'a\\n\"<'"},
+                            {"name": "count", "kind": "local", "value": "3"},
+                        ]},
+                        {"file": "app.py", "function": "main", "line": 3, "locals": null},
+                    ],
+                },
+                {
+                    "id": 141, "native_id": null, "name": null, "holds_gil": false,
+                    "state": null, "truncated": false, "frames": [],
+                },
+            ],
+        });
+        assert_eq!(seen, expected);
+    }
+}

@@ -80,3 +80,31 @@ fn write_frames(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::tests::snapshot;
+
+    #[test]
+    fn everything_has_its_line() {
+        let mut out = Vec::new();
+        write(&snapshot(), FrameStyle::WithLines, &mut out).expect("a Vec takes everything");
+        let text = String::from_utf8(out).expect("UTF-8");
+        let expected = "\
+Process 4242: python3 app.py (Python 3.11.7)
+
+Thread 140 \"Main\\n\"1\"\" (native 4242): running, holds the GIL
+  app.py:work:7
+      text = 'a\\n\"<'
+      count = 3
+  app.py:main:3
+      (variables changed while they were read)
+  (truncated)
+
+Thread 141
+  (no Python code)
+";
+        assert_eq!(text, expected);
+    }
+}

@@ -81,7 +81,7 @@ pub fn state(state: State) -> &'static str {
 pub fn line(frame: &Frame, style: FrameStyle) -> Option<u32> {
     match style {
         FrameStyle::WithLines => u32::try_from(frame.line).ok().filter(|line| *line > 0),
-        FrameStyle::WithoutLines => None,
+        FrameStyle::WithoutLines | FrameStyle::FunctionOnly | FrameStyle::FileOnly => None,
     }
 }
 

@@ -44,17 +44,23 @@ pub enum FrameStyle {
     WithLines,
     /// `file:function`
     WithoutLines,
+    /// `function`
+    FunctionOnly,
+    /// `file`
+    FileOnly,
 }
 
 impl FrameStyle {
     fn write(self, frame: &Frame, out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Self::FunctionOnly => return write_in_line(&frame.function, out),
+            Self::FileOnly => return write_in_line(&frame.file, out),
+            Self::WithLines | Self::WithoutLines => {}
+        }
         write_in_line(&frame.file, out)?;
         out.write_all(b":")?;
         write_in_line(&frame.function, out)?;
-        match self {
-            Self::WithLines => write!(out, ":{}", frame.line),
-            Self::WithoutLines => Ok(()),
-        }
+        if self == Self::WithLines { write!(out, ":{}", frame.line) } else { Ok(()) }
     }
 
     fn write_step(self, profile: &Profile, step: Step, out: &mut dyn Write) -> io::Result<()> {

@@ -41,7 +41,9 @@ impl RunCount {
         (stat.state != super::ThreadState::Running).then_some(count)
     }
 
-    fn parse(text: &[u8]) -> Option<Self> {
+    /// The counts in the text of that file.
+    #[must_use]
+    pub fn parse(text: &[u8]) -> Option<Self> {
         let mut fields = std::str::from_utf8(text).ok()?.split_ascii_whitespace();
         let time = fields.next()?.parse().ok()?;
         let times = fields.nth(1)?.parse().ok()?;

@@ -28,6 +28,9 @@ pub struct About {
     pub ticks: u64,
     /// Whether all threads were sampled, and not only those that held a GIL.
     pub every_thread: bool,
+    /// Where the program looks for its modules: the absolute entries of `sys.path`, if
+    /// they were asked for.
+    pub search_path: Vec<String>,
     /// What became of every tick: names and values, in the order to print them.
     pub account: Vec<(String, String)>,
 }

@@ -2,12 +2,14 @@
 //! the order of events as a format needs.
 
 mod about;
+mod mapping;
 
 use std::collections::{HashMap, HashSet};
 
 use rustc_hash::FxBuildHasher;
 
 pub use self::about::{About, Detail, Process, ProcessId, State, Thread, ThreadId};
+pub use self::mapping::NewStep;
 use crate::stack::{FrameId, FrameTable};
 
 /// The samples of one run.

@@ -229,7 +229,7 @@ fn attributes<A: Abi, M: Memory>(
             dict => of_dict(dict),
         },
         AttributesLayout::TaggedWord(managed) if flags & managed.flag != 0 => match before(3)? {
-            word if word & 1 == 1 => of_values(managed, word + 1),
+            word if word & 1 == 1 => of_values(managed, word.wrapping_add(1)),
             dict => of_dict(dict),
         },
         AttributesLayout::Inline { managed, has_values, first_value, is_valid }

@@ -14,6 +14,7 @@ mod known;
 pub mod lines;
 pub mod objects;
 pub mod proof;
+pub mod search_path;
 pub mod text;
 pub mod thread_names;
 pub mod threads;
@@ -24,6 +25,9 @@ pub mod variables;
 #[cfg(all(test, feature = "py27", feature = "py36", feature = "py310"))]
 #[cfg(all(feature = "py311", feature = "py312", feature = "py314"))]
 pub(crate) mod fixtures;
+#[cfg(all(test, feature = "py27", feature = "py36", feature = "py310"))]
+#[cfg(all(feature = "py311", feature = "py312", feature = "py314"))]
+mod object_tests;
 #[cfg(all(test, feature = "py27", feature = "py36", feature = "py310"))]
 #[cfg(all(feature = "py311", feature = "py312", feature = "py314"))]
 mod tests;

@@ -351,5 +351,13 @@ fn read_about(bytes: &mut Bytes<'_>) -> Option<About> {
     let rows = bytes.position(MOST_ROWS + 1)?;
     let row = |_| Some((bytes.text()?.to_owned(), bytes.text()?.to_owned()));
     let account = (0..rows).map(row).collect::<Option<_>>()?;
-    Some(About { started, elapsed, interval, ticks, every_thread, account })
+    Some(About {
+        started,
+        elapsed,
+        interval,
+        ticks,
+        every_thread,
+        search_path: Vec::new(),
+        account,
+    })
 }

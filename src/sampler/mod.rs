@@ -15,6 +15,8 @@ mod copied;
 mod glance;
 pub mod pause;
 mod pending;
+pub mod processor;
+pub mod selection;
 pub mod thread_ids;
 pub mod witness;
 
@@ -29,6 +31,7 @@ use self::chain::{Link, Verdict, common_callers, common_root, decide};
 use self::copied::{Calls, Chain};
 use self::glance::Glance;
 use self::pending::{Pending, Sample};
+use self::selection::Selection;
 use self::witness::Disagreement;
 use crate::abi::Abi;
 use crate::account::Account;
@@ -61,6 +64,8 @@ pub struct Engine<A, M> {
     sites: CallSites,
     callees: Callees,
     every_thread: bool,
+    /// Which threads are walked; `None`: all.
+    selection: Option<Selection>,
     /// Where the threads of the profile belong.
     process: profile::ProcessId,
     gils: Vec<GilRef>,
@@ -147,6 +152,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             sites: CallSites::new(has_stops),
             callees: Callees::default(),
             every_thread,
+            selection: None,
             process,
             gils: Vec::new(),
             holding: Vec::new(),
@@ -161,6 +167,13 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             credit: FIRST_CREDIT,
             tops: Vec::new(),
         }
+    }
+
+    /// Walks only the threads that `selection` admits.
+    #[must_use]
+    pub fn select(mut self, selection: Option<Selection>) -> Self {
+        self.selection = selection;
+        self
     }
 
     /// Takes one sample. `is_held` tells whether a thread is known to stand still.
@@ -245,6 +258,11 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         let mut missed = self.prefetch.misses() > 0;
         let mut stacks = 0;
         for thread in &threads {
+            let direct = self.prefetch.direct();
+            let mut selection = self.selection.as_mut();
+            if selection.as_mut().is_some_and(|s| !s.admits::<A, _>(direct, *thread, now)) {
+                continue;
+            }
             if self.every_thread && self.is_as_before(*thread) {
                 stacks += usize::from(self.count_again(now, microseconds, *thread));
                 continue;
@@ -339,7 +357,10 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     }
 
     fn state(&self, thread: Remote<Thread>) -> State {
-        State { holds_gil: !self.every_thread || self.holding.contains(&thread), on_cpu: None }
+        State {
+            holds_gil: !self.every_thread || self.holding.contains(&thread),
+            on_cpu: self.selection.as_ref().and_then(|selection| selection.on_cpu(thread)),
+        }
     }
 
     /// Reads the chains of a thread that begin at its top-frame pointer before and

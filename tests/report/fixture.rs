@@ -69,6 +69,7 @@ pub fn profile(file: &str) -> Profile {
         account: [("ticks", "1050"), ("samples", "2000"), ("torn", "7"), ("late", "60")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .to_vec(),
+        ..About::default()
     };
     profile
 }
@@ -113,7 +114,7 @@ pub fn million() -> Profile {
         interval: Duration::from_millis(4),
         ticks: 1_000_000,
         every_thread: true,
-        account: Vec::new(),
+        ..About::default()
     };
     profile
 }

@@ -1,0 +1,238 @@
+//! Which threads are walked at a tick, decided before anything is read of their stacks:
+//! those that were asked for, and in some modes those that were on a processor.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxBuildHasher;
+
+use super::processor::Processor;
+use super::thread_ids::ThreadIds;
+use crate::abi::Abi;
+use crate::memory::{Memory, Remote};
+use crate::process::Process;
+use crate::python::objects::Thread;
+use crate::python::thread_names::{Names, ThreadNames};
+use crate::python::threads::{ProcessRoots, thread_info};
+
+/// How long names and ids are taken to stay the same.
+const NAMES_HOLD: Duration = Duration::from_secs(2);
+
+/// How long they are when there is a new thread without a name: one that has just begun
+/// has not got it yet.
+const NEW_NAMES_HOLD: Duration = Duration::from_millis(50);
+
+/// So often is a new thread's name looked for before it is taken to have none.
+const LOOKS: u32 = 20;
+
+/// So many threads are remembered as not new.
+const MAX_SEEN: usize = 10_000;
+
+/// What a thread has to do to be sampled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimeMode {
+    /// Hold a GIL.
+    #[default]
+    Gil,
+    /// Nothing: what is counted is time on the wall clock.
+    Wall,
+    /// Nothing, but it is told whether it was on a processor.
+    Idle,
+    /// Be on a processor.
+    Cpu,
+}
+
+impl TimeMode {
+    /// Whether threads are looked at that do not hold a GIL.
+    #[must_use]
+    pub fn is_of_all_threads(self) -> bool {
+        self != Self::Gil
+    }
+
+    fn asks_kernel(self) -> bool {
+        matches!(self, Self::Idle | Self::Cpu)
+    }
+}
+
+/// Which threads were asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ThreadFilter {
+    /// Names, identities as Python counts, or the kernel's ids. None: any.
+    pub words: Vec<String>,
+    /// The main thread: the one whose id is the process's.
+    pub main: bool,
+}
+
+impl ThreadFilter {
+    /// Whether every thread is wanted.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.words.is_empty() && !self.main
+    }
+
+    fn accepts(&self, pid: i32, id: u64, native: Option<i32>, name: Option<&str>) -> bool {
+        let is_meant = |word: &String| {
+            name == Some(word)
+                || word.parse() == Ok(id)
+                || native.is_some_and(|native| word.parse() == Ok(native))
+        };
+        self.main && native == Some(pid) || self.words.iter().any(is_meant)
+    }
+}
+
+/// The decisions about the threads of one process.
+pub struct Selection {
+    process: Process,
+    roots: ProcessRoots,
+    mode: TimeMode,
+    filter: ThreadFilter,
+    names: ThreadNames,
+    known: Names,
+    /// When `known` was read.
+    read: Option<Instant>,
+    ids: ThreadIds,
+    natives: HashMap<u64, Option<i32>, FxBuildHasher>,
+    wanted: HashMap<u64, bool, FxBuildHasher>,
+    /// Threads that are not new, by state and identity.
+    seen: HashSet<(u64, u64), FxBuildHasher>,
+    /// How often names will be looked for soon.
+    looks_left: u32,
+    processor: Processor,
+    tick: Option<Instant>,
+    on_cpu: HashMap<u64, Option<bool>, FxBuildHasher>,
+}
+
+impl Selection {
+    /// For a process that is sampled every `interval`.
+    #[must_use]
+    pub fn new(
+        process: Process,
+        roots: ProcessRoots,
+        names: ThreadNames,
+        mode: TimeMode,
+        filter: ThreadFilter,
+        interval: Duration,
+    ) -> Self {
+        Self {
+            processor: Processor::new(process.pid(), interval),
+            process,
+            roots,
+            mode,
+            filter,
+            names,
+            known: Names::new(),
+            read: None,
+            ids: ThreadIds::default(),
+            natives: HashMap::default(),
+            wanted: HashMap::default(),
+            seen: HashSet::default(),
+            looks_left: 0,
+            tick: None,
+            on_cpu: HashMap::default(),
+        }
+    }
+
+    /// Whether a thread is to be walked at the tick of `now`. The answer stays the same
+    /// however often that tick is tried.
+    pub fn admits<A: Abi, M: Memory>(
+        &mut self,
+        memory: &M,
+        thread: Remote<Thread>,
+        now: Instant,
+    ) -> bool {
+        if self.tick != Some(now) {
+            self.tick = Some(now);
+            self.on_cpu.clear();
+            self.refresh::<A, M>(memory, now);
+        }
+        if !self.filter.is_open() && !self.is_wanted::<A, M>(memory, thread) {
+            return false;
+        }
+        if !self.mode.asks_kernel() {
+            return true;
+        }
+        if !self.on_cpu.contains_key(&thread.address()) {
+            let native = self.native::<A, M>(memory, thread);
+            let on_cpu = native.and_then(|tid| self.processor.is_on(tid));
+            if on_cpu.is_none() {
+                // It has ended, and another may have got its thread state.
+                self.natives.remove(&thread.address());
+                self.ids.forget();
+            }
+            self.on_cpu.insert(thread.address(), on_cpu);
+        }
+        self.mode != TimeMode::Cpu || self.on_cpu(thread) == Some(true)
+    }
+
+    /// Whether a thread was on a processor at the last tick, if that was looked at.
+    #[must_use]
+    pub fn on_cpu(&self, thread: Remote<Thread>) -> Option<bool> {
+        self.on_cpu.get(&thread.address()).copied().flatten()
+    }
+
+    fn refresh<A: Abi, M: Memory>(&mut self, memory: &M, now: Instant) {
+        let age = self.read.map(|read| now.saturating_duration_since(read));
+        let hold = if self.looks_left == 0 { NAMES_HOLD } else { NEW_NAMES_HOLD };
+        if age.is_some_and(|age| age < hold) {
+            return;
+        }
+        self.read = Some(now);
+        self.looks_left = self.looks_left.saturating_sub(1);
+        self.natives.clear();
+        self.wanted.clear();
+        self.ids.forget();
+        if !self.filter.words.is_empty() {
+            self.known = self.names.read::<A, M>(memory, &self.roots);
+        }
+    }
+
+    fn is_wanted<A: Abi, M: Memory>(&mut self, memory: &M, thread: Remote<Thread>) -> bool {
+        if let Some(wanted) = self.wanted.get(&thread.address()) {
+            return *wanted;
+        }
+        let Ok(info) = thread_info::<A, M>(memory, thread) else { return false };
+        let native = self.native::<A, M>(memory, thread);
+        let name = self.known.get(&info.id).map(AsRef::as_ref);
+        let wanted = self.filter.accepts(self.process.pid(), info.id, native, name);
+        let is_new = self.seen.len() < MAX_SEEN && self.seen.insert((thread.address(), info.id));
+        if is_new && name.is_none() && !self.filter.words.is_empty() {
+            self.looks_left = LOOKS;
+        }
+        self.wanted.insert(thread.address(), wanted);
+        wanted
+    }
+
+    fn native<A: Abi, M: Memory>(&mut self, memory: &M, thread: Remote<Thread>) -> Option<i32> {
+        if let Some(native) = self.natives.get(&thread.address()) {
+            return *native;
+        }
+        let native = self.ids.get::<A, M>(&self.process, memory, &self.roots, thread);
+        self.natives.insert(thread.address(), native);
+        native
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_is_meant_by_name_or_by_either_id() {
+        let filter = |word: &str| ThreadFilter { words: vec![word.to_owned()], main: false };
+        for word in ["pool-7", "140000000000000", "4243"] {
+            let filter = filter(word);
+            assert!(filter.accepts(4242, 140_000_000_000_000, Some(4243), Some("pool-7")));
+            assert!(!filter.accepts(4242, 140_000_000_000_001, Some(4244), Some("pool-8")));
+        }
+        assert!(!filter("4243").accepts(4242, 1, None, None));
+    }
+
+    #[test]
+    fn the_main_thread_has_the_id_of_the_process() {
+        let filter = ThreadFilter { words: Vec::new(), main: true };
+        assert!(!filter.is_open());
+        assert!(filter.accepts(4242, 1, Some(4242), None));
+        assert!(!filter.accepts(4242, 1, Some(4243), Some("MainThread")));
+        assert!(ThreadFilter::default().is_open());
+    }
+}

@@ -1,0 +1,87 @@
+//! Which threads and frames are sampled: `--cpu`, `--idle`, `--thread`, `--main-thread`
+//! and the filters of frames, on a few interpreters.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+#[allow(dead_code)]
+mod support;
+
+use support::binaries::{Binaries, is_built};
+use support::interpreters::{Interpreter, Interpreters};
+use support::profiler::{Profile, attach};
+use support::runner::{self, Trial};
+use support::target::Target;
+use support::{Context, Outcome, expect};
+
+/// One of each way to find a thread's id and its name.
+const LABELS: [&str; 6] =
+    ["2.7-static", "3.5-static", "3.8-static", "3.11-static", "3.12-static", "3.14-static"];
+
+fn main() -> ExitCode {
+    runner::main(|interpreters: Interpreters, binaries: Arc<Binaries>| {
+        let chosen = LABELS.iter().filter_map(|label| interpreters.named(label)).cloned();
+        let trial = |interpreter: Interpreter| {
+            let profiler = binaries.profiler(interpreter.abi);
+            let name = format!("{} threads and frames are chosen", interpreter.label);
+            Trial::new(name, move || choices(&interpreter, &profiler))
+        };
+        chosen.filter(|interpreter| is_built(interpreter.abi)).map(trial).collect()
+    })
+}
+
+/// Samples the target, and names the functions of its own file that were met.
+fn functions(profiler: &Path, pid: u32, options: &[&str]) -> Outcome<BTreeSet<String>> {
+    let options = [&["-s", "1"], options].concat();
+    let profile = Profile::parse(&attach(profiler, pid, &options)?.clean()?, true)?;
+    let frames = profile.stacks.iter().flat_map(|stack| &stack.frames);
+    let own = frames.filter(|frame| frame.file.ends_with("modes.py"));
+    let functions = own.map(|frame| frame.function.clone());
+    Ok(functions.filter(|function| function != "<module>").collect())
+}
+
+fn choices(interpreter: &Interpreter, profiler: &Path) -> Outcome<String> {
+    let mut target = Target::start(interpreter, "modes.py", &[])?;
+    let pid = target.pid();
+    let id = target.expect("ready")?.first().cloned().context(|| "no identity".into())?;
+    let cases: [(&[&str], &[&str]); 8] = [
+        (&["--threads"], &["hashing", "sleeping", "waiting"]),
+        (&["--idle"], &["hashing", "sleeping", "waiting"]),
+        (&["--cpu"], &["hashing"]),
+        (&["--threads", "--thread", "idle, very"], &["sleeping"]),
+        (&["--threads", "--thread", &id], &["sleeping"]),
+        (&["--threads", "--main-thread"], &["waiting"]),
+        (&["--threads", "--main-thread", "--thread", "busy"], &["hashing", "waiting"]),
+        (&["--cpu", "--thread", "idle, very"], &[]),
+    ];
+    for (options, expected) in cases {
+        let seen = functions(profiler, pid, options)?;
+        let expected: BTreeSet<String> = expected.iter().map(|name| (*name).to_owned()).collect();
+        expect(seen == expected, || format!("{options:?}: {expected:?}; seen: {seen:?}"))?;
+    }
+    filters(profiler, pid)?;
+    target.tell("x")?;
+    target.end()?;
+    Ok(format!("{} choices", cases.len()))
+}
+
+/// Paths below `sys.path`, modules, and parts of frames.
+fn filters(profiler: &Path, pid: u32) -> Outcome {
+    let folded = |options: &[&str]| -> Outcome<Vec<String>> {
+        let options = [&["-s", "0.5", "--threads", "-n"], options].concat();
+        let output = attach(profiler, pid, &options)?.clean()?;
+        let text = String::from_utf8(output).context(|| "not UTF-8".into())?;
+        let stacks = text.lines().filter_map(|line| line.rsplit_once(' '));
+        Ok(stacks.map(|(stack, _)| stack.to_owned()).collect())
+    };
+    let relative = folded(&["--relative", "--thread", "busy", "--exclude", "threading"])?;
+    expect(relative == ["modes.py:hashing"], || format!("--relative: {relative:?}"))?;
+    let included = folded(&["--include", "threading", "--function-only"])?;
+    let is_thread = |stack: &String| stack.contains(";run;");
+    expect(included.len() >= 2 && included.iter().all(is_thread), || format!("{included:?}"))?;
+    let cut = folded(&["--main-thread", "--depth", "1"])?;
+    let is_cut = |stack: &String| stack.ends_with("modes.py:<module>;(truncated)");
+    expect(cut.len() == 1 && cut.iter().all(is_cut), || format!("--depth: {cut:?}"))
+}
