@@ -182,6 +182,15 @@ pub enum Error {
         /// X.Y.
         version: Version,
     },
+    /// The launcher is not there.
+    #[error(
+        "{command} is done by pyflame, which is not installed beside this program or in PATH.\n\
+         Install the package pyflame."
+    )]
+    NoLauncher {
+        /// The command that was to be run.
+        command: String,
+    },
     /// The binary for a version is there, but cannot be executed.
     #[error("cannot execute {}: {source}", program.display())]
     Execute {
@@ -189,6 +198,42 @@ pub enum Error {
         program: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// `--subprocesses` on a kernel that does not help.
+    #[error(
+        "this kernel does not tell which processes a process has started \
+         (CONFIG_PROC_CHILDREN).\nName the processes with several -p, or with --name."
+    )]
+    NoChildren,
+    /// `--name` with a pattern that is none.
+    #[error("\"{pattern}\" is not a regular expression for --name: {reason}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// `--name` with a pattern that nobody matches.
+    #[error(
+        "no process of Python that may be profiled matches --name {pattern}{}.\n\
+         pgrep -af python lists those that there are.",
+        if *unreadable > 0 {
+            format!(" ({unreadable} that match may not be read: try as root)")
+        } else {
+            String::new()
+        }
+    )]
+    NobodyNamed {
+        /// The pattern.
+        pattern: String,
+        /// How many match it and may not be read.
+        unreadable: usize,
+    },
+    /// None of the processes could be sampled.
+    #[error("no process could be sampled: {found}.")]
+    NothingSampled {
+        /// What the processes were instead.
+        found: String,
     },
     /// Signals cannot be caught.
     #[error("cannot catch signals: {0}")]
@@ -201,12 +246,15 @@ fn supported() -> String {
 }
 
 impl Error {
+    /// The exit status where another binary is the right one.
+    pub const STATUS_OTHER_BINARY: u8 = 3;
+
     /// The exit status: 3 where another binary is the right one, 4 for a Python
     /// that no binary of this release is for, otherwise 1, as the original had it.
     #[must_use]
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::OtherVersion { .. } => 3,
+            Self::OtherVersion { .. } => Self::STATUS_OTHER_BINARY,
             Self::Unsupported { .. } | Self::UnknownVersion { .. } => 4,
             Self::Locate(error) if error.is_other_python() => 4,
             _ => 1,

@@ -4,7 +4,6 @@
 use std::env;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use crate::abi::{SUPPORTED, Version};
@@ -14,7 +13,9 @@ use crate::error::Error;
 use crate::locate::Interpreter;
 use crate::memory::live::LiveMemory;
 use crate::process::Process;
+use crate::programs;
 use crate::trace::Child;
+use crate::tree;
 
 /// The launcher's `main`.
 #[must_use]
@@ -26,6 +27,7 @@ pub fn main() -> ExitCode {
 fn launch(arguments: &[OsString]) -> Result<(), Error> {
     match cli::parse(arguments, &installed())? {
         Request::Show(text) => cli::show(&text),
+        Request::Profile(options) if options.is_tree() => tree::run(&options, arguments),
         Request::Profile(options) => {
             let choice = choose(&options)?;
             Err(become_binary(&choice, arguments))
@@ -52,6 +54,10 @@ fn choose(options: &Options) -> Result<Choice, Error> {
             let interpreter = wait_for_interpreter(&process, &LiveMemory::new(*pid))?;
             choice(*pid, &interpreter, None)
         }
+        // Several processes are a tree, and not for one binary.
+        Target::Processes(_) | Target::Named(_) => {
+            Err(Error::NoLauncher { command: "several processes".into() })
+        }
         Target::Command { words, .. } => {
             let mut child = Child::start(words)?;
             // A signal ends the launcher as it ends any program.
@@ -76,7 +82,7 @@ fn choice(pid: i32, interpreter: &Interpreter, started: Option<i32>) -> Result<C
 
 /// Executes the binary in place of this program. Comes back only with an error.
 fn become_binary(choice: &Choice, arguments: &[OsString]) -> Error {
-    let Some(program) = find_binary(choice.version) else {
+    let Some(program) = programs::profiler(choice.version) else {
         return Error::NotInstalled { what: choice.reason.clone(), version: choice.version };
     };
     let mut command = Command::new(&program);
@@ -89,21 +95,7 @@ fn become_binary(choice: &Choice, arguments: &[OsString]) -> Error {
     Error::Execute { program, source }
 }
 
-/// `pyflameX.Y` beside the launcher, or in `PATH`; or `pyflameXY`, as `cargo install` has
-/// to name it.
-fn find_binary(version: Version) -> Option<PathBuf> {
-    let beside = env::current_exe().ok().and_then(|own| own.parent().map(Path::to_path_buf));
-    let path = env::var_os("PATH").unwrap_or_default();
-    beside
-        .into_iter()
-        .chain(env::split_paths(&path))
-        .flat_map(|folder| {
-            [version.program(), format!("pyflame{}", version.abi())].map(|name| folder.join(name))
-        })
-        .find(|program| program.is_file())
-}
-
 /// The versions whose binaries are there.
 fn installed() -> Vec<Version> {
-    SUPPORTED.into_iter().filter(|version| find_binary(*version).is_some()).collect()
+    SUPPORTED.into_iter().filter(|version| programs::profiler(*version).is_some()).collect()
 }

@@ -70,6 +70,10 @@ impl Found {
 fn find(target: &Target, signals: &Signals) -> Result<Option<Found>, Error> {
     let (words, started) = match target {
         Target::Process(pid) => return Ok(Some(Found { pid: *pid, child: None })),
+        // Those are supervised by the launcher, which asks for one at a time.
+        Target::Processes(_) | Target::Named(_) => {
+            return Err(Error::NoLauncher { command: "several processes".into() });
+        }
         Target::Command { words, started } => (words, started),
     };
     let mut child = match started {

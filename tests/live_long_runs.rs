@@ -31,10 +31,11 @@ struct Case {
 
 type Test = fn(&Case) -> Outcome<String>;
 
-const TESTS: [(&str, Test); 7] = [
+const TESTS: [(&str, Test); 8] = [
     ("snapshots on SIGUSR1", snapshots),
     ("SIGUSR1 without a file", snapshot_without_a_file),
     ("a file for each window", windows),
+    ("a recording for each window", windows_of_recordings),
     ("windows without a file", windows_without_a_file),
     ("a command that outlives --duration", command_that_goes_on),
     ("progress on a terminal", progress_on_a_terminal),
@@ -164,6 +165,28 @@ fn windows(case: &Case) -> Outcome<String> {
     // A machine that is busy may make some late, but no window has more than fit in.
     let fit = |(total, most): (&u64, u64)| *total <= most && *total > most / 5;
     expect(totals.iter().zip([500, 500, 250]).all(fit), || format!("{totals:?} samples"))?;
+    Ok(format!("{totals:?} samples"))
+}
+
+fn windows_of_recordings(case: &Case) -> Outcome<String> {
+    let target = case.busy()?;
+    let file = case.file("out.pyflame");
+    let options = ["-r", "0.002", "--duration", "1500ms", "--rotate", "1s", "-o", &file];
+    attach(&case.profiler, target.pid(), &options)?.clean()?;
+    target.end()?;
+    let names = case.names()?;
+    expect(names.len() == 2, || format!("two windows in 1.5 s: {names:?}"))?;
+    let mut totals = Vec::new();
+    for name in &names {
+        let file = fs::File::open(case.folder.join(name)).context(|| name.clone())?;
+        let mut reader = pyflame::recording::Reader::new(file).context(|| name.clone())?;
+        let mut profile = pyflame::profile::Profile::default();
+        reader.read_all(&mut profile).context(|| name.clone())?;
+        let complaint = reader.ending().complaint();
+        expect(complaint.is_none(), || format!("{name}: {complaint:?}"))?;
+        totals.push(profile.stacks().map(|(_, samples)| samples).sum::<u64>());
+    }
+    expect(totals[0] > 100 && totals[1] > 50, || format!("{totals:?} samples"))?;
     Ok(format!("{totals:?} samples"))
 }
 

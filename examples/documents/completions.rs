@@ -207,7 +207,8 @@ mod tests {
     fn every_shell_is_told_every_option() {
         for shell in Shell::ALL {
             let script = script(shell, Program::Launcher).expect("a script");
-            for argument in Program::Launcher.command().get_arguments() {
+            let command = Program::Launcher.command();
+            for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
                 let Some(long) = argument.get_long() else { continue };
                 let name =
                     if shell == Shell::Fish { format!("-l {long}") } else { format!("--{long}") };

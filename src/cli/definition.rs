@@ -20,7 +20,7 @@ pub fn definition(program: &str, abis: &[Version]) -> Command {
     Command::new("pyflame")
         .display_name(program)
         .override_usage(format!(
-            "{program} [OPTIONS] -p PID\n       {program} [OPTIONS] -t COMMAND [ARGUMENT]..."
+            "{program} [OPTIONS] -p PID...\n       {program} [OPTIONS] -t COMMAND [ARGUMENT]..."
         ))
         .about("A sampling profiler for CPython that leaves the process alone")
         .after_help(format!("Examples and more about each option: {program} --help\n{abis}"))
@@ -52,10 +52,29 @@ fn value(name: &'static str, unit: &'static str) -> Arg {
 
 fn targets() -> Vec<Arg> {
     vec![
-        value("pid", "PID").short('p').help("The process to profile"),
+        value("pid", "PID")
+            .short('p')
+            .action(ArgAction::Append)
+            .help("The process to profile; with several -p, all of them"),
+        value("name", "PATTERN")
+            .help("All processes of Python whose command line matches PATTERN")
+            .long_help(
+                "All processes of Python whose name or command line matches PATTERN, a regular \
+                 expression. Those that were chosen are listed on stderr. Of this user's \
+                 processes, or of all if this user is root; processes that start later are not \
+                 chosen, but see --subprocesses.",
+            ),
         flag("trace")
             .short('t')
             .help("Run the rest of the line as a command and profile it until it ends"),
+        flag("subprocesses")
+            .help("Also the processes that these start, of any Python version")
+            .long_help(
+                "Also the processes that these start, and those that they start, as they come: \
+             forks, spawns and other programs, each by the pyflameX.Y that is for it, into one \
+             result. What is not Python is passed over and counted. Ends when the processes \
+             that were named have ended.",
+            ),
         flag("dump").short('d').help("Print the stacks of all threads once and exit").long_help(
             "Print the stacks of all threads once and exit. Each begins with the thread's id, \
              and * marks the one that held the GIL; the innermost function comes first.",
@@ -72,6 +91,8 @@ fn targets() -> Vec<Arg> {
                  while they are read are not shown.",
             ),
         value("abi", "ABI").help("The Python ABI to expect: 27, 34, 35, ... 315"),
+        // Given by the supervisor of a process tree to those that sample for it.
+        value("member", "PID").hide(true),
         Arg::new("legacy-pid").hide(true).num_args(0..).allow_hyphen_values(false),
     ]
 }
@@ -234,6 +255,7 @@ fn examples(program: &str) -> String {
         ("-t python3 app.py --fast", "run a program and sample it"),
         ("-p 4242 -o out.svg", "draw a flame graph"),
         ("-p 4242 --threads -o out.html", "a report with every thread, to explore"),
+        ("--subprocesses -t ./serve", "with all processes that it starts"),
         ("--dump -p 4242", "what is it doing right now?"),
         ("--dump --locals -p 4242", "and with which values?"),
         ("-L -r 1ms --duration 5m -p 4242", "all threads, 1000 times a second"),

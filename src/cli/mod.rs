@@ -4,29 +4,28 @@
 
 mod colour;
 mod definition;
+mod target;
 mod times;
 mod trace_line;
 mod values;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::ArgMatches;
-
 pub use self::definition::definition;
+use self::target::{member, target};
 use self::times::{duration, interval, rotation};
 use self::trace_line::split_at_trace;
-use self::values::{
-    abi, dump_style, format, frame_filter, parse_pid, pause, thread_filter, time_mode,
-};
+use self::values::{abi, dump_style, format, frame_filter, pause, thread_filter, time_mode};
 use crate::abi::{Abi, Version};
 use crate::dump::DumpStyle;
 use crate::error::Error;
 use crate::filter::FrameFilter;
 use crate::output::{Format, recording};
+use crate::programs;
 use crate::sampler::pause::Pause;
 use crate::sampler::selection::{ThreadFilter, TimeMode};
 
@@ -42,8 +41,10 @@ pub enum Request {
 /// What is to be profiled, how, and where the result goes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// The process.
+    /// The process, or several.
     pub target: Target,
+    /// Also all processes that it starts.
+    pub subprocesses: bool,
     /// Print every thread's stack once instead of sampling.
     pub dump: bool,
     /// How the dump is written.
@@ -93,6 +94,10 @@ pub struct Options {
 pub enum Target {
     /// One that runs already.
     Process(i32),
+    /// Several that run already.
+    Processes(Vec<i32>),
+    /// All of Python that match a regular expression.
+    Named(String),
     /// One that is started: a program and its arguments.
     Command {
         /// The words after `-t`.
@@ -121,6 +126,10 @@ pub fn main<A: Abi>() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     conclude(match parse(&arguments, &[A::VERSION]) {
         Ok(Request::Show(text)) => show(&text),
+        Ok(Request::Profile(options)) if options.is_tree() => {
+            let what = if options.subprocesses { "--subprocesses" } else { "several processes" };
+            Err(programs::become_launcher(what, &arguments))
+        }
         Ok(Request::Profile(options)) => crate::run::run::<A>(&options),
         Err(error) => Err(error.into()),
     })
@@ -181,8 +190,10 @@ pub fn parse(arguments: &[OsString], abis: &[Version]) -> Result<Request, UsageE
     }
     let mode = time_mode(&matches)?;
     let traced = matches!(target, Target::Command { .. });
-    Ok(Request::Profile(Box::new(Options {
+    let subprocesses = matches.get_flag("subprocesses");
+    let options = Options {
         target,
+        subprocesses,
         dump: matches.get_flag("dump"),
         dump_style: dump_style(&matches)?,
         locals: matches.get_flag("locals"),
@@ -204,57 +215,42 @@ pub fn parse(arguments: &[OsString], abis: &[Version]) -> Result<Request, UsageE
         title: matches.get_one("title").cloned(),
         abi: abi(&matches)?,
         warnings,
-    })))
-}
-
-fn target(
-    matches: &ArgMatches,
-    command: Option<&[OsString]>,
-    usage: impl Fn() -> UsageError,
-) -> Result<(Target, Vec<String>), UsageError> {
-    let given = matches.get_one::<String>("pid");
-    if let Some(words) = command {
-        let other = match (matches.get_flag("dump"), given) {
-            (true, _) => Some("-d"),
-            (false, Some(_)) => Some("-p"),
-            (false, None) => None,
-        };
-        if let Some(other) = other {
-            return Err(UsageError(format!(
-                "Options -t and {other} are not mutually compatible.\n"
-            )));
-        }
-        let program = words.first().ok_or_else(usage)?;
-        if is_pyflame(program) {
-            return Err(UsageError(
-                "You tried to pyflame a pyflame. Profile a Python program instead.\n".into(),
-            ));
-        }
-        return Ok((Target::Command { words: words.to_vec(), started: started() }, Vec::new()));
-    }
-    let legacy: Vec<&String> =
-        matches.get_many::<String>("legacy-pid").into_iter().flatten().collect();
-    match (given, legacy.as_slice()) {
-        (Some(pid), []) => Ok((Target::Process(parse_pid(pid)?), Vec::new())),
-        (None, [pid]) => {
-            let warning = "WARNING: Specifying a PID to trace without -p is deprecated; \
-                           write -p PID.";
-            Ok((Target::Process(parse_pid(pid)?), vec![warning.into()]))
-        }
-        _ => Err(usage()),
+    };
+    match (member(&matches)?, options.abi) {
+        (Some(pid), _) => Ok(Request::Profile(Box::new(options.of_member(pid)))),
+        (None, Some(_)) if options.is_tree() => Err(UsageError(
+            "Options --abi and --subprocesses, --name or several -p are not mutually \
+             compatible.\nEach process has an ABI of its own, which is found out.\n"
+                .into(),
+        )),
+        _ => Ok(Request::Profile(Box::new(options))),
     }
 }
 
-/// The process that the launcher has started for this command, if it did.
-fn started() -> Option<i32> {
-    std::env::var(STARTED_VARIABLE).ok()?.parse().ok()
-}
+impl Options {
+    /// Whether there may be several processes, of several ABIs: `pyflame` supervises that.
+    #[must_use]
+    pub fn is_tree(&self) -> bool {
+        self.subprocesses || matches!(self.target, Target::Processes(_) | Target::Named(_))
+    }
 
-/// Whether a command is one of ours: `pyflame`, `pyflame3.6`, by any path.
-fn is_pyflame(program: &OsStr) -> bool {
-    let name = std::path::Path::new(program).file_name().unwrap_or(program).to_string_lossy();
-    name.strip_prefix("pyflame")
-        .is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == '.'))
+    /// The options for one process of many, whose recording a supervisor reads from a pipe
+    /// until it has enough.
+    fn of_member(self, pid: i32) -> Self {
+        let is_moment = self.duration.is_some_and(|duration| duration.is_zero());
+        Self {
+            target: Target::Process(pid),
+            subprocesses: false,
+            format: recording::FORMAT,
+            stats: false,
+            duration: if is_moment { self.duration } else { None },
+            rotation: None,
+            output: None,
+            append: false,
+            warnings: Vec::new(),
+            ..self
+        }
+    }
 }
 
 /// The line that `-v` prints.

@@ -17,7 +17,8 @@ pub fn parse_pid(text: &str) -> Result<i32, UsageError> {
         Ok(pid) if pid > 0 => Ok(pid),
         _ => Err(UsageError(format!(
             "Error: failed to parse \"{text}\" as a PID.\n\
-             A PID is a number from 1 on, such as pgrep prints.\n"
+             A PID is a number from 1 on, such as pgrep prints. To choose processes by their \
+             command lines, use --name.\n"
         ))),
     }
 }

@@ -1,10 +1,11 @@
 //! Folded stacks: one line for each distinct stack, root first, with its count.
 //! What `flamegraph.pl`, inferno and speedscope read.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::{Format, Settings};
-use crate::profile::{Detail, Profile};
+use super::{Format, Settings, labels, write_in_line};
+use crate::profile::{Detail, ProcessId, Profile, StackId};
 
 /// `folded`.
 pub const FORMAT: Format = Format {
@@ -15,7 +16,8 @@ pub const FORMAT: Format = Format {
     write,
 };
 
-/// Writes `profile`: idle and failed samples first, then every stack.
+/// Writes `profile`: idle and failed samples first, then every stack; where there are
+/// several processes, each is the outermost frame of its stacks.
 ///
 /// # Errors
 /// Those of `out`.
@@ -26,16 +28,72 @@ pub fn write(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> io:
     if profile.failed() > 0 {
         writeln!(out, "(failed) {}", profile.failed())?;
     }
-    let mut steps = Vec::new();
+    if profile.keeps_threads() && labels::has_several_processes(profile) {
+        return write_by_process(profile, settings, out);
+    }
     for (stack, samples) in profile.stacks() {
-        profile.steps(stack, &mut steps);
-        for (position, step) in steps.iter().enumerate() {
-            if position > 0 {
-                out.write_all(b";")?;
-            }
-            settings.style.write_step(profile, *step, out)?;
-        }
+        write_stack(profile, settings, stack, out)?;
         writeln!(out, " {samples}")?;
     }
     Ok(())
+}
+
+/// Every stack of every process, which is its outermost frame.
+fn write_by_process(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
+    let mut counts: BTreeMap<(ProcessId, StackId), u64> = BTreeMap::new();
+    for (thread, stack, _, samples) in profile.stacks_by_thread() {
+        *counts.entry((profile.thread(thread).process, stack)).or_default() += samples;
+    }
+    for ((process, stack), samples) in counts {
+        write_in_line(&labels::process_frame(profile.process(process)), out)?;
+        out.write_all(b";")?;
+        write_stack(profile, settings, stack, out)?;
+        writeln!(out, " {samples}")?;
+    }
+    Ok(())
+}
+
+/// Writes a stack, root first, with a `;` between two frames.
+fn write_stack(
+    profile: &Profile,
+    settings: &Settings,
+    stack: StackId,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut steps = Vec::new();
+    profile.steps(stack, &mut steps);
+    for (position, step) in steps.iter().enumerate() {
+        if position > 0 {
+            out.write_all(b";")?;
+        }
+        settings.style.write_step(profile, *step, out)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::fixture;
+
+    #[test]
+    fn processes_are_outermost_frames_where_there_are_several() {
+        let text = String::from_utf8(fixture::written(FORMAT)).expect("UTF-8");
+        let mut lines = text.lines();
+        assert_eq!(lines.next(), Some("(idle) 2"));
+        assert_eq!(lines.next(), Some("(failed) 1"));
+        let first = "process 4242 (python3 app.py --name=\"a,b\"\\n<c>);/srv/app.py:<module>:1;";
+        let (mut parents, mut children) = (0, 0);
+        for line in lines {
+            let (stack, samples) = line.rsplit_once(' ').expect("a count");
+            let samples: u64 = samples.parse().expect("a number");
+            if stack.starts_with("process 4250 ();") {
+                children += samples;
+            } else {
+                assert!(stack.starts_with(first) || stack.contains("(truncated)"), "{line}");
+                parents += samples;
+            }
+        }
+        assert_eq!((parents, children), (20, 8));
+    }
 }

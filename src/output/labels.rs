@@ -8,6 +8,9 @@ use crate::stack::Frame;
 /// The highest id that Linux gives to a thread.
 const HIGHEST_NATIVE_ID: u32 = 1 << 22;
 
+/// The longest command line in a frame, in characters.
+const LONGEST_COMMAND: usize = 200;
+
 /// What is written for the thread of moments that belong to none.
 pub const NO_THREAD: &str = "(no thread)";
 
@@ -29,6 +32,16 @@ pub fn process(process: &Process) -> String {
         "" => format!("{}", process.pid),
         command => format!("{} {command}", process.pid),
     }
+}
+
+/// A process as the outermost frame of its stacks, as in `process 4242 (python3 app.py)`.
+/// The `;` that ends a frame becomes a `,`.
+pub fn process_frame(process: &Process) -> String {
+    let mut command: String = process.command.chars().take(LONGEST_COMMAND).collect();
+    if command.len() < process.command.len() {
+        command.push('…');
+    }
+    format!("process {} ({})", process.pid, command.replace(';', ","))
 }
 
 /// The thread of a lane, after its process if there are several.

@@ -20,7 +20,7 @@ pub use stat::{Stat, ThreadState};
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -120,13 +120,7 @@ impl Process {
     /// process may write over its own, so it is bounded.
     #[must_use]
     pub fn command_line(&self) -> String {
-        let mut bytes = Vec::new();
-        if let Ok(file) = File::open(format!("/proc/{}/cmdline", self.pid)) {
-            // What could be read of it is enough.
-            let _ = file.take(MAX_COMMAND_LINE).read_to_end(&mut bytes);
-        }
-        let words = bytes.split(|byte| *byte == 0).filter(|word| !word.is_empty());
-        words.map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ")
+        command_line(self.pid)
     }
 
     /// What it executes: the path as the kernel writes it, which ends in
@@ -196,15 +190,59 @@ impl Process {
     ///
     /// Empty on kernels without `CONFIG_PROC_CHILDREN`.
     pub fn children(&self) -> io::Result<Vec<i32>> {
-        let mut children = Vec::new();
-        for tid in self.threads()? {
-            let list = fs::read_to_string(format!("/proc/{}/task/{tid}/children", self.pid));
-            let list = list.unwrap_or_default();
-            children
-                .extend(list.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
-        }
-        Ok(children)
+        children(self.pid)
     }
+}
+
+/// The command line of process `pid` as one text, as [`Process::command_line`] gives it.
+#[must_use]
+pub fn command_line(pid: i32) -> String {
+    let mut bytes = Vec::new();
+    if let Ok(file) = File::open(format!("/proc/{pid}/cmdline")) {
+        // What could be read of it is enough.
+        let _ = file.take(MAX_COMMAND_LINE).read_to_end(&mut bytes);
+    }
+    let words = bytes.split(|byte| *byte == 0).filter(|word| !word.is_empty());
+    words.map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ")
+}
+
+/// The processes that threads of process `pid` have started and that still have it as
+/// parent. Empty on kernels without `CONFIG_PROC_CHILDREN`.
+pub fn children(pid: i32) -> io::Result<Vec<i32>> {
+    let mut children = Vec::new();
+    for tid in numbered_entries(&format!("/proc/{pid}/task"))? {
+        let list = fs::read_to_string(format!("/proc/{pid}/task/{tid}/children"));
+        let list = list.unwrap_or_default();
+        children.extend(list.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+    }
+    Ok(children)
+}
+
+/// Whether this kernel tells the children of a process.
+#[must_use]
+pub fn tells_children() -> bool {
+    Path::new("/proc/thread-self/children").exists()
+}
+
+/// All processes that `/proc` shows.
+pub fn all() -> io::Result<Vec<i32>> {
+    numbered_entries("/proc")
+}
+
+/// When process `pid` was started, in the kernel's ticks since boot: with the id it tells
+/// a process from a later one. `None` if it has ended.
+#[must_use]
+pub fn start_time(pid: i32) -> Option<u64> {
+    let stat = read_stat(&format!("/proc/{pid}/stat")).ok()?;
+    (!stat.state.has_ended()).then_some(stat.start_time)
+}
+
+/// The file that process `pid` executes, as device and inode. `None` if it has ended, is of
+/// the kernel, or may not be looked at.
+#[must_use]
+pub fn executed_file(pid: i32) -> Option<(u64, u64)> {
+    let file = fs::metadata(format!("/proc/{pid}/exe")).ok()?;
+    Some((file.dev(), file.ino()))
 }
 
 /// The process that traces process `pid` (a debugger, `strace`), if there is one.

@@ -1,0 +1,287 @@
+//! The processes of a tree: those that were named, and those that they start, found by
+//! asking the kernel again and again for the children of each.
+//!
+//! A process that begins and ends between two looks is not seen. All numbers are bounded,
+//! whatever the program does: how many processes are known and sampled at a time, and how
+//! many samplers are started in a second.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
+use std::time::{Duration, Instant};
+
+use super::member::{Look, Member, State};
+use super::merged::Shared;
+use super::sampler::{Ended, Sampler};
+use super::tally::Tally;
+use crate::abi::Version;
+use crate::cli::Options;
+use crate::error::Error;
+use crate::process;
+use crate::programs;
+
+/// The most processes that are known at a time.
+const MOST_MEMBERS: usize = 10_000;
+
+/// The most processes that are sampled at a time.
+const MOST_SAMPLERS: usize = 100;
+
+/// How many samplers are started in a second, in the long run: to start one takes some
+/// milliseconds of a processor, and thousands of short-lived processes are not worth that.
+const STARTS_PER_SECOND: f64 = 20.0;
+
+/// The most executables that are remembered to be Python.
+const MOST_FILES: usize = 1000;
+
+/// So many messages about processes that cannot be profiled are shown.
+const MOST_COMPLAINTS: usize = 5;
+
+/// The processes of a tree.
+pub struct Family<'a> {
+    options: &'a Options,
+    arguments: &'a [OsString],
+    members: BTreeMap<i32, Member>,
+    /// Those that have ended.
+    past: Tally,
+    /// Files that were seen to be Python: a process that executes one needs no long look.
+    python: HashMap<(u64, u64), Version>,
+    starts: Starts,
+    complaints: usize,
+    looked: bool,
+}
+
+/// How many samplers may be started now.
+struct Starts {
+    left: f64,
+    since: Instant,
+}
+
+impl<'a> Family<'a> {
+    /// The processes `roots`.
+    pub fn new(options: &'a Options, arguments: &'a [OsString], roots: &[i32]) -> Self {
+        let members = roots.iter().filter_map(|pid| Some((*pid, Member::new(*pid, true)?)));
+        Self {
+            options,
+            arguments,
+            members: members.collect(),
+            past: Tally::default(),
+            python: HashMap::new(),
+            starts: Starts::new(),
+            complaints: 0,
+            looked: false,
+        }
+    }
+
+    /// Looks for processes that are new, and does for each what is to be done. Returns how
+    /// long the search took.
+    pub fn look(&mut self, merged: &Shared) -> Duration {
+        let begin = Instant::now();
+        // One moment is wanted of those that are there at the beginning.
+        if self.options.subprocesses && !(self.is_moment() && self.looked) {
+            self.find_children();
+        }
+        self.looked = true;
+        let search = begin.elapsed();
+        let pids: Vec<i32> = self.members.keys().copied().collect();
+        for pid in pids {
+            self.attend(pid, merged);
+        }
+        search
+    }
+
+    /// Whether there is nothing left to do: all who were named have ended, or the one
+    /// moment that was wanted has been sampled.
+    pub fn has_ended(&self) -> bool {
+        let mut members = self.members.values();
+        if self.is_moment() {
+            let is_over =
+                |state: &State| matches!(state, State::Unknown(_) | State::Refused | State::Done);
+            return members.all(|member| is_over(&member.state));
+        }
+        !members.any(|member| member.is_root)
+    }
+
+    fn is_moment(&self) -> bool {
+        self.options.duration.is_some_and(|duration| duration.is_zero())
+    }
+
+    fn find_children(&mut self) {
+        let mut parents: Vec<i32> = self.members.keys().copied().collect();
+        while let Some(parent) = parents.pop() {
+            for pid in process::children(parent).unwrap_or_default() {
+                if self.members.len() < MOST_MEMBERS && !self.members.contains_key(&pid) {
+                    // One that has ended already was too short, as it has not been sampled.
+                    match Member::new(pid, false) {
+                        Some(member) => {
+                            self.members.insert(pid, member);
+                            parents.push(pid);
+                        }
+                        None => self.past.too_short += 1,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Does for one process what is to be done.
+    fn attend(&mut self, pid: i32, merged: &Shared) {
+        let is_moment = self.is_moment();
+        let Some(member) = self.members.get_mut(&pid) else { return };
+        if let State::Sampled(_, sampler) = &mut member.state {
+            let Some(ended) = sampler.ended() else { return };
+            self.sampler_ended(pid, ended);
+        }
+        let Some(member) = self.members.get_mut(&pid) else { return };
+        if !member.is_alive() {
+            member.count(&mut self.past);
+            self.members.remove(&pid);
+            return;
+        }
+        if is_moment && matches!(member.state, State::Done) {
+            return;
+        }
+        member.notice_exec();
+        if let Some(words) = member.take_failure() {
+            self.complain(&words);
+        }
+        self.identify(pid);
+        self.start_sampler(pid, merged);
+    }
+
+    fn sampler_ended(&mut self, pid: i32, ended: Ended) {
+        let is_moment = self.is_moment();
+        let Some(member) = self.members.get_mut(&pid) else { return };
+        let Ended { status, sampled, words } = ended;
+        if status == Some(Error::STATUS_OTHER_BINARY.into()) {
+            // The file is Python, but not always of this version.
+            member.executed().map(|file| self.python.remove(&file));
+        }
+        member.after_sampler(status, sampled, words);
+        if is_moment && sampled {
+            member.state = State::Done;
+        }
+    }
+
+    /// Finds out whether a process of which nothing is known runs Python.
+    fn identify(&mut self, pid: i32) {
+        let Some(member) = self.members.get_mut(&pid) else { return };
+        let file = member.executed();
+        if !matches!(member.state, State::Unknown(_)) {
+            return;
+        }
+        let known = file.and_then(|file| self.python.get(&file)).copied();
+        match known.map_or_else(|| member.look(), Look::Python) {
+            Look::Python(version) => {
+                member.state = State::Python(version);
+                if self.python.len() >= MOST_FILES {
+                    self.python.clear();
+                }
+                self.python.extend(file.map(|file| (file, version)));
+            }
+            Look::Refused(words) => {
+                member.state = State::Refused;
+                self.complain(&words);
+            }
+            Look::NotYet => {}
+        }
+    }
+
+    fn start_sampler(&mut self, pid: i32, merged: &Shared) {
+        let is_sampled = |member: &&Member| matches!(member.state, State::Sampled(..));
+        let Some(State::Python(version)) = self.members.get(&pid).map(|member| &member.state)
+        else {
+            return;
+        };
+        let version = *version;
+        if self.members.values().filter(is_sampled).count() >= MOST_SAMPLERS
+            || !self.starts.take_one()
+        {
+            return;
+        }
+        let started = match programs::profiler(version) {
+            Some(program) => Sampler::start(&program, pid, self.arguments, merged),
+            None if version.is_supported() => {
+                let what = format!("process {pid} runs CPython {version} and");
+                Err(Error::NotInstalled { what, version })
+            }
+            None => Err(Error::UnknownVersion { pid, found: version.to_string() }),
+        };
+        let state = match started {
+            Ok(sampler) => State::Sampled(version, sampler),
+            Err(error) => {
+                self.complain(&error.to_string());
+                State::Refused
+            }
+        };
+        if let Some(member) = self.members.get_mut(&pid) {
+            member.state = state;
+        }
+    }
+
+    /// Says why a process cannot be profiled, if that has not been said too often.
+    fn complain(&mut self, words: &str) {
+        self.complaints += 1;
+        if self.complaints <= MOST_COMPLAINTS {
+            eprintln!("{words}");
+        } else if self.complaints == MOST_COMPLAINTS + 1 {
+            eprintln!("Further processes that cannot be profiled are only counted.");
+        }
+    }
+
+    /// Ends all samplers, which may be started again afterwards.
+    pub fn end_samplers(&mut self) {
+        for member in self.members.values() {
+            if let State::Sampled(_, sampler) = &member.state {
+                sampler.tell_to_end();
+            }
+        }
+        for member in self.members.values_mut() {
+            let State::Sampled(version, sampler) = &mut member.state else { continue };
+            let (version, ended) = (*version, sampler.wait());
+            member.after_sampler(ended.status, ended.sampled, ended.words);
+            if ended.status == Some(0) {
+                member.state = State::Python(version);
+            }
+        }
+        self.starts = Starts::new();
+    }
+
+    /// What has become of the processes by now.
+    pub fn tally(&self) -> Tally {
+        let mut tally = self.past.clone();
+        self.members.values().for_each(|member| member.count(&mut tally));
+        tally
+    }
+}
+
+impl Starts {
+    fn new() -> Self {
+        Self { left: MOST_SAMPLERS as f64, since: Instant::now() }
+    }
+
+    /// Whether one more may be started.
+    fn take_one(&mut self) -> bool {
+        let now = Instant::now();
+        let more = now.duration_since(self.since).as_secs_f64() * STARTS_PER_SECOND;
+        self.left = (self.left + more).min(MOST_SAMPLERS as f64);
+        self.since = now;
+        let is_left = self.left >= 1.0;
+        if is_left {
+            self.left -= 1.0;
+        }
+        is_left
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samplers_are_not_started_without_bounds() {
+        let mut starts = Starts::new();
+        let begin = Instant::now();
+        let taken = (0..1000).filter(|_| starts.take_one()).count();
+        let allowed = 100 + (begin.elapsed().as_secs_f64() * STARTS_PER_SECOND) as usize + 1;
+        assert!((100..=allowed).contains(&taken), "{taken}");
+    }
+}

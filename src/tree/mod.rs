@@ -1,0 +1,200 @@
+//! Several processes in one profile: a process and all that it starts, several that are
+//! named, or all that match a pattern.
+//!
+//! Each is sampled by the `pyflameX.Y` of its own ABI, a child of this program that writes
+//! a recording into a pipe ([`sampler`]). What they record is read into one profile
+//! ([`merged`]). [`family`] finds the processes, and decides what becomes of each.
+
+mod dump;
+mod family;
+mod member;
+mod merged;
+mod names;
+mod sampler;
+mod tally;
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use self::family::Family;
+use self::merged::{Merged, Shared};
+use crate::attach::wait_for_interpreter;
+use crate::cli::{Options, Target};
+use crate::error::Error;
+use crate::memory::live::LiveMemory;
+use crate::process::{Process, tells_children};
+use crate::profile::Profile;
+use crate::progress::Progress;
+use crate::results::Results;
+use crate::signals::Signals;
+use crate::trace::Child;
+
+/// The shortest time between two looks at the processes.
+const SHORTEST_REST: Duration = Duration::from_millis(5);
+
+/// The longest time between two looks.
+const LONGEST_REST: Duration = Duration::from_secs(1);
+
+/// The search for new processes takes at most one part in so many of the time of a processor.
+const REST_PER_LOOK: u32 = 20;
+
+/// How soon a signal is noticed.
+const NAP: Duration = Duration::from_millis(20);
+
+/// How often the line of progress learns of what is new.
+const PROGRESS: Duration = Duration::from_millis(200);
+
+/// Does what `options` ask for with several processes. `arguments` are those of this
+/// program, which the profilers of the single processes are given too.
+///
+/// # Errors
+/// [`Error`] with what to tell the user.
+pub fn run(options: &Options, arguments: &[OsString]) -> Result<(), Error> {
+    for warning in &options.warnings {
+        eprintln!("{warning}");
+    }
+    if options.subprocesses && !tells_children() {
+        return Err(Error::NoChildren);
+    }
+    let signals = Signals::watch()?;
+    if options.dump {
+        return dump::run(options, arguments, &roots(options)?);
+    }
+    let mut results = Results::open(options)?;
+    let mut command = match &options.target {
+        Target::Command { words, .. } => Some(Child::start(words)?),
+        _ => None,
+    };
+    let roots = match &command {
+        Some(child) => vec![child.pid()],
+        None => roots(options)?,
+    };
+    // The terminal of a command that was started is the command's.
+    let progress =
+        if command.is_some() { Progress::hidden() } else { Progress::start(options.duration) };
+    let tree = Tree::new(options, arguments, &roots);
+    let outcome = tree.run(&signals, &mut results, &progress);
+    drop(progress);
+    let mut wait = || command.iter_mut().for_each(|child| child.wait(|| signals.ask_for_end()));
+    // On stdout the profile comes after the output of the command.
+    if options.output.is_none() {
+        wait();
+    }
+    let written = outcome.and_then(|profile| {
+        if options.stats || io::stderr().is_terminal() {
+            profile.about.account.iter().for_each(|(name, value)| eprintln!("{name}: {value}"));
+        }
+        results.finish(profile)
+    });
+    wait();
+    written
+}
+
+/// The processes that run already and are named by the command line.
+fn roots(options: &Options) -> Result<Vec<i32>, Error> {
+    let mut pids = match &options.target {
+        Target::Process(pid) => vec![*pid],
+        Target::Processes(pids) => pids.clone(),
+        Target::Named(pattern) => return names::choose(pattern),
+        Target::Command { .. } => Vec::new(),
+    };
+    pids.sort_unstable();
+    pids.dedup();
+    for pid in &pids {
+        let process = Process::open(*pid)?;
+        // What is not Python may start Python; else it is an error.
+        if !options.subprocesses {
+            wait_for_interpreter(&process, &LiveMemory::new(*pid))?;
+        }
+    }
+    Ok(pids)
+}
+
+/// A run with several processes.
+struct Tree<'a> {
+    options: &'a Options,
+    family: Family<'a>,
+    merged: Shared,
+    /// When the present window began.
+    window: Instant,
+}
+
+impl<'a> Tree<'a> {
+    fn new(options: &'a Options, arguments: &'a [OsString], roots: &[i32]) -> Self {
+        let merged = Merged::begin(options);
+        let family = Family::new(options, arguments, roots);
+        Self { options, family, merged, window: Instant::now() }
+    }
+
+    /// Samples until the time is over, the processes that were named have ended, or a
+    /// signal says so. Returns the profile of the last window.
+    fn run(
+        mut self,
+        signals: &Signals,
+        results: &mut Results,
+        progress: &Progress,
+    ) -> Result<Profile, Error> {
+        let start = Instant::now();
+        let duration = self.options.duration.filter(|duration| !duration.is_zero());
+        let mut told = start;
+        while !signals.ask_for_end() && duration.is_none_or(|time| start.elapsed() < time) {
+            let search = self.family.look(&self.merged);
+            if self.family.has_ended() {
+                break;
+            }
+            if signals.ask_for_snapshot() {
+                results.snapshot(&mut self.merged.with_about(&self.family.tally()).profile);
+            }
+            if self.options.rotation.is_some_and(|length| self.window.elapsed() >= length) {
+                results.window(self.end_window());
+            }
+            if results.are_due() {
+                let mut merged = self.merged.with_about(&self.family.tally());
+                if !results.record(&mut merged.profile) {
+                    break;
+                }
+            }
+            if told.elapsed() >= PROGRESS {
+                told = Instant::now();
+                let (samples, errors) = self.merged.lock().counts();
+                progress.update(samples, errors);
+            }
+            let rest = (search * REST_PER_LOOK).clamp(SHORTEST_REST, LONGEST_REST);
+            let left = duration.map_or(rest, |time| time.saturating_sub(start.elapsed()));
+            nap(rest.min(left), signals);
+        }
+        self.family.end_samplers();
+        let tally = self.family.tally();
+        if tally.sampled == 0 {
+            return Err(Error::NothingSampled { found: tally.to_string() });
+        }
+        let mut merged = self.merged.with_about(&tally);
+        merged.profile.sort_timeline();
+        Ok(std::mem::take(&mut merged.profile))
+    }
+
+    /// Ends a window: those who sample begin anew with the next, so that they give back
+    /// their memory too.
+    fn end_window(&mut self) -> Profile {
+        self.family.end_samplers();
+        let mut merged = self.merged.with_about(&self.family.tally());
+        self.window = Instant::now();
+        let mut last = merged.begin_anew(self.options);
+        last.sort_timeline();
+        last
+    }
+}
+
+/// Waits so long, or until a signal ends the run.
+fn nap(time: Duration, signals: &Signals) {
+    let end = Instant::now() + time;
+    while !signals.ask_for_end() {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        thread::sleep(left.min(NAP));
+    }
+}

@@ -1,0 +1,53 @@
+"""A program whose children keep busy.
+
+    family.py START NUMBER [SECONDS]
+
+START is how they are started: fork, spawn or forkserver. When all are busy, a line
+`children PID...` says so. All end after so many seconds, or else when standard input
+closes.
+"""
+
+import multiprocessing
+import os
+import sys
+import time
+
+
+def busy():
+    total = 0
+    for i in range(1000):
+        total += i * i % 7
+    return total
+
+
+def work(connection):
+    connection.send(os.getpid())
+    while True:
+        busy()
+
+
+def main():
+    start, number = sys.argv[1], int(sys.argv[2])
+    context = multiprocessing
+    if hasattr(multiprocessing, "get_context"):
+        context = multiprocessing.get_context(start)
+    children, pids = [], []
+    for _ in range(number):
+        ours, theirs = context.Pipe(False)
+        child = context.Process(target=work, args=(theirs,))
+        child.daemon = True
+        child.start()
+        children.append(child)
+        pids.append(ours.recv())
+    os.write(1, ("children %s\n" % " ".join(map(str, pids))).encode())
+    if len(sys.argv) > 3:
+        time.sleep(float(sys.argv[3]))
+    else:
+        sys.stdin.read()
+    for child in children:
+        child.terminate()
+        child.join()
+
+
+if __name__ == "__main__":
+    main()
