@@ -87,6 +87,8 @@ class Pyflame(Tool):
         command = [path, "-p", str(request.pid), "-s", str(request.seconds), "-r", rate, "-o", request.out]
         if request.threads == "all":
             command.append("--threads")
+        if self.has(path, "--format"):
+            command += ["--format", "folded"]  # whatever the file is called
         if self.pause and self.has(path, "--pause"):
             command += ["--pause", self.pause]
         if self.has(path, "--stats"):
