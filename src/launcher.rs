@@ -4,16 +4,19 @@
 use std::env;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use crate::abi::{SUPPORTED, Version};
 use crate::attach::wait_for_interpreter;
-use crate::cli::{self, Options, Request, STARTED_VARIABLE, Target};
+use crate::cli::{self, Invocation, Options, Request, STARTED_VARIABLE, Target};
 use crate::error::Error;
 use crate::locate::Interpreter;
 use crate::memory::live::LiveMemory;
 use crate::process::Process;
+use crate::programs;
+use crate::report;
+use crate::top;
 use crate::trace::Child;
 
 /// The launcher's `main`.
@@ -24,6 +27,13 @@ pub fn main() -> ExitCode {
 }
 
 fn launch(arguments: &[OsString]) -> Result<(), Error> {
+    match cli::parse_command(arguments)? {
+        Some(Invocation::Show(text)) => return cli::show(&text),
+        Some(Invocation::Report(options)) => return report::report(&options),
+        Some(Invocation::Diff(options)) => return report::diff(&options),
+        Some(Invocation::Top(options)) => return top::top(&options),
+        None => {}
+    }
     match cli::parse(arguments, &installed())? {
         Request::Show(text) => cli::show(&text),
         Request::Profile(options) => {
@@ -76,7 +86,7 @@ fn choice(pid: i32, interpreter: &Interpreter, started: Option<i32>) -> Result<C
 
 /// Executes the binary in place of this program. Comes back only with an error.
 fn become_binary(choice: &Choice, arguments: &[OsString]) -> Error {
-    let Some(program) = find_binary(choice.version) else {
+    let Some(program) = programs::profiler(choice.version) else {
         return Error::NotInstalled { what: choice.reason.clone(), version: choice.version };
     };
     let mut command = Command::new(&program);
@@ -89,21 +99,18 @@ fn become_binary(choice: &Choice, arguments: &[OsString]) -> Error {
     Error::Execute { program, source }
 }
 
-/// `pyflameX.Y` beside the launcher, or in `PATH`; or `pyflameXY`, as `cargo install` has
-/// to name it.
-fn find_binary(version: Version) -> Option<PathBuf> {
-    let beside = env::current_exe().ok().and_then(|own| own.parent().map(Path::to_path_buf));
-    let path = env::var_os("PATH").unwrap_or_default();
-    beside
-        .into_iter()
-        .chain(env::split_paths(&path))
-        .flat_map(|folder| {
-            [version.program(), format!("pyflame{}", version.abi())].map(|name| folder.join(name))
-        })
-        .find(|program| program.is_file())
+/// The profiler that is for a process.
+///
+/// # Errors
+/// [`Error`] if the process cannot be looked at, or the profiler is not installed.
+pub fn profiler_for(pid: i32) -> Result<PathBuf, Error> {
+    let process = Process::open(pid)?;
+    let interpreter = wait_for_interpreter(&process, &LiveMemory::new(pid))?;
+    let Choice { version, reason, .. } = choice(pid, &interpreter, None)?;
+    programs::profiler(version).ok_or(Error::NotInstalled { what: reason, version })
 }
 
 /// The versions whose binaries are there.
 fn installed() -> Vec<Version> {
-    SUPPORTED.into_iter().filter(|version| find_binary(*version).is_some()).collect()
+    SUPPORTED.into_iter().filter(|version| programs::profiler(*version).is_some()).collect()
 }

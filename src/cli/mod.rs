@@ -3,6 +3,7 @@
 //! It is the original Pyflame's, and what has been added to it since.
 
 mod colour;
+mod commands;
 mod definition;
 mod times;
 mod trace_line;
@@ -16,6 +17,9 @@ use std::time::Duration;
 
 use clap::ArgMatches;
 
+pub use self::commands::{
+    DiffOptions, Invocation, ReportOptions, TopOptions, commands, named_command, parse_command,
+};
 pub use self::definition::definition;
 use self::times::{duration, interval, rotation};
 use self::trace_line::split_at_trace;
@@ -27,6 +31,7 @@ use crate::dump::DumpStyle;
 use crate::error::Error;
 use crate::filter::FrameFilter;
 use crate::output::{Format, recording};
+use crate::programs;
 use crate::sampler::pause::Pause;
 use crate::sampler::selection::{ThreadFilter, TimeMode};
 
@@ -119,6 +124,9 @@ pub const STARTED_VARIABLE: &str = "PYFLAME_STARTED_PID";
 #[must_use]
 pub fn main<A: Abi>() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    if let Some(command) = named_command(&arguments) {
+        return conclude(Err(programs::become_launcher(command, &arguments)));
+    }
     conclude(match parse(&arguments, &[A::VERSION]) {
         Ok(Request::Show(text)) => show(&text),
         Ok(Request::Profile(options)) => crate::run::run::<A>(&options),

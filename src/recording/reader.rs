@@ -135,23 +135,37 @@ impl<R: Read> Reader<R> {
     /// # Errors
     /// Those of the input. Bytes that make no sense are not an error, but the end.
     pub fn next(&mut self, into: &mut Profile) -> io::Result<bool> {
+        Ok(self.fetch()? && self.apply(into)?)
+    }
+
+    /// The first half of [`Reader::next`], which may wait: makes sure that there is a block.
+    ///
+    /// # Errors
+    /// Those of the input.
+    pub fn fetch(&mut self) -> io::Result<bool> {
         while !self.is_over {
             match self.parts.next()? {
+                Part::Block => return Ok(true),
                 Part::Run => self.begin_run(),
                 Part::End | Part::Broken => self.end(),
-                Part::Block => {
-                    let content = self.unpacker.unpack(self.parts.body());
-                    let known = &mut self.processes;
-                    let read = content.and_then(|bytes| self.run.read(Bytes(bytes), into, known));
-                    if read.is_some() {
-                        return Ok(true);
-                    }
-                    self.parts.reject_block()?;
-                    self.end();
-                }
             }
         }
         Ok(false)
+    }
+
+    /// The second half: puts the block into a profile.
+    ///
+    /// # Errors
+    /// Those of the input, of which the rest is read if the block makes no sense.
+    pub fn apply(&mut self, into: &mut Profile) -> io::Result<bool> {
+        let content = self.unpacker.unpack(self.parts.body());
+        let known = &mut self.processes;
+        let read = content.and_then(|bytes| self.run.read(Bytes(bytes), into, known));
+        if read.is_none() {
+            self.parts.reject_block()?;
+            self.end();
+        }
+        Ok(read.is_some())
     }
 
     /// Reads all that is left.

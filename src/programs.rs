@@ -1,0 +1,46 @@
+//! The programs of this project, as they find each other: in the same folder, or in
+//! `PATH`.
+
+use std::env;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::abi::Version;
+use crate::error::Error;
+
+/// `pyflameX.Y`; or `pyflameXY`, as `cargo install` has to name it.
+#[must_use]
+pub fn profiler(version: Version) -> Option<PathBuf> {
+    find(&[version.program(), format!("pyflame{}", version.abi())])
+}
+
+/// The launcher, `pyflame`.
+#[must_use]
+pub fn launcher() -> Option<PathBuf> {
+    find(&["pyflame".to_owned()])
+}
+
+/// Executes the launcher in place of this program, because `command` is one of its. Comes
+/// back only with an error.
+#[must_use]
+pub fn become_launcher(command: &str, arguments: &[OsString]) -> Error {
+    let Some(program) = launcher() else {
+        return Error::NoLauncher { command: command.to_owned() };
+    };
+    let source = Command::new(&program).args(arguments.iter().skip(1)).exec();
+    Error::Execute { program, source }
+}
+
+/// The first program of one of these names that is there, and is not this one.
+fn find(names: &[String]) -> Option<PathBuf> {
+    let own = env::current_exe().ok();
+    let beside = own.as_deref().and_then(Path::parent).map(Path::to_path_buf);
+    let path = env::var_os("PATH").unwrap_or_default();
+    beside
+        .into_iter()
+        .chain(env::split_paths(&path))
+        .flat_map(|folder| names.iter().map(move |name| folder.join(name)))
+        .find(|program| program.is_file() && program.canonicalize().ok() != own)
+}
