@@ -211,7 +211,6 @@ fn keys(screen: &Screen, target: Target) -> Outcome<String> {
         let first = text.lines().find(|line| line.contains("%  ") && line.contains(".py)"));
         first.is_some_and(|line| line.contains("100.0%") || line.contains("99."))
     })?;
-    screen.press("r")?;
     screen.press("s")?;
     let text = screen.wait_for("Wrote pyflame-")?;
     let name = text
@@ -223,6 +222,12 @@ fn keys(screen: &Screen, target: Target) -> Outcome<String> {
     let path = screen.folder.join(name);
     let saved = fs::read_to_string(&path).context(|| path.display().to_string())?;
     expect(saved.contains("leaf"), || saved.clone())?;
+    let counted = |text: &str| -> Option<u64> {
+        text.split(" samples in ").next()?.rsplit(' ').next()?.parse().ok()
+    };
+    let before = screen.wait("there are some samples", |text| counted(text) > Some(100))?;
+    screen.press("r")?;
+    screen.wait("they are forgotten", |text| counted(text) < counted(&before))?;
     screen.press("q")?;
     screen.left_well()?;
     target.end()?;

@@ -102,6 +102,9 @@ fn show(
             Action::None => {}
             Action::Quit => break,
             Action::Reset => feed.seen().tally.reset(),
+            Action::Save if feed.seen().tally.whole_samples() == 0 => {
+                view.say("Nothing has been counted yet.".to_owned());
+            }
             Action::Save => match save(&feed.seen(), &view, pid) {
                 Ok(path) => {
                     view.say(format!("Wrote {}.", path.display()));
