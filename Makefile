@@ -48,6 +48,7 @@ install-test: ## install and uninstall in a scratch directory; cargo install
 	packaging/tests/install
 
 test: interpreters libclang ## all tests, on every interpreter
+	scripts/need tmux tmux
 	$(cargo) test
 
 formats-test: ## let speedscope, pprof, Chrome's and Firefox's tools read what is written

@@ -191,6 +191,49 @@ pub enum Error {
         /// The command that was to be run.
         command: String,
     },
+    /// A file cannot be read.
+    #[error("cannot read \"{}\": {source}", path.display())]
+    Input {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file is neither a recording nor folded stacks.
+    #[error(
+        "\"{}\" is neither a recording nor folded stacks: line {line} is not \
+         `frame;frame;... COUNT`.",
+        path.display()
+    )]
+    NotFolded {
+        /// The file.
+        path: PathBuf,
+        /// The first line that does not fit.
+        line: usize,
+    },
+    /// There is nothing to compare.
+    #[error("there are no samples of Python code in \"{}\".", path.display())]
+    NoSamples {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The live view has nowhere to be.
+    #[error(
+        "pyflame top draws on a terminal, and stdout is none.\n\
+         To sample into a file or a pipe, run pyflame without top."
+    )]
+    NoTerminal,
+    /// The terminal does not do what it should.
+    #[error("cannot use the terminal: {0}")]
+    Terminal(#[source] io::Error),
+    /// The profiler that feeds the live view ended with an error.
+    #[error("{words}")]
+    Profiler {
+        /// What it said.
+        words: String,
+        /// Its exit status.
+        status: u8,
+    },
     /// The binary for a version is there, but cannot be executed.
     #[error("cannot execute {}: {source}", program.display())]
     Execute {
@@ -254,6 +297,7 @@ impl Error {
     #[must_use]
     pub fn exit_status(&self) -> u8 {
         match self {
+            Self::Profiler { status, .. } => *status,
             Self::OtherVersion { .. } => Self::STATUS_OTHER_BINARY,
             Self::Unsupported { .. } | Self::UnknownVersion { .. } => 4,
             Self::Locate(error) if error.is_other_python() => 4,

@@ -4,16 +4,19 @@
 use std::env;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use crate::abi::{SUPPORTED, Version};
 use crate::attach::wait_for_interpreter;
-use crate::cli::{self, Options, Request, STARTED_VARIABLE, Target};
+use crate::cli::{self, Invocation, Options, Request, STARTED_VARIABLE, Target};
 use crate::error::Error;
 use crate::locate::Interpreter;
 use crate::memory::live::LiveMemory;
 use crate::process::Process;
 use crate::programs;
+use crate::report;
+use crate::top;
 use crate::trace::Child;
 use crate::tree;
 
@@ -25,6 +28,13 @@ pub fn main() -> ExitCode {
 }
 
 fn launch(arguments: &[OsString]) -> Result<(), Error> {
+    match cli::parse_command(arguments)? {
+        Some(Invocation::Show(text)) => return cli::show(&text),
+        Some(Invocation::Report(options)) => return report::report(&options),
+        Some(Invocation::Diff(options)) => return report::diff(&options),
+        Some(Invocation::Top(options)) => return top::top(&options),
+        None => {}
+    }
     match cli::parse(arguments, &installed())? {
         Request::Show(text) => cli::show(&text),
         Request::Profile(options) if options.is_tree() => tree::run(&options, arguments),
@@ -93,6 +103,17 @@ fn become_binary(choice: &Choice, arguments: &[OsString]) -> Error {
     }
     let source = command.exec();
     Error::Execute { program, source }
+}
+
+/// The profiler that is for a process.
+///
+/// # Errors
+/// [`Error`] if the process cannot be looked at, or the profiler is not installed.
+pub fn profiler_for(pid: i32) -> Result<PathBuf, Error> {
+    let process = Process::open(pid)?;
+    let interpreter = wait_for_interpreter(&process, &LiveMemory::new(pid))?;
+    let Choice { version, reason, .. } = choice(pid, &interpreter, None)?;
+    programs::profiler(version).ok_or(Error::NotInstalled { what: reason, version })
 }
 
 /// The versions whose binaries are there.

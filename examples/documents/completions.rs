@@ -4,7 +4,7 @@
 //! ids, and nothing of a command that follows an option. So the scripts are written by
 //! hand in packaging/completions, and the options are put in here.
 
-use clap::{Arg, ValueHint};
+use clap::{Arg, Command, ValueHint};
 
 use crate::Program;
 use crate::template::fill;
@@ -58,16 +58,22 @@ impl Shell {
 /// The completion of `program` in `shell`.
 pub fn script(shell: Shell, program: Program) -> Result<String, String> {
     let command = program.command();
-    let arguments = command.get_arguments().filter(|argument| !argument.is_hide_set());
-    let options: Vec<Opt> = arguments.map(|argument| option(argument, program)).collect();
+    let options = options_of(&command, program);
+    let commands = if program == Program::Launcher { commands(program) } else { Vec::new() };
     let name = program.name();
     let function = name.replace('.', "_");
     let names = [("PROGRAM", name.as_str()), ("FUNCTION", function.as_str())];
-    let values = match shell {
+    let mut values = match shell {
         Shell::Bash => bash(&options, &function),
         Shell::Zsh => vec![("ARGUMENTS", zsh(&options, &function))],
         Shell::Fish => fish(&options, &name, &function),
     };
+    let words = match shell {
+        Shell::Bash => bash_commands(&commands, &options, &function),
+        Shell::Zsh => zsh_commands(&commands, &function),
+        Shell::Fish => fish_commands(&commands, &name),
+    };
+    values.push(("COMMANDS", words));
     let values: Vec<(&str, &str)> =
         values.iter().map(|(word, text)| (*word, text.as_str())).chain(names).collect();
     let template = match shell {
@@ -76,6 +82,24 @@ pub fn script(shell: Shell, program: Program) -> Result<String, String> {
         Shell::Fish => include_str!("../../packaging/completions/program.fish.in"),
     };
     fill(template, &values)
+}
+
+/// A command of the launcher: its name, its help and its options.
+type Named = (String, String, Vec<Opt>);
+
+fn commands(program: Program) -> Vec<Named> {
+    let named = |mut command: Command| {
+        command.build();
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        (command.get_name().to_owned(), about, options_of(&command, program))
+    };
+    pyflame::cli::commands().into_iter().map(named).collect()
+}
+
+fn options_of(command: &Command, program: Program) -> Vec<Opt> {
+    let arguments = command.get_arguments();
+    let named = arguments.filter(|a| !a.is_hide_set() && a.get_long().is_some());
+    named.map(|argument| option(argument, program)).collect()
 }
 
 fn option(argument: &Arg, program: Program) -> Opt {
@@ -125,7 +149,84 @@ fn flags(options: &[Opt]) -> String {
     flags.filter_map(|option| option.short).collect()
 }
 
+/// The part of the function that is for commands: what follows them, and they themselves.
+fn bash_commands(commands: &[Named], options: &[Opt], function: &str) -> String {
+    if commands.is_empty() {
+        return String::new();
+    }
+    let mut text = "    if ((COMP_CWORD > 1)); then\n        case ${COMP_WORDS[1]} in\n".to_owned();
+    for (name, _, options) in commands {
+        let names: Vec<String> = options.iter().flat_map(Opt::names).collect();
+        text += &format!(
+            "        {name})\n            COMPREPLY=()\n            case $option in\n{}            \
+             *)\n                if [[ $current == -* ]]; then\n                    \
+             mapfile -t COMPREPLY < <(compgen -W '{}' -- \"$current\")\n                else\n\
+             \x20                   compopt -o filenames && mapfile -t COMPREPLY < \
+             <(compgen -f -- \"$current\")\n                fi\n                ;;\n            \
+             esac\n            return\n            ;;\n",
+            bash_values(options, function, "            "),
+            names.join(" ")
+        );
+    }
+    let first = commands.iter().map(|(name, ..)| name.clone());
+    let first: Vec<String> = first.chain(options.iter().flat_map(Opt::names)).collect();
+    text + &format!(
+        "        esac\n    elif [[ $current != -* ]]; then\n        \
+         mapfile -t COMPREPLY < <(compgen -W '{}' -- \"$current\")\n        return\n    fi\n",
+        first.join(" ")
+    )
+}
+
+fn zsh_commands(commands: &[Named], function: &str) -> String {
+    let mut text = String::new();
+    for (name, _, options) in commands {
+        text += &format!(
+            "if (( CURRENT > 2 )) && [[ $words[2] == {name} ]]; then\n    shift words\n    \
+             (( CURRENT-- ))\n    _arguments -s -S \\\n{} \\\n    '*:FILE:_files'\n    return\nfi\n",
+            zsh(options, function)
+        );
+    }
+    if !commands.is_empty() {
+        let described = commands.iter().map(|(name, about, _)| format!("'{name}:{about}'"));
+        let described: Vec<String> = described.collect();
+        text += &format!(
+            "if (( CURRENT == 2 )) && [[ $words[2] != -* ]]; then\n    local -a commands=({})\n    \
+             _describe -t commands command commands\nfi\n",
+            described.join(" ")
+        );
+    }
+    text
+}
+
+fn fish_commands(commands: &[Named], name: &str) -> String {
+    let mut text = String::new();
+    for (command, about, options) in commands {
+        text += &format!(
+            "complete -c {name} -n 'test (count (commandline -opc)) -eq 1' -a {command} -d '{about}'\n"
+        );
+        let follows = format!("contains -- {command} (commandline -opc)[2]");
+        if command != "top" {
+            text += &format!("complete -c {name} -n '{follows}' -F\n");
+        }
+        for option in options {
+            text += &fish_option(option, name, &follows);
+        }
+    }
+    text
+}
+
 fn bash(options: &[Opt], function: &str) -> Vec<(&'static str, String)> {
+    let names: Vec<String> = options.iter().flat_map(Opt::names).collect();
+    vec![
+        ("VALUES", bash_values(options, function, "")),
+        ("VALUED", valued(options, " | ")),
+        ("FLAGS", flags(options)),
+        ("OPTIONS", names.join(" ")),
+    ]
+}
+
+/// What follows each option, as the branches of a `case`.
+fn bash_values(options: &[Opt], function: &str, indent: &str) -> String {
     let mut values = String::new();
     for option in options.iter().filter(|option| option.takes_value()) {
         let action = match &option.value {
@@ -139,15 +240,9 @@ fn bash(options: &[Opt], function: &str) -> Vec<(&'static str, String)> {
             ),
             Value::None | Value::Other | Value::Command => ":".to_owned(),
         };
-        values += &format!("    {}) {action} ;;\n", option.names().join(" | "));
+        values += &format!("{indent}    {}) {action} ;;\n", option.names().join(" | "));
     }
-    let names: Vec<String> = options.iter().flat_map(Opt::names).collect();
-    vec![
-        ("VALUES", values),
-        ("VALUED", valued(options, " | ")),
-        ("FLAGS", flags(options)),
-        ("OPTIONS", names.join(" ")),
-    ]
+    values
 }
 
 fn zsh(options: &[Opt], function: &str) -> String {
@@ -181,26 +276,42 @@ fn zsh_option(option: &Opt, function: &str) -> String {
 
 fn fish(options: &[Opt], name: &str, function: &str) -> Vec<(&'static str, String)> {
     let mut arguments = String::new();
+    let condition = format!("not __{function}_command >/dev/null");
     for option in options {
-        arguments += &format!("complete -c {name} -n 'not __{function}_command >/dev/null'");
-        if let Some(short) = option.short {
-            arguments += &format!(" -s {short}");
-        }
-        arguments += &format!(" -l {}", option.long);
-        arguments += &match &option.value {
-            Value::None | Value::Command => String::new(),
-            Value::Pid => " -x -a '(__fish_complete_pids)'".to_owned(),
-            Value::File => " -r -F".to_owned(),
-            Value::Word(words) => format!(" -x -a '{}'", words.join(" ")),
-            Value::Other => " -x".to_owned(),
-        };
-        arguments += &format!(" -d '{}'\n", option.help.replace('\'', "\\'"));
+        arguments += &fish_option(option, name, &condition);
     }
     vec![("ARGUMENTS", arguments), ("VALUED", valued(options, " ")), ("FLAGS", flags(options))]
 }
 
+fn fish_option(option: &Opt, name: &str, condition: &str) -> String {
+    let mut line = format!("complete -c {name} -n '{condition}'");
+    if let Some(short) = option.short {
+        line += &format!(" -s {short}");
+    }
+    line += &format!(" -l {}", option.long);
+    line += &match &option.value {
+        Value::None | Value::Command => String::new(),
+        Value::Pid => " -x -a '(__fish_complete_pids)'".to_owned(),
+        Value::File => " -r -F".to_owned(),
+        Value::Word(words) => format!(" -x -a '{}'", words.join(" ")),
+        Value::Other => " -x".to_owned(),
+    };
+    line + &format!(" -d '{}'\n", option.help.replace('\'', "\\'"))
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn the_launcher_completes_its_commands_and_a_profiler_has_none() {
+        for shell in Shell::ALL {
+            let of = |program| script(shell, program).expect("a script");
+            for (name, ..) in commands(Program::Launcher) {
+                assert!(of(Program::Launcher).contains(&name), "{shell:?} {name}");
+            }
+            assert!(!of(Program::Profiler(pyflame::abi::SUPPORTED[0])).contains("diff"));
+        }
+    }
+
     use super::*;
 
     #[test]

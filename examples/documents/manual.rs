@@ -19,8 +19,10 @@ const WIDTH: usize = 79;
 pub fn page(program: Program) -> Result<String, String> {
     let name = program.name();
     let command = program.command();
+    let mut commands = String::new();
     let (description, python, others) = match program {
         Program::Launcher => {
+            commands = command_sections()?;
             let others = SUPPORTED.map(|version| format!(".BR {} (1),\n", version.program()));
             (LAUNCHER.to_owned(), "3".to_owned(), others.concat())
         }
@@ -40,6 +42,7 @@ pub fn page(program: Program) -> Result<String, String> {
             ("SYNOPSIS", &synopsis(&command)),
             ("DESCRIPTION", &description),
             ("OPTIONS", &options(command)?),
+            ("COMMANDS", &commands),
             ("PYTHON", &python),
             ("OTHERS", &others),
         ],
@@ -76,6 +79,21 @@ fn options(command: Command) -> Result<String, String> {
     let text = String::from_utf8(text).map_err(|error| error.to_string())?;
     let lines: Vec<String> = text.lines().map(|line| options_line(line, &headings)).collect();
     Ok(format!(".SH OPTIONS\n{}", lines.join("\n")))
+}
+
+/// The section COMMANDS: a subsection for each command of the launcher.
+fn command_sections() -> Result<String, String> {
+    let mut text = "\n.SH COMMANDS".to_owned();
+    for mut command in pyflame::cli::commands() {
+        command.build();
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        let (name, synopsis) = (command.get_name().to_owned(), synopsis(&command));
+        let options = options(command)?;
+        let options =
+            options.trim_start_matches(".SH OPTIONS\n").trim_start_matches(".SS OPTIONS\n");
+        text += &format!("\n.SS {name}\n{synopsis}\n.PP\n{about}.\n{options}");
+    }
+    Ok(text)
 }
 
 /// A line of what clap_mangen wrote, which makes a section of each heading, and a line of
@@ -142,6 +160,16 @@ mod tests {
         assert!(page.contains("stopped for a sample: auto, never, always"));
         assert!(page.contains("-t python3.6 app.py") || page.contains("\\-t python3.6 app.py"));
         assert_eq!(page.matches("\n.SH ").count(), 10, "{page}");
+    }
+
+    #[test]
+    fn the_page_of_the_launcher_has_its_commands() {
+        let page = page(Program::Launcher).expect("a page");
+        assert_eq!(page.matches("\n.SH ").count(), 11, "{page}");
+        for command in pyflame::cli::commands() {
+            assert!(page.contains(&format!("\n.SS {}\n", command.get_name())), "{page}");
+        }
+        assert!(page.contains("\\fB\\-\\-lines\\fR"), "{page}");
     }
 
     #[test]

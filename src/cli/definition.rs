@@ -245,7 +245,7 @@ fn about_itself() -> Vec<Arg> {
 }
 
 /// What `--format` takes.
-fn formats() -> Vec<PossibleValue> {
+pub fn formats() -> Vec<PossibleValue> {
     FORMATS.iter().map(|format| PossibleValue::new(format.name).help(format.about)).collect()
 }
 

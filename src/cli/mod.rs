@@ -3,6 +3,7 @@
 //! It is the original Pyflame's, and what has been added to it since.
 
 mod colour;
+mod commands;
 mod definition;
 mod target;
 mod times;
@@ -15,6 +16,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+pub use self::commands::{
+    DiffOptions, Invocation, ReportOptions, TopOptions, commands, named_command, parse_command,
+};
 pub use self::definition::definition;
 use self::target::{member, target};
 use self::times::{duration, interval, rotation};
@@ -124,6 +128,9 @@ pub const STARTED_VARIABLE: &str = "PYFLAME_STARTED_PID";
 #[must_use]
 pub fn main<A: Abi>() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    if let Some(command) = named_command(&arguments) {
+        return conclude(Err(programs::become_launcher(command, &arguments)));
+    }
     conclude(match parse(&arguments, &[A::VERSION]) {
         Ok(Request::Show(text)) => show(&text),
         Ok(Request::Profile(options)) if options.is_tree() => {

@@ -147,6 +147,8 @@ pub fn format(matches: &ArgMatches) -> Format {
     let named = matches.get_one::<String>("format").and_then(|name| Format::named(name));
     let by_file = matches.get_one::<PathBuf>("output").and_then(|path| Format::of_file(path));
     let chart = if by_file == Some(svg::FLAME_GRAPH) { svg::CHART } else { flamechart::FORMAT };
-    let flamechart = matches.get_flag("flamechart").then_some(chart);
+    // Not every command has it.
+    let flag = matches.try_get_one::<bool>("flamechart").ok().flatten().copied();
+    let flamechart = flag.unwrap_or_default().then_some(chart);
     named.or(flamechart).or(by_file).unwrap_or_default()
 }

@@ -72,7 +72,7 @@ impl FrameStyle {
 }
 
 /// Writes `text`, with line breaks escaped: the formats here end a record at one.
-fn write_in_line(text: &str, out: &mut dyn Write) -> io::Result<()> {
+pub fn write_in_line(text: &str, out: &mut dyn Write) -> io::Result<()> {
     let mut rest = text;
     while let Some(at) = rest.find(['\n', '\r']) {
         out.write_all(&rest.as_bytes()[..at])?;

@@ -3,6 +3,7 @@
 
 mod about;
 mod mapping;
+pub mod places;
 
 use std::collections::{HashMap, HashSet};
 
@@ -305,6 +306,20 @@ impl Profile {
         if self.detail >= Detail::Timeline {
             self.timeline.push(Event { microseconds, seen });
         }
+    }
+
+    /// Interns a stack of another profile, whose `steps` these are, root first. `None` if
+    /// there are none.
+    pub fn copy_stack(&mut self, from: &Self, steps: &[Step]) -> Option<StackId> {
+        steps.iter().fold(None, |caller, step| {
+            let step = match step {
+                Step::Truncated => Step::Truncated,
+                Step::Frame(frame) => {
+                    Step::Frame(self.frames.intern(from.frames.frame(*frame).clone()))
+                }
+            };
+            Some(self.child(caller, step))
+        })
     }
 
     /// The stack that is one step deeper than `caller`; `None` is the empty one.

@@ -195,7 +195,8 @@ fn something_else_is_refused() {
 
 #[test]
 fn a_reader_sees_what_was_flushed_and_nothing_that_was_not() {
-    let (from, to) = io::pipe().expect("a pipe");
+    let (from, to) = nix::unistd::pipe().expect("a pipe");
+    let (from, to) = (std::fs::File::from(from), std::fs::File::from(to));
     let mut growing = Growing::new();
     let mut writer = Writer::new(to).expect("written");
     growing.see(1_000_007, 1, &["main"], STATES[0]);

@@ -1,0 +1,279 @@
+//! The commands of the launcher: `report`, `diff` and `top`. Everything else is a profiler's
+//! command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::PossibleValue;
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+
+use super::definition::formats;
+use super::values::{format, parse_pid};
+use super::{UsageError, colour};
+use crate::output::Format;
+
+/// A command, and what it is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Invocation {
+    /// Text for stdout, and a clean exit.
+    Show(String),
+    /// `report`.
+    Report(ReportOptions),
+    /// `diff`.
+    Diff(DiffOptions),
+    /// `top`.
+    Top(TopOptions),
+}
+
+/// Which recordings to render, and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReportOptions {
+    /// The recordings; `-` is stdin.
+    pub files: Vec<PathBuf>,
+    /// Where the result goes; `None` for stdout.
+    pub output: Option<PathBuf>,
+    /// How it is written.
+    pub format: Format,
+    /// Write `file:function` without the line.
+    pub no_line_numbers: bool,
+}
+
+/// What to compare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiffOptions {
+    /// The earlier one.
+    pub before: PathBuf,
+    /// The later one.
+    pub after: PathBuf,
+    /// Where the stacks with both counts go, if anywhere.
+    pub output: Option<PathBuf>,
+    /// Compare lines instead of functions.
+    pub lines: bool,
+    /// Show also what chance explains.
+    pub all: bool,
+}
+
+/// What to watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopOptions {
+    /// The process.
+    pub pid: i32,
+    /// What its profiler is asked for besides, as it stands on the command line.
+    pub passed_on: Vec<String>,
+}
+
+/// The definition of each command.
+#[must_use]
+pub fn commands() -> Vec<Command> {
+    vec![report(), diff(), top()]
+}
+
+/// The command that `arguments`, which start with the program's name, are for.
+#[must_use]
+pub fn named_command(arguments: &[OsString]) -> Option<&str> {
+    let first = arguments.get(1)?.to_str()?;
+    commands().iter().any(|command| command.get_name() == first).then_some(first)
+}
+
+/// Reads the command line of a command; `None` if it is for a profiler.
+///
+/// # Errors
+/// [`UsageError`] with what to say on stderr.
+pub fn parse_command(arguments: &[OsString]) -> Result<Option<Invocation>, UsageError> {
+    let Some(name) = named_command(arguments) else { return Ok(None) };
+    let Some(mut command) = commands().into_iter().find(|command| command.get_name() == name)
+    else {
+        return Ok(None);
+    };
+    let matches = match command.try_get_matches_from_mut(&arguments[1..]) {
+        Ok(matches) => matches,
+        Err(error) if !error.use_stderr() => {
+            return Ok(Some(Invocation::Show(colour::on_stdout(&error))));
+        }
+        Err(error) => return Err(UsageError(colour::on_stderr(&error))),
+    };
+    Ok(Some(match name {
+        "report" => Invocation::Report(report_options(&matches)),
+        "diff" => Invocation::Diff(diff_options(&matches)),
+        _ => Invocation::Top(top_options(&matches)?),
+    }))
+}
+
+fn command(name: &'static str, usage: &str) -> Command {
+    Command::new(name)
+        .display_name(format!("pyflame {name}"))
+        .override_usage(format!("pyflame {name} {usage}"))
+        .disable_help_flag(true)
+        .args_override_self(true)
+        .arg(
+            Arg::new("help")
+                .short('h')
+                .long("help")
+                .action(ArgAction::Help)
+                .help("Print this help"),
+        )
+}
+
+fn file(name: &'static str) -> Arg {
+    Arg::new(name).value_name("FILE").value_parser(value_parser!(PathBuf))
+}
+
+fn flag(name: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue)
+}
+
+fn report() -> Command {
+    command("report", "[OPTIONS] FILE...")
+        .about("Renders recordings in any other format")
+        .after_help(REPORT_EXAMPLES)
+        .args([
+            file("files")
+                .num_args(1..)
+                .required(true)
+                .help("Recordings, made with -o FILE.pyflame; several become one. - is stdin"),
+            file("output").short('o').long("output").help("Write to FILE instead of stdout"),
+            Arg::new("format")
+                .long("format")
+                .value_name("FORMAT")
+                .value_parser(formats())
+                .help("How to write it; by default as FILE ends, otherwise folded"),
+            flag("no-line-numbers").short('n').help("Write file:function without the line"),
+        ])
+}
+
+fn diff() -> Command {
+    command("diff", "[OPTIONS] BEFORE AFTER")
+        .about("Compares two profiles: what has become slower, and what faster")
+        .after_help(DIFF_EXAMPLES)
+        .args([
+            file("before")
+                .value_name("BEFORE")
+                .required(true)
+                .help("A recording, or folded stacks"),
+            file("after").value_name("AFTER").required(true).help("The one to compare with it"),
+            file("output").short('o').long("output").help(
+                "Also write every stack with both counts to FILE, as differential flame graphs \
+                 are drawn from",
+            ),
+            flag("lines").short('l').help("Compare lines instead of functions"),
+            flag("all").short('a').help("Show also the differences that chance explains"),
+        ])
+}
+
+fn top() -> Command {
+    let pause = ["auto", "never", "always"].map(PossibleValue::new);
+    command("top", "[OPTIONS] -p PID")
+        .about("Shows live what a process does")
+        .after_help("Press ? for the keys.")
+        .args([
+            Arg::new("pid")
+                .short('p')
+                .long("pid")
+                .value_name("PID")
+                .required(true)
+                .allow_hyphen_values(true)
+                .help("The process to watch"),
+            Arg::new("rate")
+                .short('r')
+                .long("rate")
+                .value_name("SECONDS")
+                .default_value("0.01")
+                .allow_hyphen_values(true)
+                .help("Time between two samples, or a frequency such as 100hz"),
+            Arg::new("pause")
+                .long("pause")
+                .value_name("WHEN")
+                .value_parser(pause)
+                .default_value("auto")
+                .help("When the process may be stopped for a sample"),
+        ])
+}
+
+fn report_options(matches: &ArgMatches) -> ReportOptions {
+    ReportOptions {
+        files: matches.get_many("files").into_iter().flatten().cloned().collect(),
+        output: matches.get_one("output").cloned(),
+        format: format(matches),
+        no_line_numbers: matches.get_flag("no-line-numbers"),
+    }
+}
+
+fn diff_options(matches: &ArgMatches) -> DiffOptions {
+    let file = |name: &str| matches.get_one::<PathBuf>(name).cloned();
+    DiffOptions {
+        before: file("before").unwrap_or_default(),
+        after: file("after").unwrap_or_default(),
+        output: file("output"),
+        lines: matches.get_flag("lines"),
+        all: matches.get_flag("all"),
+    }
+}
+
+fn top_options(matches: &ArgMatches) -> Result<TopOptions, UsageError> {
+    let word = |name: &str| matches.get_one::<String>(name).map_or("", String::as_str);
+    let passed_on = ["rate", "pause"].map(|name| format!("--{name}={}", word(name)));
+    Ok(TopOptions { pid: parse_pid(word("pid"))?, passed_on: passed_on.into() })
+}
+
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  pyflame report run.pyflame -o run.folded
+  pyflame report monday.pyflame tuesday.pyflame -o both.folded
+  pyflame report --format flamechart run.pyflame
+";
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  pyflame diff before.pyflame after.pyflame
+  pyflame diff old.folded new.folded -o change.folded && flamegraph.pl change.folded > change.svg
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Option<Invocation>, UsageError> {
+        let words = std::iter::once("pyflame").chain(line.split_whitespace());
+        parse_command(&words.map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_first_word_tells_a_command() {
+        assert_eq!(parse("-p 42 report").expect("not for it"), None);
+        assert_eq!(parse("42").expect("not for it"), None);
+        assert!(matches!(parse("report a.pyflame"), Ok(Some(Invocation::Report(_)))));
+        assert!(matches!(parse("top --help"), Ok(Some(Invocation::Show(_)))));
+    }
+
+    #[test]
+    fn a_report_is_in_the_format_of_its_file() {
+        let Ok(Some(Invocation::Report(options))) = parse("report a b -o c.flamechart -n") else {
+            panic!("a report")
+        };
+        assert_eq!(options.files, [PathBuf::from("a"), PathBuf::from("b")]);
+        assert_eq!(Some(options.format), Format::named("flamechart"));
+        assert!(options.no_line_numbers);
+        assert!(parse("report").is_err());
+    }
+
+    #[test]
+    fn what_to_watch_is_checked() {
+        let Ok(Some(Invocation::Top(options))) = parse("top -p 42 -r 50hz") else {
+            panic!("a view")
+        };
+        assert_eq!(
+            (options.pid, options.passed_on.join(" ")),
+            (42, "--rate=50hz --pause=auto".into())
+        );
+        assert!(parse("top").is_err());
+        assert!(parse("top -p x").is_err());
+    }
+
+    #[test]
+    fn two_are_compared() {
+        let Ok(Some(Invocation::Diff(options))) = parse("diff -a a b") else { panic!("a diff") };
+        assert_eq!((options.before, options.after), (PathBuf::from("a"), PathBuf::from("b")));
+        assert!(options.all && !options.lines);
+        assert!(parse("diff a").is_err());
+    }
+}

@@ -1,0 +1,131 @@
+//! `pyflame top`: a live view of what a process does.
+//!
+//! The profiler for the process runs as a child and writes a recording into a pipe; a
+//! thread reads it ([`feed`]) and counts ([`tally`]); this thread listens to the keyboard
+//! ([`view`]) and draws ([`draw`]) four times a second.
+
+mod draw;
+mod feed;
+mod picture;
+mod tally;
+mod view;
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use ratatui::DefaultTerminal;
+use ratatui::crossterm::event::{self, Event};
+
+use self::feed::{Feed, Seen};
+use self::picture::Painter;
+use self::view::{Action, View};
+use crate::cli::TopOptions;
+use crate::error::Error;
+use crate::launcher;
+use crate::output::{Destination, Format, FrameStyle, Settings};
+use crate::signals::Signals;
+
+/// The time between two pictures, if no key is pressed.
+const REDRAW: Duration = Duration::from_millis(250);
+
+/// Watches a process until it ends or the user has seen enough.
+///
+/// # Errors
+/// [`Error`] if it cannot be sampled, or there is no terminal.
+pub fn top(options: &TopOptions) -> Result<(), Error> {
+    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+        return Err(Error::NoTerminal);
+    }
+    let program = launcher::profiler_for(options.pid)?;
+    let signals = Signals::watch()?;
+    let feed = Feed::start(&program, options)?;
+    // What goes wrong at the beginning is said where the command was typed.
+    if !feed.wait_for_start(&signals) {
+        return feed.end(options.pid);
+    }
+    let shown = {
+        let terminal = Terminal::open()?;
+        show(terminal, &feed, &signals, options.pid)
+    };
+    let saved = shown.map_err(Error::Terminal)?;
+    println!("{}", feed.seen().summary(options.pid));
+    for path in saved {
+        println!("Wrote {}.", path.display());
+    }
+    feed.end(options.pid)
+}
+
+/// The terminal in the state for drawing. Dropped, it is as it was before; a panic does
+/// that too, before it is reported.
+struct Terminal(DefaultTerminal);
+
+impl Terminal {
+    fn open() -> Result<Self, Error> {
+        ratatui::try_init().map(Self).map_err(|error| {
+            ratatui::restore();
+            Error::Terminal(error)
+        })
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        ratatui::restore();
+    }
+}
+
+/// Draws until the end. Returns the files that were saved.
+fn show(
+    mut terminal: Terminal,
+    feed: &Feed,
+    signals: &Signals,
+    pid: i32,
+) -> io::Result<Vec<PathBuf>> {
+    let mut view = View::default();
+    let mut painter = Painter::default();
+    let mut saved = Vec::new();
+    let mut drawn: Option<Instant> = None;
+    while !signals.ask_for_end() && !feed.has_ended() {
+        if drawn.is_none_or(|drawn| drawn.elapsed() >= REDRAW) {
+            let picture = painter.paint(&mut feed.seen(), &view);
+            terminal.0.draw(|frame| draw::draw(frame, &mut view, picture))?;
+            drawn = Some(Instant::now());
+        }
+        let left = drawn.map_or(REDRAW, |drawn| REDRAW.saturating_sub(drawn.elapsed()));
+        if !event::poll(left)? {
+            continue;
+        }
+        drawn = None;
+        let Event::Key(key) = event::read()? else { continue };
+        match view.press(key) {
+            Action::None => {}
+            Action::Quit => break,
+            Action::Reset => feed.seen().tally.reset(),
+            Action::Save if feed.seen().tally.whole_samples() == 0 => {
+                view.say("Nothing has been counted yet.".to_owned());
+            }
+            Action::Save => match save(&feed.seen(), &view, pid) {
+                Ok(path) => {
+                    view.say(format!("Wrote {}.", path.display()));
+                    if !saved.contains(&path) {
+                        saved.push(path);
+                    }
+                }
+                Err(error) => view.say(error.to_string()),
+            },
+        }
+    }
+    Ok(saved)
+}
+
+/// Saves what has been counted, of the threads that are shown, as a flame graph.
+fn save(seen: &Seen, view: &View, pid: i32) -> Result<PathBuf, Error> {
+    let format = Format::named("svg").unwrap_or_default();
+    let path = PathBuf::from(format!("pyflame-{pid}.{}", format.extensions[0]));
+    let profile = seen.profile_of(view.only_gil);
+    let settings = Settings { style: FrameStyle::WithLines, title: None };
+    let place = Destination::open(Some(&path))?;
+    place.write(|out| (format.write)(&profile, &settings, out))?;
+    Ok(path)
+}

@@ -1,0 +1,227 @@
+//! Recordings of live processes: what a report makes of them is what the profiler would
+//! have written; a run that is killed leaves what it had seen.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
+
+use pyflame::profile::{Detail, Profile as Seen};
+use pyflame::recording::Reader;
+
+#[allow(dead_code)]
+mod support;
+
+use support::binaries::{Binaries, is_built};
+use support::interpreters::{Interpreter, Interpreters, Kind};
+use support::process::{Guard, run, wait_until};
+use support::profiler::{Profile, command, parse_flamechart, start_sampling};
+use support::runner::{self, Trial};
+use support::target::{Target, new_file};
+use support::{Context, Outcome, expect};
+
+type Test = fn(&Interpreter, &Binaries, &Path) -> Outcome<String>;
+
+const TESTS: [(&str, Test); 5] = [
+    ("recorded and reported", recorded_and_reported),
+    ("killed while it records", killed),
+    ("two runs in one file", two_runs),
+    ("read while it is written", read_live),
+    ("compared", compared),
+];
+
+fn main() -> ExitCode {
+    runner::main(trials)
+}
+
+fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
+    let here = interpreters.here.iter();
+    let chosen = here.filter(|i| i.kind == Kind::Normal && !i.shared && is_built(i.abi));
+    let mut trials = Vec::new();
+    for interpreter in chosen {
+        for (name, test) in TESTS {
+            let (interpreter, binaries) = (interpreter.clone(), Arc::clone(&binaries));
+            trials.push(Trial::new(format!("{} {name}", interpreter.label), move || {
+                let folder = new_file("recording");
+                fs::create_dir(&folder).context(|| folder.display().to_string())?;
+                let outcome = test(&interpreter, &binaries, &folder);
+                // Whatever is left in the build folder does no harm.
+                let _ = fs::remove_dir_all(&folder);
+                outcome
+            }));
+        }
+    }
+    trials
+}
+
+fn busy(interpreter: &Interpreter) -> Outcome<Target> {
+    let target = Target::start(interpreter, "busy.py", &[])?;
+    target.expect("ready")?;
+    Ok(target)
+}
+
+/// Records a process and returns the file.
+fn record(
+    interpreter: &Interpreter,
+    binaries: &Binaries,
+    target: &Target,
+    file: PathBuf,
+    more: &[&str],
+) -> Outcome<PathBuf> {
+    let (pid, path) = (target.pid().to_string(), file.display().to_string());
+    let arguments = [&["-p", &pid, "-s", "0.5", "-r", "0.001", "-o", &path], more].concat();
+    run(&mut command(&binaries.profiler(interpreter.abi), &arguments))?.clean()?;
+    Ok(file)
+}
+
+/// What `pyflame report` writes about a file.
+fn report(binaries: &Binaries, file: &Path, more: &[&str]) -> Outcome<Vec<u8>> {
+    let path = file.display().to_string();
+    let arguments = [&["report", &path], more].concat();
+    run(&mut command(&binaries.launcher(), &arguments))?.clean()
+}
+
+fn recorded_and_reported(
+    interpreter: &Interpreter,
+    binaries: &Binaries,
+    folder: &Path,
+) -> Outcome<String> {
+    let target = busy(interpreter)?;
+    let file = record(interpreter, binaries, &target, folder.join("a.pyflame"), &[])?;
+    let folded = Profile::parse(&report(binaries, &file, &[])?, true)?;
+    expect(folded.samples_with("leaf") * 2 > folded.total(), || format!("{folded:?}"))?;
+    let chart = parse_flamechart(&report(binaries, &file, &["--format", "flamechart"])?)?;
+    expect(chart.len() as u64 == folded.total(), || format!("{} moments", chart.len()))?;
+    let ordered = chart.windows(2).all(|pair| pair[0].microseconds <= pair[1].microseconds);
+    expect(ordered, || "the times are not in order".into())?;
+    // A recording of a recording says the same.
+    let again = folder.join("b.pyflame");
+    report(binaries, &file, &["-o", &again.display().to_string()])?;
+    let [first, second] = [&file, &again].map(|file| report(binaries, file, &[]));
+    expect(first? == second?, || "a copy says something else".into())?;
+    // Every profiler knows whose command this is.
+    let path = file.display().to_string();
+    let profiler = binaries.profiler(interpreter.abi);
+    let by_profiler = run(&mut command(&profiler, &["report", &path]))?.clean()?;
+    expect(by_profiler == report(binaries, &file, &[])?, || "the profiler differs".into())?;
+    let bytes = fs::metadata(&file).context(|| path.clone())?.len();
+    target.end()?;
+    Ok(format!("{} samples in {bytes} bytes", folded.total()))
+}
+
+fn killed(interpreter: &Interpreter, binaries: &Binaries, folder: &Path) -> Outcome<String> {
+    let target = busy(interpreter)?;
+    let file = folder.join("killed.pyflame");
+    let path = file.display().to_string();
+    let running = start_sampling(
+        &binaries.profiler(interpreter.abi),
+        target.pid(),
+        &["-r", "0.001", "-o", &path],
+    )?;
+    let long = || fs::metadata(&file).map(|found| found.len()).context(|| path.clone());
+    wait_until("a second has been recorded", || Ok((long()? > 200).then_some(())))?;
+    drop(running); // by SIGKILL
+    let finished = run(&mut command(&binaries.launcher(), &["report", &path]))?;
+    finished.expect_error(0, &["WARNING: ", "the run was broken off"])?;
+    let folded = Profile::parse(&finished.stdout, true)?;
+    expect(folded.samples_with("main") > 0, || finished.words())?;
+    // Another run takes the place of what is not whole.
+    let cut = fs::read(&file).context(|| path.clone())?;
+    fs::write(&file, &cut[..cut.len() - 3]).context(|| path.clone())?;
+    let pid = target.pid().to_string();
+    let profiler = binaries.profiler(interpreter.abi);
+    let arguments = ["-p", &pid, "-s", "0.2", "-o", &path, "--append"];
+    run(&mut command(&profiler, &arguments))?
+        .expect_error(0, &["are of a run that was broken off"])?;
+    let finished = run(&mut command(&binaries.launcher(), &["report", &path]))?;
+    finished.expect_error(0, &["1 of 2 runs were broken off"])?;
+    target.end()?;
+    Ok(format!("{} samples survived", folded.total()))
+}
+
+fn two_runs(interpreter: &Interpreter, binaries: &Binaries, folder: &Path) -> Outcome<String> {
+    let target = busy(interpreter)?;
+    let total = |file: &Path| -> Outcome<u64> {
+        Ok(Profile::parse(&report(binaries, file, &[])?, true)?.total())
+    };
+    let file = record(interpreter, binaries, &target, folder.join("a.pyflame"), &[])?;
+    let first = total(&file)?;
+    record(interpreter, binaries, &target, file.clone(), &["--append"])?;
+    let both = total(&file)?;
+    expect(both > first, || format!("{both} samples in both, {first} in the first"))?;
+    record(interpreter, binaries, &target, file.clone(), &[])?;
+    let over = total(&file)?;
+    expect(over < both, || format!("{over} samples, not less than {both}"))?;
+    // Files are added up too.
+    let other = record(interpreter, binaries, &target, folder.join("b.pyflame"), &[])?;
+    let other_path = other.display().to_string();
+    let merged = Profile::parse(&report(binaries, &file, &[&other_path])?, true)?.total();
+    expect(merged == over + total(&other)?, || format!("{merged} samples in two files"))?;
+    target.end()?;
+    Ok(format!("{first}, then {both} samples"))
+}
+
+fn read_live(interpreter: &Interpreter, binaries: &Binaries, _: &Path) -> Outcome<String> {
+    let target = busy(interpreter)?;
+    let pid = target.pid().to_string();
+    let arguments = ["-p", &pid, "-s", "3600", "--format", "recording", "-o", "-"];
+    let mut child = command(&binaries.profiler(interpreter.abi), &arguments);
+    let mut guard = Guard::spawn(child.stdout(Stdio::piped()))?;
+    let pipe = guard.0.stdout.take().context(|| "no pipe".into())?;
+    let mut profile = Seen::new(Detail::Threads);
+    let mut reader = Reader::new(pipe).context(|| "read the pipe".into())?;
+    // It would be an hour until a profile that is written at its end.
+    let samples = |profile: &Seen| profile.stacks().map(|(_, count)| count).sum::<u64>();
+    let mut blocks = 0;
+    while samples(&profile) < 100 {
+        let more = reader.next(&mut profile).context(|| "read a block".into())?;
+        expect(more, || format!("it ended after {} samples", samples(&profile)))?;
+        blocks += 1;
+    }
+    expect(blocks > 1, || "all came at once".into())?;
+    expect(reader.about().ticks >= 100, || format!("{:?}", reader.about()))?;
+    // Who reads no more ends the run.
+    drop(reader);
+    let status = guard.wait("the profiler")?;
+    expect(status.success(), || status.to_string())?;
+    target.end()?;
+    Ok(format!("{} samples in {blocks} blocks", samples(&profile)))
+}
+
+fn compared(interpreter: &Interpreter, binaries: &Binaries, folder: &Path) -> Outcome<String> {
+    let target = busy(interpreter)?;
+    let file = record(interpreter, binaries, &target, folder.join("a.pyflame"), &[])?;
+    target.end()?;
+    let folded = folder.join("b.folded");
+    report(binaries, &file, &["-o", &folded.display().to_string()])?;
+    let [a, b] = [&file, &folded].map(|file| file.display().to_string());
+    let change = folder.join("change.folded").display().to_string();
+    let same = run(&mut command(&binaries.launcher(), &["diff", &a, &b, "-o", &change]))?;
+    let text = String::from_utf8_lossy(&same.clean()?).into_owned();
+    expect(text.contains("No difference is more than chance explains"), || text.clone())?;
+    let mut lines = String::new();
+    fs::File::open(&change)
+        .and_then(|mut file| file.read_to_string(&mut lines))
+        .context(|| change.clone())?;
+    let equal = |line: &str| {
+        let mut words = line.rsplit(' ');
+        words.next() == words.next()
+    };
+    expect(!lines.is_empty() && lines.lines().all(equal), || lines.clone())?;
+    let draw = Command::new("sh").args(["-c", "test -s \"$1\"", "sh", &change]).status();
+    expect(draw.is_ok_and(|status| status.success()), || change.clone())?;
+    // A function that is gone is faster.
+    let less: String = lines
+        .lines()
+        .filter(|line| !line.contains(":seldom"))
+        .filter_map(|line| line.rsplit_once(' '))
+        .map(|(line, _)| format!("{line}\n"))
+        .collect();
+    fs::write(&folded, less).context(|| b.clone())?;
+    let text = run(&mut command(&binaries.launcher(), &["diff", &a, &b]))?.clean()?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let faster = text.split_once("Faster:").map_or("", |(_, faster)| faster);
+    expect(faster.contains(":seldom"), || text.clone())?;
+    Ok(String::new())
+}
