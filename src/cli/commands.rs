@@ -36,6 +36,8 @@ pub struct ReportOptions {
     pub format: Format,
     /// Write `file:function` without the line.
     pub no_line_numbers: bool,
+    /// The title of a picture or a report.
+    pub title: Option<String>,
 }
 
 /// What to compare.
@@ -137,6 +139,11 @@ fn report() -> Command {
                 .value_name("FORMAT")
                 .value_parser(formats())
                 .help("How to write it; by default as FILE ends, otherwise folded"),
+            Arg::new("title")
+                .long("title")
+                .value_name("TEXT")
+                .allow_hyphen_values(true)
+                .help("The title of a picture or an HTML report"),
             flag("no-line-numbers").short('n').help("Write file:function without the line"),
         ])
 }
@@ -152,8 +159,8 @@ fn diff() -> Command {
                 .help("A recording, or folded stacks"),
             file("after").value_name("AFTER").required(true).help("The one to compare with it"),
             file("output").short('o').long("output").help(
-                "Also write every stack with both counts to FILE, as differential flame graphs \
-                 are drawn from",
+                "Also draw a differential flame graph to FILE.svg, or write every stack with both \
+                 counts to a FILE of another name",
             ),
             flag("lines").short('l').help("Compare lines instead of functions"),
             flag("all").short('a').help("Show also the differences that chance explains"),
@@ -195,6 +202,7 @@ fn report_options(matches: &ArgMatches) -> ReportOptions {
         output: matches.get_one("output").cloned(),
         format: format(matches),
         no_line_numbers: matches.get_flag("no-line-numbers"),
+        title: matches.get_one("title").cloned(),
     }
 }
 
@@ -217,7 +225,7 @@ fn top_options(matches: &ArgMatches) -> Result<TopOptions, UsageError> {
 
 const REPORT_EXAMPLES: &str = "\
 Examples:
-  pyflame report run.pyflame -o run.folded
+  pyflame report run.pyflame -o run.svg
   pyflame report monday.pyflame tuesday.pyflame -o both.folded
   pyflame report --format flamechart run.pyflame
 ";
@@ -225,7 +233,7 @@ Examples:
 const DIFF_EXAMPLES: &str = "\
 Examples:
   pyflame diff before.pyflame after.pyflame
-  pyflame diff old.folded new.folded -o change.folded && flamegraph.pl change.folded > change.svg
+  pyflame diff old.folded new.folded -o change.svg
 ";
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 mod boxes;
 pub mod cpuprofile;
 mod destination;
+pub mod difference;
 pub mod dump;
 pub mod dump_json;
 pub mod dump_text;

@@ -12,7 +12,7 @@ use super::load::{Stacks, load_stacks};
 use super::print;
 use crate::cli::DiffOptions;
 use crate::error::Error;
-use crate::output::{Destination, write_in_line};
+use crate::output::{Destination, Format, difference, svg, write_in_line};
 
 /// So many standard errors are not taken for chance. Of a thousand functions that did not
 /// change, three would exceed three by chance; hardly one exceeds four.
@@ -33,7 +33,13 @@ pub fn diff(options: &DiffOptions) -> Result<(), Error> {
     }
     if let Some(output) = &options.output {
         let all = both(&stacks);
+        let title = format!("{} to {}", files[0].display(), files[1].display());
+        let is_picture = Format::of_file(output) == Some(svg::FLAME_GRAPH);
         Destination::open(Some(output))?.write(|out| {
+            if is_picture {
+                let stacks = all.iter().map(|(stack, counts)| (stack.as_slice(), *counts));
+                return difference::write(stacks, &title, out);
+            }
             for (stack, [before, after]) in &all {
                 for (position, step) in stack.iter().enumerate() {
                     out.write_all(if position > 0 { b";" } else { b"" })?;

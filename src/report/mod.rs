@@ -25,8 +25,9 @@ pub fn report(options: &ReportOptions) -> Result<(), Error> {
     load(&options.files, &mut profile)?;
     let style =
         if options.no_line_numbers { FrameStyle::WithoutLines } else { FrameStyle::WithLines };
+    let settings = Settings { style, title: options.title.clone() };
     let place = Destination::open(options.output.as_deref())?;
-    place.write(|out| (options.format.write)(&profile, &Settings { style, title: None }, out))
+    place.write(|out| (options.format.write)(&profile, &settings, out))
 }
 
 /// Writes text to stdout. A reader that closed its pipe has seen enough.
