@@ -152,7 +152,7 @@ impl Drop for Screen {
 
 fn shows_and_quits(screen: &Screen, target: Target) -> Outcome<String> {
     let text = screen.wait("function, thread, rate and help are there", |text| {
-        ["busy.py", "own    total  function", "GIL held", " per second, ", "q quit", "thread "]
+        ["busy.py", "own    total  function", "GIL held", " per second, ", "q quit", "thread, and"]
             .iter()
             .all(|words| text.contains(words))
     })?;
