@@ -162,8 +162,9 @@ fn windows(case: &Case) -> Outcome<String> {
         })?;
         totals.push(profile.total());
     }
-    // A machine that is busy may make some late, but no window has more than fit in.
-    let fit = |(total, most): (&u64, u64)| *total <= most && *total > most / 5;
+    // A machine that is busy may make some late, but no window has more than fit in, with
+    // one at either end.
+    let fit = |(total, most): (&u64, u64)| *total <= most + 1 && *total > most / 5;
     expect(totals.iter().zip([500, 500, 250]).all(fit), || format!("{totals:?} samples"))?;
     Ok(format!("{totals:?} samples"))
 }
