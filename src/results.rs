@@ -63,8 +63,7 @@ impl Results {
         if rotates && !matches!(place, Place::Late(Destination::File(_))) {
             return Err(Error::Windows { path: file });
         }
-        let style =
-            if options.no_line_numbers { FrameStyle::WithoutLines } else { FrameStyle::WithLines };
+        let style = FrameStyle::with_lines(!options.no_line_numbers);
         let settings =
             Settings { style: options.frames.style(style), title: options.title.clone() };
         let (format, frames) = (options.format, options.frames.clone());

@@ -28,7 +28,12 @@ pub fn run<A: Abi>(options: &Options) -> Result<(), Error> {
     let attached = attach::<A>(found.pid)?;
     if options.dump {
         let output = Destination::open(options.output.as_deref())?;
-        return dump_once::<A>(options, style(options), attached, output);
+        return dump_once::<A>(
+            options,
+            FrameStyle::with_lines(!options.no_line_numbers),
+            attached,
+            output,
+        );
     }
     let mut results = Results::open(options)?;
     // The terminal of a command that was started is the command's.
@@ -82,10 +87,6 @@ fn find(target: &Target, signals: &Signals) -> Result<Option<Found>, Error> {
     };
     let python = child.find_python(|| signals.ask_for_end())?;
     Ok(python.map(|(process, _)| Found { pid: process.pid(), child: Some(child) }))
-}
-
-fn style(options: &Options) -> FrameStyle {
-    if options.no_line_numbers { FrameStyle::WithoutLines } else { FrameStyle::WithLines }
 }
 
 /// `--abi` on a binary must be its own.

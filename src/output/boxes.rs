@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
 use super::heading;
+use super::labels::has_several_processes;
 use super::palette::{Colour, NOTE, Origin};
 use crate::profile::{ProcessId, Profile, StackId, Step, ThreadId};
 use crate::stack::{Frame, FrameId};
@@ -72,7 +73,7 @@ impl<'a> Labels<'a> {
         let profile = self.profile;
         let thread = profile.thread(thread);
         let name = heading::thread_name(thread);
-        if profile.processes().count() < 2 {
+        if !has_several_processes(profile) {
             return self.note(&name);
         }
         self.note(&format!("{name}, {}", heading::process_name(profile.process(thread.process))))

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::json::ProcessWords;
 use crate::snapshot::{Snapshot, ThreadSnapshot};
 use crate::stack::{FrameTable, VariableKind};
 
@@ -18,11 +19,7 @@ use crate::stack::{FrameTable, VariableKind};
 pub fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
     let threads = snapshot.threads.iter();
     let dump = Dump {
-        process: Process {
-            pid: snapshot.process.pid,
-            command: &snapshot.process.command,
-            python: &snapshot.process.python,
-        },
+        process: ProcessWords::of(&snapshot.process),
         threads: threads.map(|thread| Thread::of(thread, &snapshot.frames)).collect(),
     };
     serde_json::to_writer_pretty(&mut *out, &dump)?;
@@ -31,15 +28,8 @@ pub fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
 
 #[derive(Serialize)]
 struct Dump<'a> {
-    process: Process<'a>,
+    process: ProcessWords<'a>,
     threads: Vec<Thread<'a>>,
-}
-
-#[derive(Serialize)]
-struct Process<'a> {
-    pid: i32,
-    command: &'a str,
-    python: &'a str,
 }
 
 #[derive(Serialize)]

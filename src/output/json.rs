@@ -46,22 +46,24 @@ pub struct ProcessWords<'a> {
     python: &'a str,
 }
 
+impl<'a> ProcessWords<'a> {
+    /// Those of `process`.
+    pub fn of(process: &'a Process) -> Self {
+        Self { pid: process.pid, command: &process.command, python: &process.python }
+    }
+}
+
 impl<'a> Run<'a> {
     /// The run of `profile`.
     pub fn of(profile: &'a Profile) -> Self {
         let about = &profile.about;
-        let words = |Process { pid, command, python }: &'a Process| ProcessWords {
-            pid: *pid,
-            command,
-            python,
-        };
         Self {
             program: labels::PROGRAM,
             started_us: about.started,
             elapsed_s: about.elapsed.as_secs_f64(),
             period_s: about.period().as_secs_f64(),
             every_thread: about.every_thread,
-            processes: profile.processes().map(|(_, process)| words(process)).collect(),
+            processes: profile.processes().map(|(_, process)| ProcessWords::of(process)).collect(),
         }
     }
 }

@@ -52,6 +52,12 @@ pub enum FrameStyle {
 }
 
 impl FrameStyle {
+    /// `file:function`, with the line if `lines`.
+    #[must_use]
+    pub fn with_lines(lines: bool) -> Self {
+        if lines { Self::WithLines } else { Self::WithoutLines }
+    }
+
     fn write(self, frame: &Frame, out: &mut dyn Write) -> io::Result<()> {
         match self {
             Self::FunctionOnly => return write_in_line(&frame.function, out),

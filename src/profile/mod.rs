@@ -37,7 +37,7 @@ pub struct Profile {
 pub struct StackId(u32);
 
 impl StackId {
-    /// Its position in [`Profile::tree`].
+    /// Its position among those of its profile, in the order they were interned.
     #[must_use]
     pub fn index(self) -> usize {
         self.0 as usize
@@ -209,12 +209,6 @@ impl Profile {
             .map(|(index, node)| (StackId(index), node.samples))
     }
 
-    /// Every stack and every beginning of one: the stack that is one step shorter, if there
-    /// is one, and the innermost step. A caller comes before those that it calls.
-    pub fn tree(&self) -> impl Iterator<Item = (Option<StackId>, Step)> {
-        self.nodes.iter().map(|node| (node.caller, node.step))
-    }
-
     /// Every stack of every thread in every state, and how often, ordered by thread; empty
     /// unless threads are kept.
     #[must_use]
@@ -247,7 +241,8 @@ impl Profile {
     }
 
     /// The stacks that have been interned after the first `known`, whether they were sampled
-    /// or are part of others: what each was called from, and its innermost step.
+    /// or are part of others: what each was called from, and its innermost step. A caller
+    /// comes before those that it calls.
     pub fn stacks_since(
         &self,
         known: usize,

@@ -23,8 +23,7 @@ pub fn report(options: &ReportOptions) -> Result<(), Error> {
     }
     let mut profile = Profile::new(options.format.detail);
     load(&options.files, &mut profile)?;
-    let style =
-        if options.no_line_numbers { FrameStyle::WithoutLines } else { FrameStyle::WithLines };
+    let style = FrameStyle::with_lines(!options.no_line_numbers);
     let settings = Settings { style, title: options.title.clone() };
     let place = Destination::open(options.output.as_deref())?;
     place.write(|out| (options.format.write)(&profile, &settings, out))

@@ -129,7 +129,7 @@ impl<'a> Document<'a> {
 
 fn stacks(profile: &Profile) -> Stacks {
     let mut stacks = Stacks::default();
-    for (index, (caller, step)) in profile.tree().enumerate() {
+    for (index, (caller, step)) in profile.stacks_since(0).enumerate() {
         stacks.caller.push(caller.map_or(0, |caller| index - caller.index()));
         stacks.frame.push(match step {
             Step::Frame(frame) => frame.index() + 1,

@@ -73,7 +73,7 @@ fn cut(file: &str, lines: &BTreeSet<u32>, found: &SourceText, began: SystemTime)
 
 /// The frames that were most often innermost, and most often anywhere.
 fn hottest(profile: &Profile) -> Vec<&Frame> {
-    let tree: Vec<_> = profile.tree().collect();
+    let tree: Vec<_> = profile.stacks_since(0).collect();
     let mut samples = vec![0; tree.len()];
     profile.stacks().for_each(|(stack, count)| samples[stack.index()] = count);
     let mut own: HashMap<FrameId, u64> = HashMap::new();
