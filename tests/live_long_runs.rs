@@ -17,7 +17,7 @@ use support::interpreters::{Interpreter, Interpreters};
 use support::process::{Running, run, wait_until};
 use support::profiler::{Profile, attach, command, start_sampling, wait_for_ticks};
 use support::runner::{self, Trial};
-use support::target::{Target, new_file};
+use support::target::{Target, in_folder, new_file};
 use support::{Context, Outcome, expect, targets};
 
 /// What a test gets to work with.
@@ -56,13 +56,7 @@ fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
                 folder: new_file("long-runs"),
             };
             let name = format!("{} {name}", interpreter.label);
-            trials.push(Trial::new(name, move || {
-                fs::create_dir(&case.folder).context(|| case.folder.display().to_string())?;
-                let outcome = test(&case);
-                // Whatever is left in the build folder does no harm.
-                let _ = fs::remove_dir_all(&case.folder);
-                outcome
-            }));
+            trials.push(Trial::new(name, move || in_folder(&case.folder, || test(&case))));
         }
     }
     trials

@@ -16,7 +16,7 @@ use support::interpreters::{Interpreter, Interpreters, Kind};
 use support::process::{status_line, wait_at_rest, wait_until};
 use support::profiler::expect_dump;
 use support::runner::{self, Trial};
-use support::target::{Target, new_file, set_environment};
+use support::target::{Target, in_folder, new_file, set_environment};
 use support::{Context, Outcome, copies, native, targets};
 
 /// What a test gets to work with.
@@ -69,13 +69,7 @@ fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
                 folder: new_file("processes"),
             };
             let name = format!("{} {name}", interpreter.label);
-            trials.push(Trial::new(name, move || {
-                fs::create_dir(&case.folder).context(|| case.folder.display().to_string())?;
-                let outcome = test(&case);
-                // Whatever is left in the build folder does no harm.
-                let _ = fs::remove_dir_all(&case.folder);
-                outcome
-            }));
+            trials.push(Trial::new(name, move || in_folder(&case.folder, || test(&case))));
         }
     }
     trials

@@ -18,7 +18,7 @@ use support::interpreters::{Interpreter, Interpreters, Kind};
 use support::process::{Guard, run, wait_until};
 use support::profiler::{Profile, command, parse_flamechart, start_sampling};
 use support::runner::{self, Trial};
-use support::target::{Target, new_file};
+use support::target::{Target, in_folder, new_file};
 use support::{Context, Outcome, expect};
 
 type Test = fn(&Interpreter, &Binaries, &Path) -> Outcome<String>;
@@ -44,11 +44,7 @@ fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
             let (interpreter, binaries) = (interpreter.clone(), Arc::clone(&binaries));
             trials.push(Trial::new(format!("{} {name}", interpreter.label), move || {
                 let folder = new_file("recording");
-                fs::create_dir(&folder).context(|| folder.display().to_string())?;
-                let outcome = test(&interpreter, &binaries, &folder);
-                // Whatever is left in the build folder does no harm.
-                let _ = fs::remove_dir_all(&folder);
-                outcome
+                in_folder(&folder, || test(&interpreter, &binaries, &folder))
             }));
         }
     }

@@ -19,7 +19,7 @@ use support::interpreters::{Interpreter, Interpreters};
 use support::process::{Finished, Running, run, status_line, wait_until};
 use support::profiler::{Profile, command};
 use support::runner::{self, Trial};
-use support::target::{new_file, set_environment};
+use support::target::{in_folder, new_file, set_environment};
 use support::{Context, Outcome, expect, targets};
 
 /// What a test gets to work with.
@@ -64,11 +64,8 @@ fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
                 let name = format!("{} {way} -t, {name}", interpreter.label);
                 trials.push(Trial::new(name, move || {
                     let folder = new_file("trace");
-                    fs::create_dir(&folder).context(|| folder.display().to_string())?;
-                    let outcome = test(&Case { interpreter, profiler, folder: folder.clone() });
-                    // Whatever is left in the build folder does no harm.
-                    let _ = fs::remove_dir_all(&folder);
-                    outcome
+                    let case = Case { interpreter, profiler, folder };
+                    in_folder(&case.folder, || test(&case))
                 }));
             }
         }

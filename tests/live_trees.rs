@@ -23,7 +23,7 @@ use support::interpreters::{Interpreter, Interpreters};
 use support::process::{Finished, Running, expect_left_alone, run, wait_until};
 use support::profiler::{command, start_sampling};
 use support::runner::{self, Trial};
-use support::target::{Target, new_file};
+use support::target::{Target, in_folder, new_file};
 use support::{Context, Outcome, expect, targets};
 
 /// What a test gets to work with.
@@ -77,13 +77,7 @@ fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
                 folder: new_file("trees"),
             };
             let name = format!("{} {name}", interpreter.label);
-            trials.push(Trial::new(name, move || {
-                fs::create_dir(&case.folder).context(|| case.folder.display().to_string())?;
-                let outcome = test(&case);
-                // Whatever is left in the build folder does no harm.
-                let _ = fs::remove_dir_all(&case.folder);
-                outcome
-            }));
+            trials.push(Trial::new(name, move || in_folder(&case.folder, || test(&case))));
         }
     }
     trials

@@ -1,6 +1,6 @@
 //! A Python program under test, held by two pipes.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
@@ -153,6 +153,15 @@ impl Drop for Target {
         // A file left over in the build folder does no harm.
         let _ = std::fs::remove_file(&self.stderr);
     }
+}
+
+/// Runs a test in a new folder, which is gone afterwards.
+pub fn in_folder<T>(folder: &Path, test: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+    fs::create_dir(folder).context(|| folder.display().to_string())?;
+    let outcome = test();
+    // Whatever is left in the build folder does no harm.
+    let _ = fs::remove_dir_all(folder);
+    outcome
 }
 
 /// A path in the build folder that no other test uses.
