@@ -28,7 +28,7 @@ pub trait Frames<A> {
     /// Appends the frames from `walk.top` outwards, innermost first.
     ///
     /// # Errors
-    /// If the chain leads to what cannot be read.
+    /// If the chain leads to what cannot be read, or back to itself.
     fn walk<M: Memory>(memory: &M, walk: &mut Walk) -> Result<(), Broken> {
         Self::walk_until(memory, walk, |_| false)
     }
@@ -36,7 +36,7 @@ pub trait Frames<A> {
     /// The same, up to the first frame that `is_known`.
     ///
     /// # Errors
-    /// If the chain leads to what cannot be read.
+    /// If the chain leads to what cannot be read, or back to itself.
     fn walk_until<M: Memory>(
         memory: &M,
         walk: &mut Walk,
@@ -45,10 +45,20 @@ pub trait Frames<A> {
         const { assert!(Self::SIZE <= COPY) };
         let mut frame = walk.top;
         let mut copy = [0; COPY];
+        // Of a chain that changes while it is read, the end may lead into the middle.
+        // A mark that is moved up at each power of two is met by any loop, at one
+        // comparison a frame.
+        let mut mark = Remote::new(0);
         walk.is_whole = true; // A thread may have no frame at all.
         while !frame.is_null() && walk.may_go_on() {
             if is_known(frame) {
                 return Ok(());
+            }
+            if frame == mark {
+                return Err(Broken::Loop(frame.address()));
+            }
+            if walk.path.len().is_power_of_two() {
+                mark = frame;
             }
             let copy = &mut copy[..Self::SIZE];
             memory.read_into(frame.address(), copy)?;
@@ -219,6 +229,9 @@ pub enum Broken {
     /// A pointer led to something that is no frame.
     #[error("what lies at {0:#x} is not a frame")]
     NotAFrame(u64),
+    /// A frame was among its own callers.
+    #[error("the frame at {0:#x} is among its own callers")]
+    Loop(u64),
     /// A frame ran something that is not a code object.
     #[error("what lies at {0:#x} is not a code object")]
     NotCode(u64),

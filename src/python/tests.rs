@@ -132,13 +132,30 @@ fn instructions_of_310_are_two_bytes() {
 }
 
 #[test]
-fn a_loop_of_frames_is_cut_off() {
+fn a_loop_of_frames_is_no_stack() {
+    for (before, length) in [(0, 1), (0, 2), (1, 1), (5, 3), (300, 20)] {
+        let mut python = FakePython::<Python36>::new();
+        let code = code36(&mut python, "f");
+        let mut frames = vec![python.heap_frame(code, NULL, 0)];
+        for depth in 1..before + length {
+            frames.push(python.heap_frame(code, frames[depth - 1], 0));
+        }
+        python.set(frames[0], Python36::FRAME.back, frames[length - 1].address());
+        let thread = python.thread(frames[before + length - 1]);
+        let mut walk = Walk::default();
+        let found = walk_thread::<Python36, _>(&python.memory, thread, &mut walk);
+        assert!(matches!(found, Err(Broken::Loop(_))), "{found:?} for {before} and {length}");
+        assert!(walk.path.len() < 4 * (before + length));
+    }
+}
+
+#[test]
+fn a_stack_that_is_too_deep_is_cut_off() {
     let mut python = FakePython::<Python36>::new();
     let code = code36(&mut python, "f");
-    let first = python.heap_frame(code, NULL, 0);
-    let second = python.heap_frame(code, first, 0);
-    python.set(first, Python36::FRAME.back, second.address());
-    let thread = python.thread(first);
+    let root = python.heap_frame(code, NULL, 0);
+    let top = (0..MAX_DEPTH).fold(root, |caller, _| python.heap_frame(code, caller, 0));
+    let thread = python.thread(top);
     let mut walk = Walk::default();
     walk_thread::<Python36, _>(&python.memory, thread, &mut walk).expect("every read succeeds");
     assert_eq!(walk.frames.len(), MAX_DEPTH);
