@@ -11,6 +11,8 @@ const LONGEST_NAP: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Clock {
     start: Instant,
+    /// When the clock was last looked at.
+    moment: Instant,
     interval: Duration,
     duration: Option<Duration>,
     next: Duration,
@@ -39,8 +41,10 @@ impl Clock {
     /// is over, if there is one. There is always a first tick.
     #[must_use]
     pub fn start(interval: Duration, duration: Option<Duration>) -> Self {
+        let start = Instant::now();
         Self {
-            start: Instant::now(),
+            start,
+            moment: start,
             interval,
             duration,
             next: Duration::ZERO,
@@ -65,6 +69,12 @@ impl Clock {
         self.late
     }
 
+    /// When the last tick began: the one look at the clock that it takes.
+    #[must_use]
+    pub fn moment(&self) -> Instant {
+        self.moment
+    }
+
     /// Waits for the next tick. `false` when the run is over or `stop` says so.
     ///
     /// Ticks that were missed are left out, not made up for.
@@ -76,7 +86,8 @@ impl Clock {
             if stop() {
                 return false;
             }
-            let elapsed = self.start.elapsed();
+            self.moment = Instant::now();
+            let elapsed = self.moment.saturating_duration_since(self.start);
             let due = self.next + self.shift;
             if elapsed >= due {
                 self.is_first = false;

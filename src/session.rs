@@ -140,10 +140,11 @@ impl<'a, A: Abi> Session<'a, A> {
                 }
                 Next::Sample => {
                     self.account.ticks += 1;
-                    if !self.tick() {
+                    let now = clock.moment();
+                    if !self.tick(now) {
                         break;
                     }
-                    let now = if interval >= SLOW { None } else { Some(Instant::now()) };
+                    let now = if interval >= SLOW { None } else { Some(now) };
                     self.engine.settle(now, &mut self.profile, &mut self.account);
                     self.label_threads(false);
                     if results.are_due() {
@@ -224,16 +225,16 @@ impl<'a, A: Abi> Session<'a, A> {
 
     /// Takes one sample, stopping the process if it is the clock's turn to. `false`
     /// if there is nothing left to sample.
-    fn tick(&mut self) -> bool {
-        let now = microseconds();
-        let mut tick = self.sample(now);
+    fn tick(&mut self, moment: Instant) -> bool {
+        let now = self.window.microseconds(moment);
+        let mut tick = self.sample(moment, now);
         // Nothing is known of the program's calls yet: the first sample takes a
         // few looks more.
         for _ in 0..FIRST_LOOKS {
             if tick != Tick::Torn || self.account.at_once + self.account.retried > 0 {
                 break;
             }
-            tick = self.sample(now);
+            tick = self.sample(moment, now);
         }
         match tick {
             Tick::Gone => return false,
@@ -258,19 +259,19 @@ impl<'a, A: Abi> Session<'a, A> {
         true
     }
 
-    fn sample(&mut self, now: u64) -> Tick {
+    fn sample(&mut self, moment: Instant, now: u64) -> Tick {
         let Self { engine, pauses, profile, account, .. } = self;
-        if !pauses.is_due(Instant::now(), &account.stops) {
+        if !pauses.is_due(moment, &account.stops) {
             pauses.release_late();
-            return engine.tick(now, |_| false, profile, account);
+            return engine.tick(moment, now, |_| false, profile, account);
         }
         let holders = engine.holders().unwrap_or_default();
         if holders.is_empty() {
-            return engine.tick(now, |_| false, profile, account);
+            return engine.tick(moment, now, |_| false, profile, account);
         }
         let held =
             pauses.hold::<A, _>(&self.process, &self.memory, &self.roots, &holders, &account.stops);
-        let tick = engine.tick(now, |thread| held.holds(thread), profile, account);
+        let tick = engine.tick(moment, now, |thread| held.holds(thread), profile, account);
         if let Some(time) = held.release() {
             account.stops.add(time);
             pauses.learn(time);
@@ -336,5 +337,11 @@ impl Window {
     /// One that begins now, after so many reads, late ticks and so much time on a processor.
     fn begin(reads: u64, late: u64, cpu: Duration) -> Self {
         Self { start: Instant::now(), started: microseconds(), reads, late, cpu }
+    }
+
+    /// Microseconds since the epoch, by a clock that is not set while a window lasts.
+    fn microseconds(&self, moment: Instant) -> u64 {
+        let since = moment.saturating_duration_since(self.start).as_micros();
+        self.started.saturating_add(u64::try_from(since).unwrap_or(u64::MAX))
     }
 }

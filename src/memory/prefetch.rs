@@ -162,17 +162,29 @@ impl<M: Memory> Prefetch<M> {
         self.state.borrow().fetches
     }
 
-    /// Whether the last fetch brought the same bytes for what lies at `address` as the one
-    /// before. `false` if that cannot be told. They count as read.
-    pub fn is_same(&self, address: u64, length: usize) -> bool {
+    /// How many of the places at `addresses`, one after the other, have the same bytes in
+    /// the last fetch as in the one before, up to the first that has not, or of which that
+    /// cannot be told. They count as read.
+    pub fn same_at(&self, addresses: impl Iterator<Item = u64>, length: usize) -> usize {
         let state = &mut *self.state.borrow_mut();
         if !state.comparable || state.valid != state.bytes.len() {
-            return false;
+            return 0;
         }
-        let Some(offset) = state.find_body(address, length) else { return false };
-        let range = offset..offset + length;
-        let bytes = state.bytes.get(range.clone());
-        bytes.is_some() && bytes == state.previous.get(range)
+        // Frames often lie side by side: the span of the last one is looked at first.
+        let mut near: Option<Placed> = None;
+        let is_same = |address: &u64| {
+            let within = near.and_then(|mut span| span.offset_of(*address, length, span.used));
+            let Some(offset) = within.or_else(|| {
+                let offset = state.find_body(*address, length)?;
+                near = state.body.get(state.last_hit).copied();
+                Some(offset)
+            }) else {
+                return false;
+            };
+            let bytes = state.bytes.get(offset..offset + length);
+            bytes.is_some() && bytes == state.previous.get(offset..offset + length)
+        };
+        addresses.take_while(is_same).count()
     }
 
     /// Begins to note what is read.

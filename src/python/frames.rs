@@ -64,13 +64,13 @@ pub trait Frames<A> {
             memory.read_into(frame.address(), copy)?;
             let decoded = Self::decode(frame, copy).ok_or(Broken::NotAFrame(frame.address()))?;
             walk.is_whole = decoded.begins;
-            let Decoded { caller, begins, .. } = decoded;
-            walk.path.push(Step { frame, caller, begins, frames: walk.frames.len() });
+            let Decoded { caller, begins, raw } = decoded;
+            walk.path.push(Step { frame, caller, begins, is_shim: raw.is_none() });
             if decoded.begins && walk.loop_caller.is_none() {
                 walk.loop_caller = Some(decoded.caller);
             }
-            walk.frames.extend(decoded.raw);
-            frame = decoded.caller;
+            walk.frames.extend(raw);
+            frame = caller;
         }
         walk.is_whole |= walk.truncated;
         Ok(())
@@ -121,11 +121,11 @@ pub struct RawFrame {
 }
 
 impl RawFrame {
-    /// Whether this frame, as it was copied, is not under way in the copy of the frame
-    /// that it is linked to.
+    /// Whether this frame, as it was copied, is not under way in the copy of `caller`,
+    /// which says whether it is inside a call ([`RawFrame::calls_none`]).
     #[must_use]
-    pub fn has_left(&self, caller: &Self) -> bool {
-        self.is_told_by_caller && self.caller == caller.frame && caller.calls_none
+    pub fn has_left(&self, caller: Remote<Frame>, calls_none: bool) -> bool {
+        self.is_told_by_caller && self.caller == caller && calls_none
     }
 }
 
@@ -186,25 +186,6 @@ impl Walk {
         self.truncated = self.path.len() >= MAX_DEPTH;
         !self.truncated
     }
-
-    /// Goes on as `earlier` did from a step of its own, which leads to the frame that is
-    /// next here, and nothing has changed since. Returns how many frames were found
-    /// before that, here and there; `None` if it would be too deep.
-    pub fn join(&mut self, earlier: &Self, step: usize) -> Option<(usize, usize)> {
-        let rest = earlier.path.get(step..)?;
-        if self.path.len() + rest.len() > MAX_DEPTH {
-            return None;
-        }
-        let (here, there) = (self.frames.len(), rest.first()?.frames);
-        self.frames.extend_from_slice(earlier.frames.get(there..)?);
-        self.path
-            .extend(rest.iter().map(|step| Step { frames: step.frames - there + here, ..*step }));
-        self.is_whole = earlier.is_whole;
-        if self.loop_caller.is_none() {
-            self.loop_caller = rest.iter().find(|step| step.begins).map(|step| step.caller);
-        }
-        Some((here, there))
-    }
 }
 
 /// A step of a walk.
@@ -213,11 +194,11 @@ pub struct Step {
     /// The frame, which may be a shim.
     pub frame: Remote<Frame>,
     /// What it is linked to.
-    caller: Remote<Frame>,
+    pub caller: Remote<Frame>,
     /// Whether a call of the evaluation loop begins there.
-    begins: bool,
-    /// How many frames that are no shims came before.
-    frames: usize,
+    pub begins: bool,
+    /// Whether it is a shim, and not among the frames.
+    pub is_shim: bool,
 }
 
 /// Why a walk did not reach the outermost frame.

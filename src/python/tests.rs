@@ -270,7 +270,7 @@ fn in_312_a_frame_that_runs_has_no_callee_in_its_loop() {
     let mut has_left = |inner, stack_top| {
         python.set_i32(outer, field, stack_top);
         let frames = walk(&python, inner).frames;
-        frames[0].has_left(&frames[1])
+        frames[0].has_left(frames[1].frame, frames[1].calls_none)
     };
     assert!(has_left(inner, -1));
     assert!(!has_left(inner, 2));
@@ -287,7 +287,7 @@ fn a_heap_frame_that_nothing_else_holds_calls_none() {
     let mut has_left = |count| {
         python.set(outer, references, count);
         let frames = walk(&python, inner).frames;
-        frames[0].has_left(&frames[1])
+        frames[0].has_left(frames[1].frame, frames[1].calls_none)
     };
     assert!(!has_left(2));
     assert!(has_left(1));

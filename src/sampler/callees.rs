@@ -54,9 +54,9 @@ mod tests {
 
     /// Notes a call of the frame at 1, and returns where its callees were.
     fn note(callees: &mut Callees, callee: u64) -> Vec<u64> {
-        let mut pair = chain(&[(callee, 20, 0), (1, 10, 4)]);
-        pair[0].caller = 1;
-        callees.note(&pair[1], &pair[0]);
+        let mut pair = chain(&[(1, 10, 4), (callee, 20, 0)]);
+        pair[1].caller = 1;
+        callees.note(&pair[0], &pair[1]);
         callees.of(1).collect()
     }
 
@@ -73,8 +73,8 @@ mod tests {
     #[test]
     fn a_callee_behind_a_shim_is_not_one() {
         let mut callees = Callees::default();
-        let pair = chain(&[(2, 20, 0), (1, 10, 4)]);
-        callees.note(&pair[1], &pair[0]);
+        let pair = chain(&[(1, 10, 4), (2, 20, 0)]);
+        callees.note(&pair[0], &pair[1]);
         assert_eq!(callees.of(1).count(), 0);
     }
 }

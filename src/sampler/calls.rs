@@ -132,17 +132,17 @@ impl CallSites {
         !self.known.contains(&call) && !self.refuted.contains_key(&call)
     }
 
-    /// Whether every frame of a chain is known to be called by the next.
+    /// Whether every frame of a chain is known to call the next.
     #[must_use]
     pub fn contain_all(&self, chain: &[Link]) -> bool {
-        chain.windows(2).all(|pair| self.contains(&pair[1], &pair[0]))
+        chain.windows(2).all(|pair| self.contains(&pair[0], &pair[1]))
     }
 
     /// Whether a stack is known to begin like this one. A chain that was copied
     /// while a frame was unlinked ends too early.
     #[must_use]
     pub fn has_root_of(&self, chain: &[Link], now: Instant) -> bool {
-        let Some(root) = chain.last() else { return true };
+        let Some(root) = chain.first() else { return true };
         let seen = self.root_frames.get(&(root.frame, root.code));
         let is_settled = |(since, looks): &(Instant, u32)| {
             *looks >= ROOT_LOOKS && now.saturating_duration_since(*since) >= ROOT_TIME
@@ -154,12 +154,12 @@ impl CallSites {
     pub fn learn(&mut self, chain: &[Link]) {
         self.bound();
         for pair in chain.windows(2) {
-            let call = call(&pair[1], &pair[0]);
+            let call = call(&pair[0], &pair[1]);
             self.known.insert(call);
             self.refuted.remove(&call);
-            self.note_callee(&pair[0]);
+            self.note_callee(&pair[1]);
         }
-        self.roots.extend(chain.last().map(|root| root.code));
+        self.roots.extend(chain.first().map(|root| root.code));
     }
 
     /// Takes note of a second look at a call, and whether it was the same.
@@ -194,8 +194,8 @@ impl CallSites {
     /// Learns what stacks begin with, from one all of whose calls are known and whose
     /// root was looked at a second time.
     pub fn note_root(&mut self, chain: &[Link], same: bool, now: Instant) {
-        let Some(root) = chain.last() else { return };
-        chain.windows(2).for_each(|pair| self.note_callee(&pair[0]));
+        let Some(root) = chain.first() else { return };
+        chain.windows(2).for_each(|pair| self.note_callee(&pair[1]));
         let trial = self.doubtful_roots.entry(root.code).or_default();
         trial.note(same);
         if trial.same >= SAME_ROOTS && trial.same * LOOKS_FOR_ROOT >= trial.looks {
@@ -207,7 +207,7 @@ impl CallSites {
 
     /// A function that nobody calls is a root; of another only a certain frame is.
     fn learn_root(&mut self, chain: &[Link], now: Instant) {
-        let Some(root) = chain.last() else { return };
+        let Some(root) = chain.first() else { return };
         let frame = (root.frame, root.code);
         if !self.callees.contains(&root.code) {
             self.roots.insert(root.code);
@@ -252,7 +252,7 @@ mod tests {
     /// Looks at each call of a chain a second time, so many times.
     fn look(sites: &mut CallSites, chain: &[Link], times: u32, same: bool) {
         for pair in chain.windows(2) {
-            (0..times).for_each(|_| sites.note_look(&pair[1], &pair[0], same));
+            (0..times).for_each(|_| sites.note_look(&pair[0], &pair[1], same));
         }
     }
 
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_call_is_believed_after_a_few_steady_looks() {
-        let stack = chain(&[(3, 30, 7), (2, 20, 6), (1, 10, 4)]);
+        let stack = chain(&[(1, 10, 4), (2, 20, 6), (3, 30, 7)]);
         let now = Instant::now();
         let mut sites = CallSites::default();
         steady(&mut sites, &stack, SAME_LOOKS - 1, now);
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_mixture_that_is_met_twice_by_chance_is_not_believed() {
-        let mixture = chain(&[(3, 30, 7), (2, 20, 5)]);
+        let mixture = chain(&[(2, 20, 5), (3, 30, 7)]);
         let mut sites = CallSites::default();
         for _ in 0..SAME_LOOKS + 2 {
             look(&mut sites, &mixture, 100, false);
@@ -291,9 +291,9 @@ mod tests {
 
     /// Whether a call is known after so many looks, of which one in `one_in` is the same.
     fn is_believed(looks: u32, one_in: u32, has_stops: bool) -> bool {
-        let stack = chain(&[(3, 30, 7), (2, 20, 5)]);
+        let stack = chain(&[(2, 20, 5), (3, 30, 7)]);
         let mut sites = CallSites::new(has_stops);
-        (1..=looks).for_each(|n| sites.note_look(&stack[1], &stack[0], n % one_in == 0));
+        (1..=looks).for_each(|n| sites.note_look(&stack[0], &stack[1], n % one_in == 0));
         sites.contain_all(&stack)
     }
 
@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_mixture_that_is_tried_again_and_again_does_not_become_lucky() {
-        let mixture = chain(&[(3, 30, 7), (2, 20, 5)]);
+        let mixture = chain(&[(2, 20, 5), (3, 30, 7)]);
         let mut sites = CallSites::new(false);
         for _ in 0..100 {
             // In vain, then a few that were the same in a row: once, that was enough.
@@ -323,8 +323,8 @@ mod tests {
 
     #[test]
     fn a_chain_that_ends_too_early_has_no_known_root() {
-        let stack = chain(&[(3, 30, 7), (2, 20, 6), (1, 10, 4)]);
-        let (cut, now) = (&stack[..1], Instant::now());
+        let stack = chain(&[(1, 10, 4), (2, 20, 6), (3, 30, 7)]);
+        let (cut, now) = (&stack[2..], Instant::now());
         let mut known = CallSites::default();
         known.learn(&stack);
         assert!(known.has_root_of(&stack, now));
@@ -334,7 +334,7 @@ mod tests {
 
     #[test]
     fn a_root_that_calls_itself_is_believed_in_time() {
-        let stack = chain(&[(2, 10, 6), (1, 10, 4)]);
+        let stack = chain(&[(1, 10, 4), (2, 10, 6)]);
         let now = Instant::now();
         let mut known = CallSites::default();
         steady(&mut known, &stack, SAME_LOOKS + ROOT_LOOKS, now);
@@ -344,8 +344,8 @@ mod tests {
 
     #[test]
     fn a_root_that_turns_out_to_be_called_is_forgotten() {
-        let stack = chain(&[(3, 30, 7), (2, 20, 6), (1, 10, 4)]);
-        let (cut, now) = (&stack[..2], Instant::now());
+        let stack = chain(&[(1, 10, 4), (2, 20, 6), (3, 30, 7)]);
+        let (cut, now) = (&stack[1..], Instant::now());
         let mut known = CallSites::default();
         steady(&mut known, cut, SAME_LOOKS, now);
         assert!(known.has_root_of(cut, now));

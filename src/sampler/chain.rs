@@ -10,10 +10,11 @@
 //! dead frame of an earlier call.
 
 use super::calls::CallSites;
+use crate::memory::prefetch::Side;
 use crate::python::code::CodeId;
 use crate::python::frames::{Position, RawFrame};
 
-/// One frame of a chain, innermost first.
+/// One frame of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {
     /// The address of the frame.
@@ -50,11 +51,30 @@ impl Link {
     }
 }
 
+/// Two chains that were found in one fetch, outermost frame first.
+#[derive(Clone, Copy, Debug)]
+pub struct Chains<'a> {
+    /// The one that ends with the top-frame pointer as it was before everything else was
+    /// copied.
+    pub before: &'a [Link],
+    /// As it was after that.
+    pub after: &'a [Link],
+}
+
+/// So many frames of one of two chains, from the outermost on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Which chain.
+    pub side: Side,
+    /// How many frames.
+    pub length: usize,
+}
+
 /// What two chains tell of the stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict<'a> {
+pub enum Verdict {
     /// This was the stack.
-    Stack(&'a [Link]),
+    Stack(Part),
     /// It depends on whether one frame was calling another.
     Open {
         /// The one.
@@ -68,29 +88,81 @@ pub enum Verdict<'a> {
     Torn,
 }
 
-/// Which frames were the stack. `before` and `after` are the chains that begin
-/// at the top-frame pointer as it was before and after the frames were copied.
-#[must_use]
-pub fn decide<'a>(before: &'a [Link], after: &'a [Link], sites: &CallSites) -> Verdict<'a> {
-    let (Some(first), Some(last)) = (before.first(), after.first()) else {
-        let none = before.is_empty() && after.is_empty();
-        return if none { Verdict::Stack(&[]) } else { Verdict::Torn };
-    };
-    if first.frame == last.frame {
-        Verdict::Stack(before)
-    } else if let Some(base) = position(before, last.frame) {
-        climb(before, base, sites)
-    } else if let Some(base) = position(after, first.frame) {
-        climb(after, base, sites)
-    } else {
-        fork(before, after, sites)
+impl<'a> Chains<'a> {
+    /// The frames of a part.
+    #[must_use]
+    pub fn part(&self, part: Part) -> &'a [Link] {
+        self.chain(part.side).get(..part.length).unwrap_or_default()
+    }
+
+    /// Which frames were the stack.
+    #[must_use]
+    pub fn decide(&self, sites: &CallSites) -> Verdict {
+        let (Some(first), Some(last)) = (self.before.last(), self.after.last()) else {
+            let none = self.before.is_empty() && self.after.is_empty();
+            let nothing = Part { side: Side::Before, length: 0 };
+            return if none { Verdict::Stack(nothing) } else { Verdict::Torn };
+        };
+        if first.frame == last.frame {
+            Verdict::Stack(Part { side: Side::Before, length: self.before.len() })
+        } else if let Some(base) = position(self.before, last.frame) {
+            self.climb(Side::Before, base, sites)
+        } else if let Some(base) = position(self.after, first.frame) {
+            self.climb(Side::After, base, sites)
+        } else {
+            self.fork(sites)
+        }
+    }
+
+    fn chain(&self, side: Side) -> &'a [Link] {
+        match side {
+            Side::Before => self.before,
+            Side::After => self.after,
+        }
+    }
+
+    /// The part of a chain that was alive, if the frame at `base` was: each frame
+    /// above it that the one below is known to have been calling.
+    fn climb(&self, side: Side, base: usize, sites: &CallSites) -> Verdict {
+        let chain = self.chain(side);
+        let mut top = base;
+        while top + 1 < chain.len() && sites.contains(&chain[top], &chain[top + 1]) {
+            top += 1;
+        }
+        let caller = chain[top];
+        match chain.get(top + 1) {
+            Some(&callee) if callee.is_alive && sites.is_open(&caller, &callee) => {
+                Verdict::Open { caller, callee, is_leaf: top + 2 == chain.len() }
+            }
+            _ => Verdict::Stack(Part { side, length: top + 1 }),
+        }
+    }
+
+    /// The stack where both chains leave a common frame: at most one of them was
+    /// alive above it.
+    fn fork(&self, sites: &CallSites) -> Verdict {
+        let same = |(a, b): &(&Link, &Link)| a.frame == b.frame && a.code == b.code;
+        let common = self.before.iter().zip(self.after).take_while(same).count();
+        let Some(base) = common.checked_sub(1) else { return Verdict::Torn };
+        let one = self.climb(Side::Before, base, sites);
+        let other = self.climb(Side::After, base, sites);
+        match (one, other) {
+            (Verdict::Stack(one), Verdict::Stack(other)) => {
+                match (one.length > common, other.length > common) {
+                    (true, true) => Verdict::Torn,
+                    (false, true) => Verdict::Stack(other),
+                    _ => Verdict::Stack(one),
+                }
+            }
+            (Verdict::Stack(_), open) | (open, _) => open,
+        }
     }
 }
 
 /// Whether two stacks are the same but for where their innermost frame stands.
 #[must_use]
 pub fn same_calls(one: &[Link], other: &[Link]) -> bool {
-    match (one.split_first(), other.split_first()) {
+    match (one.split_last(), other.split_last()) {
         (Some((leaf, callers)), Some((other_leaf, other_callers))) => {
             leaf.frame == other_leaf.frame
                 && leaf.code == other_leaf.code
@@ -104,59 +176,13 @@ pub fn same_calls(one: &[Link], other: &[Link]) -> bool {
 /// How many links two stacks have in common, from their roots.
 #[must_use]
 pub fn common_root(one: &[Link], other: &[Link]) -> usize {
-    one.iter().rev().zip(other.iter().rev()).take_while(|(a, b)| a == b).count()
-}
-
-/// The same, where the innermost frame may stand elsewhere.
-#[must_use]
-pub fn common_callers(one: &[Link], other: &[Link]) -> usize {
-    let same = |(a, b): &(&Link, &Link)| a.frame == b.frame && a.code == b.code;
-    let all = one.iter().rev().zip(other.iter().rev());
-    let equal = common_root(one, other);
-    equal + usize::from(all.skip(equal).take(1).any(|pair| same(&pair)))
+    one.iter().zip(other).take_while(|(a, b)| a == b).count()
 }
 
 /// Where a frame stands in a chain.
 #[must_use]
 pub fn position(chain: &[Link], frame: u64) -> Option<usize> {
-    chain.iter().position(|link| link.frame == frame)
-}
-
-/// The part of `chain` that was alive, if the frame at `base` was: each frame
-/// above it that the one below is known to have been calling.
-fn climb<'a>(chain: &'a [Link], base: usize, sites: &CallSites) -> Verdict<'a> {
-    let mut top = base;
-    while top > 0 && sites.contains(&chain[top], &chain[top - 1]) {
-        top -= 1;
-    }
-    match top.checked_sub(1).map(|above| (chain[top], chain[above])) {
-        Some((caller, callee)) if callee.is_alive && sites.is_open(&caller, &callee) => {
-            Verdict::Open { caller, callee, is_leaf: top == 1 }
-        }
-        _ => Verdict::Stack(&chain[top..]),
-    }
-}
-
-/// The stack where both chains leave a common frame: at most one of them was
-/// alive above it.
-fn fork<'a>(before: &'a [Link], after: &'a [Link], sites: &CallSites) -> Verdict<'a> {
-    let same = |(a, b): &(&Link, &Link)| a.frame == b.frame && a.code == b.code;
-    let common = before.iter().rev().zip(after.iter().rev()).take_while(same).count();
-    if common == 0 {
-        return Verdict::Torn;
-    }
-    let one = climb(before, before.len() - common, sites);
-    let other = climb(after, after.len() - common, sites);
-    match (one, other) {
-        (Verdict::Stack(one), Verdict::Stack(other)) => {
-            match (one.len() > common, other.len() > common) {
-                (true, true) => Verdict::Torn,
-                (false, true) => Verdict::Stack(other),
-                _ => Verdict::Stack(one),
-            }
-        }
-        (Verdict::Stack(_), open) | (open, _) => open,
-    }
+    chain.iter().rposition(|link| link.frame == frame)
 }
 
 #[cfg(test)]
@@ -164,7 +190,7 @@ fn fork<'a>(before: &'a [Link], after: &'a [Link], sites: &CallSites) -> Verdict
 pub mod fixtures {
     use super::*;
 
-    /// A chain, innermost first: (frame, code, position).
+    /// A chain, outermost first: (frame, code, position).
     pub fn chain(links: &[(u64, u32, i32)]) -> Vec<Link> {
         links
             .iter()
@@ -194,60 +220,73 @@ mod tests {
         sites
     }
 
+    fn decide(before: &[Link], after: &[Link], sites: &CallSites) -> Verdict {
+        Chains { before, after }.decide(sites)
+    }
+
+    fn before(length: usize) -> Verdict {
+        Verdict::Stack(Part { side: Side::Before, length })
+    }
+
+    fn after(length: usize) -> Verdict {
+        Verdict::Stack(Part { side: Side::After, length })
+    }
+
     /// Refutes the innermost call of a chain.
     fn refute(sites: &mut CallSites, chain: &[Link]) {
-        (0..VAIN_LOOKS).for_each(|_| sites.note_look(&chain[1], &chain[0], false));
+        (0..VAIN_LOOKS)
+            .for_each(|_| sites.note_look(&chain[chain.len() - 2], &chain[chain.len() - 1], false));
     }
 
     #[test]
     fn equal_roots_leave_no_doubt_about_the_top() {
-        let stack = chain(&[(3, 30, 7), (2, 20, 6), (1, 10, 4)]);
+        let stack = chain(&[(1, 10, 4), (2, 20, 6), (3, 30, 7)]);
         let known = sites(&[&stack]);
-        assert_eq!(decide(&stack, &stack, &known), Verdict::Stack(&stack[..]));
+        assert_eq!(decide(&stack, &stack, &known), before(3));
         assert!(known.contain_all(&stack));
         assert!(!CallSites::default().contain_all(&stack));
     }
 
     #[test]
     fn a_leaf_that_returned_meanwhile_was_on_top_if_its_caller_stood_on_the_call() {
-        let mut known = sites(&[&chain(&[(3, 30, 0), (2, 20, 6), (1, 10, 4)])]);
-        let inside = chain(&[(3, 30, 9), (2, 20, 6), (1, 10, 4)]);
-        assert_eq!(decide(&inside, &inside[1..], &known), Verdict::Stack(&inside[..]));
-        let mut over = chain(&[(3, 30, 9), (2, 20, 8), (1, 10, 4)]);
-        let open = Verdict::Open { caller: over[1], callee: over[0], is_leaf: true };
-        assert_eq!(decide(&over, &over[1..], &known), open);
+        let mut known = sites(&[&chain(&[(1, 10, 4), (2, 20, 6), (3, 30, 0)])]);
+        let inside = chain(&[(1, 10, 4), (2, 20, 6), (3, 30, 9)]);
+        assert_eq!(decide(&inside, &inside[..2], &known), before(3));
+        let mut over = chain(&[(1, 10, 4), (2, 20, 8), (3, 30, 9)]);
+        let open = Verdict::Open { caller: over[1], callee: over[2], is_leaf: true };
+        assert_eq!(decide(&over, &over[..2], &known), open);
         refute(&mut known, &over);
-        assert_eq!(decide(&over, &over[1..], &known), Verdict::Stack(&over[1..]));
-        over[0].is_alive = false;
+        assert_eq!(decide(&over, &over[..2], &known), before(2));
+        over[2].is_alive = false;
         let nothing = CallSites::default();
-        assert_eq!(decide(&over, &over[1..], &nothing), Verdict::Stack(&over[1..]));
+        assert_eq!(decide(&over, &over[..2], &nothing), before(2));
     }
 
     #[test]
     fn a_leaf_that_was_called_meanwhile_is_decided_alike() {
-        let mut known = sites(&[&chain(&[(3, 30, 0), (2, 20, 6), (1, 10, 4)])]);
-        let inside = chain(&[(3, 30, 9), (2, 20, 6), (1, 10, 4)]);
-        assert_eq!(decide(&inside[1..], &inside, &known), Verdict::Stack(&inside[..]));
-        let not_yet = chain(&[(3, 30, 9), (2, 20, 2), (1, 10, 4)]);
+        let mut known = sites(&[&chain(&[(1, 10, 4), (2, 20, 6), (3, 30, 0)])]);
+        let inside = chain(&[(1, 10, 4), (2, 20, 6), (3, 30, 9)]);
+        assert_eq!(decide(&inside[..2], &inside, &known), after(3));
+        let not_yet = chain(&[(1, 10, 4), (2, 20, 2), (3, 30, 9)]);
         refute(&mut known, &not_yet);
-        assert_eq!(decide(&not_yet[1..], &not_yet, &known), Verdict::Stack(&not_yet[1..]));
+        assert_eq!(decide(&not_yet[..2], &not_yet, &known), after(2));
     }
 
     #[test]
     fn of_two_branches_at_most_one_was_alive() {
-        let a = chain(&[(3, 30, 1), (1, 10, 4)]);
-        let b = chain(&[(4, 40, 1), (1, 10, 4)]);
+        let a = chain(&[(1, 10, 4), (3, 30, 1)]);
+        let b = chain(&[(1, 10, 4), (4, 40, 1)]);
         let decide = |chains: &[&[Link]], wrong: &[&[Link]]| {
             let mut known = sites(chains);
             wrong.iter().for_each(|chain| refute(&mut known, chain));
             decide(&a, &b, &known)
         };
-        assert_eq!(decide(&[&a], &[&b]), Verdict::Stack(&a[..]));
-        assert_eq!(decide(&[&b], &[&a]), Verdict::Stack(&b[..]));
-        assert_eq!(decide(&[], &[&a, &b]), Verdict::Stack(&a[1..]));
+        assert_eq!(decide(&[&a], &[&b]), before(2));
+        assert_eq!(decide(&[&b], &[&a]), after(2));
+        assert_eq!(decide(&[], &[&a, &b]), before(1));
         assert_eq!(decide(&[&a, &b], &[]), Verdict::Torn);
-        assert!(matches!(decide(&[&a], &[]), Verdict::Open { callee, .. } if callee == b[0]));
-        assert!(matches!(decide(&[], &[&b]), Verdict::Open { callee, .. } if callee == a[0]));
+        assert!(matches!(decide(&[&a], &[]), Verdict::Open { callee, .. } if callee == b[1]));
+        assert!(matches!(decide(&[], &[&b]), Verdict::Open { callee, .. } if callee == a[1]));
     }
 
     #[test]
@@ -256,6 +295,6 @@ mod tests {
         let b = chain(&[(4, 40, 1)]);
         assert_eq!(decide(&a, &b, &CallSites::default()), Verdict::Torn);
         assert_eq!(decide(&a, &[], &CallSites::default()), Verdict::Torn);
-        assert_eq!(decide(&[], &[], &CallSites::default()), Verdict::Stack(&[]));
+        assert_eq!(decide(&[], &[], &CallSites::default()), before(0));
     }
 }

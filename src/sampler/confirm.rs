@@ -3,8 +3,7 @@
 
 use std::time::Instant;
 
-use super::chain::{Link, position, same_calls};
-use super::copied::Chain;
+use super::chain::{Chains, Link, position, same_calls};
 use super::glance::Top;
 use super::{Engine, Unproven};
 use crate::abi::Abi;
@@ -27,13 +26,13 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         } else {
             self.look_again(thread)?;
         }
-        let known = self.sites.contain_all(&self.first) && self.has_known_root(now);
+        let known = self.sites.contain_all(self.stack()) && self.has_known_root(now);
         if known { Ok(()) } else { Err(Unproven::Torn) }
     }
 
     /// Fetches the stack of a thread that rests once more.
     fn look_again(&mut self, thread: Remote<Thread>) -> Result<(), Unproven> {
-        let seen = std::mem::take(&mut self.first);
+        let seen = self.stack().to_vec();
         self.prefetch.fetch()?;
         self.read_chains(thread).map_err(|_| Unproven::Torn)?;
         self.decide(thread)?;
@@ -41,10 +40,10 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         if self.prefetch.misses() > 0 {
             return Err(Unproven::Incomplete);
         }
-        if !is_settled || !same_calls(&seen, &self.first) || self.holds_gil(thread)? {
+        if !is_settled || !same_calls(&seen, self.stack()) || self.holds_gil(thread)? {
             return Err(Unproven::Torn);
         }
-        self.sites.learn(&self.first);
+        self.learn();
         Ok(())
     }
 
@@ -57,21 +56,23 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         let path = path_to_top::<A, _>(&self.prefetch.roots(Side::Before), thread)?;
         let mut looks = GLANCES;
         // Outermost first: on those calls most stacks depend.
-        for index in (1..self.first.len()).rev() {
-            let (callee, caller) = (self.first[index - 1], self.first[index]);
+        let depth = self.stack().len();
+        for index in 1..depth {
+            let (caller, callee) = (self.stack()[index - 1], self.stack()[index]);
             if !self.sites.contains(&caller, &callee) {
                 let more = looks.min(LOOKS);
                 looks -= more;
-                self.look(&path, &caller, &callee, index == 1, more);
+                self.look(&path, &caller, &callee, index + 1 == depth, more);
             }
         }
-        if self.sites.contain_all(&self.first) {
+        if self.sites.contain_all(self.stack()) {
             for _ in 0..LOOKS {
                 if self.has_known_root(now) {
                     break;
                 }
                 if let Some(same) = self.glance_at_root(&path) {
-                    self.sites.note_root(&self.first, same, now);
+                    let stack = self.copied.chains().part(self.stack);
+                    self.sites.note_root(stack, same, now);
                 }
             }
         }
@@ -106,9 +107,9 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     }
 
     fn glance_at_root(&mut self, path: &[Word]) -> Option<bool> {
-        let root = *self.first.last()?;
-        match self.first.len().checked_sub(2).map(|index| self.first[index]) {
-            Some(callee) => self.glance(path, &root, &callee, (self.first.len() == 2, true)),
+        let root = *self.stack().first()?;
+        match self.stack().get(1).copied() {
+            Some(callee) => self.glance(path, &root, &callee, (self.stack().len() == 2, true)),
             None => {
                 let top = Top { path, candidates: &[root.frame] };
                 self.glance.sees_alone::<A, _>(self.prefetch.direct(), &top, &root)
@@ -123,7 +124,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         callee: &Link,
         ends: (bool, bool),
     ) -> Option<bool> {
-        tops_above(&[&self.before, &self.after], callee, &mut self.tops);
+        tops_above(&self.copied.chains(), callee, &mut self.tops);
         let top = Top { path, candidates: &self.tops };
         self.glance.sees_call::<A, _>(self.prefetch.direct(), &top, caller, callee, ends)
     }
@@ -135,16 +136,16 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         thread: Remote<Thread>,
         memory: &impl Memory,
     ) -> Result<bool, Broken> {
-        Ok(is_settled::<A, _>(memory, thread, &self.before.walk)?)
+        Ok(is_settled::<A, _>(memory, thread, &self.copied.before.walk)?)
     }
 }
 
 /// The frames that a thread may be in while `frame` is on its stack: those above it in
 /// the chains, and itself.
-fn tops_above(chains: &[&Chain], frame: &Link, tops: &mut Vec<u64>) {
+fn tops_above(chains: &Chains<'_>, frame: &Link, tops: &mut Vec<u64>) {
     tops.clear();
-    for chain in chains {
-        let above = position(&chain.links, frame.frame).map_or(0, |at| at + 1);
-        tops.extend(chain.links.iter().take(above).map(|link| link.frame));
+    for chain in [chains.before, chains.after] {
+        let from = position(chain, frame.frame).unwrap_or(chain.len());
+        tops.extend(chain[from..].iter().map(|link| link.frame));
     }
 }

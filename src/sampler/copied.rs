@@ -1,42 +1,85 @@
-//! A chain of frames as it was copied, and the code objects that they run.
+//! Chains of frames as they were copied, and the code objects that they run.
 
 use super::Unproven;
 use super::callees::Callees;
 use super::calls::CallSites;
-use super::chain::Link;
+use super::chain::{Chains, Link};
 use crate::abi::Abi;
 use crate::memory::prefetch::Prefetch;
 use crate::memory::{Memory, Remote};
-use crate::python::code::{CodeCache, CodeId, Place};
-use crate::python::frames::{Frames, RawFrame, Step, Walk};
+use crate::python::code::{CodeCache, Place};
+use crate::python::frames::{Frames, MAX_DEPTH, RawFrame, Step, Walk};
 use crate::python::objects::Frame;
 
 /// How many frames are looked for above the one that the top-frame pointer names.
 const MOST_ABOVE: usize = 64;
 
-/// Within so many steps of the last walk a frame is looked for.
+/// Among so many of the innermost known steps a frame is looked for.
 const NEAR: usize = 8;
+
+/// The chains of one thread in one fetch.
+#[derive(Default)]
+pub struct Copied {
+    /// The one that ends with the top-frame pointer as it was before the frames were copied.
+    pub before: Chain,
+    /// The one that ends with the pointer as it was after that, if it was another.
+    after: Chain,
+    is_same: bool,
+}
+
+impl Copied {
+    /// Reads the chains that end with `before` and `after`.
+    pub(super) fn read<A: Abi, M: Memory>(
+        &mut self,
+        prefetch: &Prefetch<M>,
+        code: &mut CodeCache<A>,
+        calls: &Calls<'_>,
+        (before, after): (Remote<Frame>, Remote<Frame>),
+    ) -> Result<(), Unproven> {
+        self.before.read(prefetch, code, calls, before)?;
+        self.is_same = before == after;
+        if self.is_same {
+            return Ok(());
+        }
+        self.after.read_beside(&self.before, prefetch, code, calls, after)
+    }
+
+    /// Both chains.
+    #[must_use]
+    pub fn chains(&self) -> Chains<'_> {
+        let before = &self.before.links;
+        Chains { before, after: if self.is_same { before } else { &self.after.links } }
+    }
+}
 
 /// A chain under construction.
 #[derive(Default)]
 pub struct Chain {
-    /// As it was found.
+    /// The walk from the top-frame pointer to the first frame that was known, or to the
+    /// end of the chain.
     pub walk: Walk,
-    /// The frames that may have been the stack, innermost first.
+    /// The frames that may have been the stack, outermost first.
     pub links: Vec<Link>,
-    /// The code objects of the frames that were walked, `None` for one in the making.
-    codes: Vec<Option<CodeId>>,
-    /// The walk before, and its code objects.
-    earlier: Walk,
-    earlier_codes: Vec<Option<CodeId>>,
+    /// What was found, outermost first. As much of it as has not changed is kept.
+    known: Vec<Known>,
     /// The fetch that was walked, and the generation of its code objects, if all of them
     /// were known.
     moment: Option<(u32, u32)>,
-    /// How many frames were taken from the walk before.
+    /// How many steps were kept.
     #[cfg(test)]
-    joined: usize,
-    /// Frames that the walk did not begin with, innermost last.
+    kept: usize,
+    /// Frames that the walk did not begin with, outermost first.
     above: Vec<Link>,
+}
+
+/// A step of a walk, and what follows from it.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    step: Step,
+    /// Whether the frame says that it is not inside a call ([`RawFrame::calls_none`]).
+    calls_none: bool,
+    /// How many links there are up to here.
+    links: usize,
 }
 
 /// What is known of a program's calls.
@@ -48,96 +91,122 @@ pub(super) struct Calls<'a> {
 impl Chain {
     /// Walks from `top` and finds the code object of each frame. Code objects that
     /// were not known are decoded, which makes the attempt incomplete: by then
-    /// the frame may be gone.
-    pub(super) fn read<A: Abi, M: Memory>(
+    /// the frame may be gone. What the last fetch had too, from the outermost frame on,
+    /// byte for byte, is not walked again.
+    fn read<A: Abi, M: Memory>(
         &mut self,
         prefetch: &Prefetch<M>,
         code: &mut CodeCache<A>,
         calls: &Calls<'_>,
         top: Remote<Frame>,
     ) -> Result<(), Unproven> {
-        std::mem::swap(&mut self.walk, &mut self.earlier);
-        std::mem::swap(&mut self.codes, &mut self.earlier_codes);
         let now = (prefetch.number(), code.generation());
         let before = (now.0.wrapping_sub(1), now.1);
-        let may_join = self.moment.take() == Some(before) && !self.earlier.truncated;
-        let joint = self.walk::<A, M>(prefetch, top, may_join)?;
+        let is_last = self.moment.take() == Some(before) && !self.walk.truncated;
+        let places = self.known.iter().map(|known| known.step.frame.address());
+        let same = if is_last { prefetch.same_at(places, A::Frames::SIZE) } else { 0 };
+        self.known.truncate(same);
+        self.go_on(prefetch, code, calls, top)?;
+        self.moment = Some(now);
+        Ok(())
+    }
+
+    /// The same, where `other` has been read from the same fetch.
+    fn read_beside<A: Abi, M: Memory>(
+        &mut self,
+        other: &Self,
+        prefetch: &Prefetch<M>,
+        code: &mut CodeCache<A>,
+        calls: &Calls<'_>,
+        top: Remote<Frame>,
+    ) -> Result<(), Unproven> {
+        self.moment = None;
+        self.known.clear();
+        if !other.walk.truncated {
+            self.known.extend_from_slice(&other.known);
+            self.links.clone_from(&other.links);
+        }
+        self.go_on(prefetch, code, calls, top)
+    }
+
+    /// Walks from `top` until the walk comes to a frame that is known.
+    fn go_on<A: Abi, M: Memory>(
+        &mut self,
+        prefetch: &Prefetch<M>,
+        code: &mut CodeCache<A>,
+        calls: &Calls<'_>,
+        top: Remote<Frame>,
+    ) -> Result<(), Unproven> {
+        let kept = self.walk::<A, M>(prefetch, top)?;
+        self.known.truncate(kept);
+        self.links.truncate(self.known.last().map_or(0, |known| known.links));
+        #[cfg(test)]
+        {
+            self.kept = kept;
+        }
+        if kept > 0 {
+            self.walk.is_whole = kept + self.walk.path.len() <= MAX_DEPTH;
+            let begins = self.known.iter().rev().find(|known| known.step.begins);
+            let caller = begins.map(|known| known.step.caller);
+            self.walk.loop_caller = self.walk.loop_caller.or(caller);
+        }
         if !self.walk.is_whole {
             return Err(Unproven::Torn);
         }
-        #[cfg(test)]
-        {
-            self.joined = joint.map_or(0, |(here, _)| self.walk.frames.len() - here);
-        }
-        self.codes.clear();
-        let mut is_complete = true;
-        for raw in &self.walk.frames[..joint.map_or(self.walk.frames.len(), |(here, _)| here)] {
-            let id = match code.place(raw.code, raw.position) {
-                Some(Place::Inside(id)) => Some(id),
-                Some(Place::Incomplete(_)) if raw.may_be_incomplete => None,
-                Some(Place::Incomplete(id)) => Some(id),
-                Some(Place::Outside) => return Err(Unproven::Torn),
-                None => {
-                    is_complete = false;
-                    Some(code.decode(prefetch.direct(), raw.code)?)
-                }
-            };
-            self.codes.push(id);
-        }
-        if let Some((_, there)) = joint {
-            self.codes.extend_from_slice(self.earlier_codes.get(there..).unwrap_or_default());
-        }
-        self.link();
-        if !is_complete {
-            return Err(Unproven::Incomplete);
-        }
-        self.moment = Some(now);
+        self.link(prefetch, code)?;
         self.ascend(prefetch, code, calls);
         Ok(())
     }
 
-    /// Walks from `top`. Where the walk comes to a frame that the last one came to, and
-    /// that and all outwards of it has the same bytes in both fetches, it goes on as the
-    /// last one did. Returns how many frames came before that, now and then.
+    /// Walks from `top`, and returns how many of the known steps, from the outermost on,
+    /// the walk has come to.
     fn walk<A: Abi, M: Memory>(
         &mut self,
         prefetch: &Prefetch<M>,
         top: Remote<Frame>,
-        may_join: bool,
-    ) -> Result<Option<(usize, usize)>, Unproven> {
-        let Self { walk, earlier, .. } = self;
+    ) -> Result<usize, Unproven> {
+        let Self { walk, known, .. } = self;
         walk.begin(top);
-        let path = if may_join { &earlier.path[..] } else { &[] };
-        let is_same = |step: &&Step| prefetch.is_same(step.frame.address(), A::Frames::SIZE);
-        let (mut at, mut same_from, mut joint) = (0, None, None);
+        let mut kept = 0;
         A::Frames::walk_until(&prefetch.frames(), walk, |frame| {
-            let near = path[at..].iter().take(NEAR);
-            let Some(found) = near.clone().position(|step| step.frame == frame) else {
-                return false;
-            };
-            at += found;
-            let from = *same_from
-                .get_or_insert_with(|| path.len() - path.iter().rev().take_while(is_same).count());
-            joint = (at >= from).then_some(at);
-            joint.is_some()
+            let near = known.iter().rev().take(NEAR).position(|known| known.step.frame == frame);
+            kept = near.map_or(0, |inwards| known.len() - inwards);
+            kept > 0
         })?;
-        match joint {
-            Some(step) => walk.join(earlier, step).map(Some).ok_or(Unproven::Torn),
-            None => Ok(None),
-        }
+        Ok(kept)
     }
 
-    /// Links the frames that were walked, but those that had left.
-    fn link(&mut self) {
-        self.links.clear();
-        let mut above: Option<&RawFrame> = None;
-        for (raw, code) in self.walk.frames.iter().zip(&self.codes) {
-            if above.is_some_and(|above| above.has_left(raw)) {
-                self.links.clear(); // When this one was copied, it was the top.
+    /// Adds what was walked, up to a frame that was on top when it was copied.
+    fn link<A: Abi, M: Memory>(
+        &mut self,
+        prefetch: &Prefetch<M>,
+        code: &mut CodeCache<A>,
+    ) -> Result<(), Unproven> {
+        let mut is_complete = true;
+        let mut frames = self.walk.frames.iter().rev();
+        for step in self.walk.path.iter().rev() {
+            let raw = if step.is_shim { None } else { frames.next() };
+            if let Some(raw) = raw {
+                let caller = self.known.last();
+                if caller.is_some_and(|c| raw.has_left(c.step.frame, c.calls_none)) {
+                    break;
+                }
+                let id = match code.place(raw.code, raw.position) {
+                    Some(Place::Inside(id)) => Some(id),
+                    Some(Place::Incomplete(_)) if raw.may_be_incomplete => None,
+                    Some(Place::Incomplete(id)) => Some(id),
+                    Some(Place::Outside) => return Err(Unproven::Torn),
+                    None => {
+                        is_complete = false;
+                        Some(code.decode(prefetch.direct(), raw.code)?)
+                    }
+                };
+                self.links.extend(id.map(|id| Link::new(raw, id)));
             }
-            above = Some(raw);
-            self.links.extend(code.map(|code| Link::new(raw, code)));
+            let calls_none = raw.is_some_and(|raw| raw.calls_none);
+            self.known.push(Known { step: *step, calls_none, links: self.links.len() });
         }
+        if is_complete { Ok(()) } else { Err(Unproven::Incomplete) }
     }
 
     /// Goes on from an innermost frame that says that it is inside a call. Its callee
@@ -150,7 +219,7 @@ impl Chain {
         code: &CodeCache<A>,
         calls: &Calls<'_>,
     ) {
-        let Some(mut caller) = self.links.first().copied() else { return };
+        let Some(mut caller) = self.links.last().copied() else { return };
         self.above.clear();
         let mut executed = 0;
         while caller.may_call && self.above.len() < MOST_ABOVE {
@@ -173,9 +242,7 @@ impl Chain {
             }
             caller = callee;
         }
-        if executed > 0 {
-            self.links.splice(0..0, self.above[..executed].iter().rev().copied());
-        }
+        self.links.extend_from_slice(&self.above[..executed]);
     }
 }
 
@@ -222,7 +289,7 @@ mod tests {
             called.set_stack_top(callee, -1);
             let stack = called.stack(callee);
             called.sites.learn(&stack);
-            called.callees.note(&stack[1], &stack[0]);
+            called.callees.note(&stack[0], &stack[1]);
             called
         }
 
@@ -231,7 +298,7 @@ mod tests {
             self.python.set_i32(frame, field, value);
         }
 
-        /// The frames that are found from `top`, innermost first.
+        /// The frames that are found from `top`, outermost first.
         fn stack(&self, top: Remote<Frame>) -> Vec<Link> {
             let prefetch = Prefetch::new(&self.python.memory);
             let mut code = CodeCache::<Python312>::new(TYPES);
@@ -257,7 +324,7 @@ mod tests {
     #[test]
     fn a_callee_is_found_though_the_pointer_does_not_name_it() {
         let called = Called::new();
-        assert_eq!(called.found(), [called.callee.address(), called.caller.address()]);
+        assert_eq!(called.found(), [called.caller.address(), called.callee.address()]);
     }
 
     #[test]
@@ -294,9 +361,9 @@ mod tests {
     fn a_place_that_cannot_be_read_costs_nothing() {
         let mut called = Called::new();
         let mut pair = called.stack(called.callee);
-        pair[0].frame = 0xdead_0000;
-        called.callees.note(&pair[1], &pair[0]);
-        assert_eq!(called.found(), [called.callee.address(), called.caller.address()]);
+        pair[1].frame = 0xdead_0000;
+        called.callees.note(&pair[0], &pair[1]);
+        assert_eq!(called.found(), [called.caller.address(), called.callee.address()]);
     }
 
     /// A process that changes between two fetches.
@@ -315,10 +382,10 @@ mod tests {
         }
     }
 
-    /// Whatever changes: a chain that goes on like the one before is the same as one that
-    /// is walked anew, and most of it is not walked.
+    /// Whatever changes: a chain that is kept in part is the same as one that is walked
+    /// anew, and so is one that is read beside it.
     #[test]
-    fn a_chain_that_joins_the_last_one_is_what_a_walk_would_find() {
+    fn a_chain_that_is_kept_in_part_is_what_a_walk_would_find() {
         let mut python = FakePython::<Python312>::new();
         let code = code(&mut python, "f");
         let owner = Python312::FRAME.first_shim_owner;
@@ -341,7 +408,7 @@ mod tests {
             prefetch.fetch().expect("there is memory");
             let _ = chain.read(&prefetch, &mut cache, &calls, frames[19]);
         }
-        let mut joined = 0;
+        let mut kept = 0;
         for (round, depth) in
             [19, 19, 18, 3, 19, 12, 12, 9, 11, 5, 19, 1, 19].into_iter().enumerate()
         {
@@ -352,14 +419,25 @@ mod tests {
             chain.read(&prefetch, &mut cache, &calls, top).expect("it is whole");
             let mut anew = Chain::default();
             anew.read(&prefetch, &mut cache, &calls, top).expect("it is whole");
-            assert_eq!((&chain.walk, &chain.links), (&anew.walk, &anew.links), "round {round}");
-            joined += usize::from(chain.joined > 0);
+            assert_eq!(facts(&chain), facts(&anew), "round {round}");
+            kept += usize::from(chain.kept > 1);
+            for top in [14, 19, 17] {
+                let mut beside = Chain::default();
+                let top = frames[top];
+                beside.read_beside(&chain, &prefetch, &mut cache, &calls, top).expect("whole");
+                anew.read(&prefetch, &mut cache, &calls, top).expect("it is whole");
+                assert_eq!(facts(&beside), facts(&anew), "round {round}");
+            }
         }
-        assert_eq!(joined, 12, "but for the round in which the outermost frame changed");
+        assert_eq!(kept, 12, "a shim and more, but when the frame above it changed");
+    }
+
+    fn facts(chain: &Chain) -> (&[Link], bool, Option<Remote<Frame>>) {
+        (&chain.links, chain.walk.is_whole, chain.walk.loop_caller)
     }
 
     #[test]
-    fn a_chain_does_not_join_one_of_an_earlier_fetch() {
+    fn nothing_is_kept_of_an_earlier_fetch() {
         let called = Called::new();
         let prefetch = Prefetch::new(&called.python.memory);
         let mut code = CodeCache::<Python312>::new(TYPES);
@@ -368,9 +446,9 @@ mod tests {
         let mut read = |fetches: usize| {
             (0..fetches).for_each(|_| prefetch.fetch().expect("there is memory"));
             let _ = chain.read(&prefetch, &mut code, &calls, called.callee);
-            chain.joined
+            chain.kept
         };
-        assert_eq!([read(1), read(1), read(1), read(1)][3], 2);
+        assert_eq!([read(1), read(1), read(1), read(1)][3], 3);
         assert_eq!(read(2), 0);
         assert_eq!(read(0), 0);
     }

@@ -12,6 +12,7 @@ pub mod careful;
 pub mod chain;
 mod confirm;
 mod copied;
+mod counting;
 mod glance;
 pub mod pause;
 mod pending;
@@ -27,19 +28,20 @@ use rustc_hash::FxBuildHasher;
 
 use self::callees::Callees;
 use self::calls::CallSites;
-use self::chain::{Link, Verdict, common_callers, common_root, decide};
-use self::copied::{Calls, Chain};
+use self::chain::{Link, Part, Verdict, common_root};
+use self::copied::{Calls, Copied};
+use self::counting::Remembered;
 use self::glance::Glance;
-use self::pending::{Pending, Sample};
+use self::pending::Pending;
 use self::selection::Selection;
 use self::witness::Disagreement;
 use crate::abi::Abi;
 use crate::account::Account;
-use crate::memory::prefetch::{Footprint, Prefetch, Side};
+use crate::memory::prefetch::{Prefetch, Side};
 use crate::memory::{Memory, Remote};
-use crate::profile::{self, Profile, StackId, State, Step, ThreadId};
+use crate::profile::{self, Profile};
 use crate::python::code::{CodeCache, Verified};
-use crate::python::frames::{Broken, Frames, top_frame};
+use crate::python::frames::{Broken, top_frame};
 use crate::python::objects::{Code, Thread};
 use crate::python::threads::{GilRef, ProcessRoots};
 
@@ -74,33 +76,17 @@ pub struct Engine<A, M> {
     gils_read: Option<Instant>,
     threads: HashMap<u64, Remembered, FxBuildHasher>,
     pending: Pending,
-    before: Chain,
-    after: Chain,
+    copied: Copied,
     /// The stack under proof.
-    first: Vec<Link>,
+    stack: Part,
+    /// With how much of it the last stack of the thread began.
+    common: usize,
     young: Vec<Remote<Code>>,
     glance: Glance,
     /// So many glances may be taken: they shall not cost more than the fetches.
     credit: u32,
     /// For one glance: the frames that the thread may be in.
     tops: Vec<u64>,
-}
-
-/// The last stack of a thread, from which the next one mostly differs at its tip.
-#[derive(Default)]
-struct Remembered {
-    /// Innermost first.
-    links: Vec<Link>,
-    /// What was interned for each step, root first: for a stack that was cut off
-    /// there is one more than there are links.
-    ids: Vec<StackId>,
-    truncated: bool,
-    /// What the walk read.
-    footprint: Footprint,
-    /// The round in which the code objects were named.
-    round: u32,
-    /// What the profile knows it by.
-    owner: Option<ThreadId>,
 }
 
 /// What one tick came to.
@@ -159,9 +145,9 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             gils_read: None,
             threads: HashMap::default(),
             pending: Pending::new(),
-            before: Chain::default(),
-            after: Chain::default(),
-            first: Vec::new(),
+            copied: Copied::default(),
+            stack: Part { side: Side::Before, length: 0 },
+            common: 0,
             young: Vec::new(),
             glance: Glance::new(),
             credit: FIRST_CREDIT,
@@ -176,15 +162,16 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         self
     }
 
-    /// Takes one sample. `is_held` tells whether a thread is known to stand still.
+    /// Takes one sample, which began `now`: that many `microseconds` after the epoch.
+    /// `is_held` tells whether a thread is known to stand still.
     pub fn tick(
         &mut self,
+        now: Instant,
         microseconds: u64,
         is_held: impl Fn(Remote<Thread>) -> bool,
         profile: &mut Profile,
         account: &mut Account,
     ) -> Tick {
-        let now = Instant::now();
         let mut last = Unproven::Torn;
         let waiting = self.pending.len();
         for attempt in 0..ATTEMPTS {
@@ -321,65 +308,16 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         Ok(holders.filter_map(Result::transpose).collect::<Result<_, _>>()?)
     }
 
-    /// Whether nothing that the last walk of a thread read has changed.
-    fn is_as_before(&mut self, thread: Remote<Thread>) -> bool {
-        let known = self.threads.get_mut(&thread.address());
-        known.is_some_and(|known| self.prefetch.is_unchanged(&mut known.footprint))
-    }
-
-    /// Counts the last stack of a thread once more.
-    fn count_again(&mut self, now: Instant, microseconds: u64, thread: Remote<Thread>) -> bool {
-        let Some(known) = self.threads.get_mut(&thread.address()) else { return false };
-        if known.round != self.pending.round() {
-            for link in known.links.iter().filter(|link| !self.code.is_infant(link.address, now)) {
-                self.pending.name(link.address);
-            }
-            known.round = self.pending.round();
-        }
-        let Some(stack) = known.ids.last().copied() else { return false };
-        let owner = known.owner;
-        let seen = profile::Sample { stack, thread: owner, state: self.state(thread) };
-        self.pending.push(now, Sample { microseconds, seen, stopped: None });
-        true
-    }
-
-    /// What the profile knows a thread by, if it keeps threads.
-    fn owner(
-        &self,
-        thread: Remote<Thread>,
-        profile: &mut Profile,
-    ) -> Result<Option<ThreadId>, Broken> {
-        if !profile.keeps_threads() {
-            return Ok(None);
-        }
-        let id = self.prefetch.body().field(thread, A::THREAD.id)?;
-        Ok(Some(profile.intern_thread(self.process, id)))
-    }
-
-    fn state(&self, thread: Remote<Thread>) -> State {
-        State {
-            holds_gil: !self.every_thread || self.holding.contains(&thread),
-            on_cpu: self.selection.as_ref().and_then(|selection| selection.on_cpu(thread)),
-        }
-    }
-
     /// Reads the chains of a thread that begin at its top-frame pointer before and
     /// after everything else was copied.
     fn read_chains(&mut self, thread: Remote<Thread>) -> Result<(), Unproven> {
         let before = top_frame::<A, _>(&self.prefetch.roots(Side::Before), thread)?;
         let after = top_frame::<A, _>(&self.prefetch.roots(Side::After), thread)?;
         let calls = Calls { sites: &self.sites, callees: &self.callees };
-        self.before.read(&self.prefetch, &mut self.code, &calls, before)?;
-        if before == after {
-            self.after.links.clear();
-            self.after.links.extend_from_slice(&self.before.links);
-            return Ok(());
-        }
-        self.after.read(&self.prefetch, &mut self.code, &calls, after)
+        self.copied.read(&self.prefetch, &mut self.code, &calls, (before, after))
     }
 
-    /// Decides what the stack of a thread was, and leaves it in `first`. `false`
-    /// if the thread runs no Python code.
+    /// Decides what the stack of a thread was. `false` if the thread runs no Python code.
     fn prove(
         &mut self,
         now: Instant,
@@ -387,14 +325,14 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         is_held: bool,
     ) -> Result<bool, Unproven> {
         self.decide(thread)?;
-        if self.first.is_empty() {
+        if self.stack.length == 0 {
             return Ok(false);
         }
         if is_held {
             if !self.is_settled(thread, self.prefetch.direct())? {
                 return Err(Unproven::Torn);
             }
-            self.sites.learn(&self.first);
+            self.learn();
         } else if !self.has_known_sites(thread, now) {
             self.confirm(thread, now)?;
         }
@@ -404,13 +342,24 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         Ok(true)
     }
 
-    /// Leaves the stack in `first`, after looking at what it depends on.
+    /// The stack under proof, outermost frame first.
+    fn stack(&self) -> &[Link] {
+        self.copied.chains().part(self.stack)
+    }
+
+    /// Learns everything of the stack: the thread stood still.
+    fn learn(&mut self) {
+        self.sites.learn(self.copied.chains().part(self.stack));
+    }
+
+    /// Finds the stack, after looking at what it depends on.
     fn decide(&mut self, thread: Remote<Thread>) -> Result<(), Unproven> {
         for _ in 0..QUESTIONS {
-            match decide(&self.before.links, &self.after.links, &self.sites) {
+            match self.copied.chains().decide(&self.sites) {
                 Verdict::Stack(stack) => {
-                    self.first.clear();
-                    self.first.extend_from_slice(stack);
+                    self.stack = stack;
+                    let known = self.threads.get(&thread.address());
+                    self.common = known.map_or(0, |known| common_root(&known.links, self.stack()));
                     return Ok(());
                 }
                 Verdict::Open { caller, callee, is_leaf } => {
@@ -424,17 +373,20 @@ impl<A: Abi, M: Memory> Engine<A, M> {
 
     /// Whether every call of the stack is known, or was in the last stack.
     fn has_known_sites(&self, thread: Remote<Thread>, now: Instant) -> bool {
-        let known = self.threads.get(&thread.address());
-        let common = known.map_or(0, |known| common_callers(&known.links, &self.first));
-        let new = self.first.len() - common;
-        self.has_known_root(now)
-            && self.sites.contain_all(&self.first[..(new + 1).min(self.first.len())])
+        let stack = self.stack();
+        let last = self.threads.get(&thread.address()).and_then(|k| k.links.get(self.common));
+        // The first that differs may only have moved on.
+        let has_moved = |last: &Link| {
+            stack.get(self.common).is_some_and(|l| l.frame == last.frame && l.code == last.code)
+        };
+        let known = self.common + usize::from(last.is_some_and(has_moved));
+        self.has_known_root(now) && self.sites.contain_all(&stack[known.saturating_sub(1)..])
     }
 
     /// Whether the stack begins where stacks are known to begin; the root of one
     /// that was cut off is not known.
     fn has_known_root(&self, now: Instant) -> bool {
-        self.before.walk.truncated || self.sites.has_root_of(&self.first, now)
+        self.copied.before.walk.truncated || self.sites.has_root_of(self.stack(), now)
     }
 
     /// Whether a thread held a GIL when everything was copied.
@@ -445,7 +397,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     /// Compares the code objects that may be short-lived, at once.
     fn verify_young(&mut self, now: Instant) -> Result<(), Unproven> {
         self.young.clear();
-        for link in &self.first {
+        for link in self.copied.chains().part(self.stack) {
             if self.code.is_young(link.address, now) {
                 self.young.push(Remote::new(link.address));
             }
@@ -453,59 +405,6 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         let memory = self.prefetch.direct();
         let same = self.young.is_empty() || self.code.verify(memory, &self.young) == Verified::Same;
         if same { Ok(()) } else { Err(Unproven::Torn) }
-    }
-
-    /// Interns the proven stack and lets it wait for its code objects.
-    fn count(
-        &mut self,
-        now: Instant,
-        microseconds: u64,
-        thread: Remote<Thread>,
-        owner: Option<ThreadId>,
-        stopped: bool,
-        profile: &mut Profile,
-    ) {
-        let state = self.state(thread);
-        let known = self.threads.entry(thread.address()).or_default();
-        let truncated = self.before.walk.truncated;
-        let mut common = common_root(&known.links, &self.first);
-        if known.round != self.pending.round() || known.truncated != truncated {
-            common = 0;
-        }
-        let cut = usize::from(truncated);
-        known.ids.truncate(if common == 0 { 0 } else { common + cut });
-        if truncated && known.ids.is_empty() {
-            known.ids.push(profile.child(None, Step::Truncated));
-        }
-        for link in self.first.iter().rev().skip(common) {
-            // An infant has just been compared, and will be again with each sample.
-            if !self.code.is_infant(link.address, now) {
-                self.pending.name(link.address);
-            }
-            let code = Remote::new(link.address);
-            let Some(frame) = self.code.frame(code, link.position, &mut profile.frames) else {
-                *known = Remembered::default();
-                return; // Forgotten since: cannot be counted.
-            };
-            let caller = known.ids.last().copied();
-            known.ids.push(profile.child(caller, Step::Frame(frame)));
-        }
-        if <A::Frames as Frames<A>>::TELLS_CALLS {
-            let new = (self.first.len() + 1).saturating_sub(common).min(self.first.len());
-            let pairs = self.first[..new].windows(2);
-            pairs.for_each(|pair| self.callees.note(&pair[1], &pair[0]));
-        }
-        self.prefetch.footprint(&mut known.footprint);
-        known.links.clear();
-        known.links.extend_from_slice(&self.first);
-        known.truncated = truncated;
-        known.round = self.pending.round();
-        known.owner = owner;
-        if let Some(stack) = known.ids.last().copied() {
-            let stopped = (!self.every_thread).then_some(stopped);
-            let seen = profile::Sample { stack, thread: owner, state };
-            self.pending.push(now, Sample { microseconds, seen, stopped });
-        }
     }
 }
 

@@ -1,0 +1,131 @@
+//! What becomes of a proven stack: it is interned, remembered, and waits for its code
+//! objects. The next one mostly differs at its tip only.
+
+use std::time::Instant;
+
+use super::Engine;
+use super::chain::Link;
+use super::pending::Sample;
+use crate::abi::Abi;
+use crate::memory::prefetch::Footprint;
+use crate::memory::{Memory, Remote};
+use crate::profile::{self, Profile, StackId, State, Step, ThreadId};
+use crate::python::frames::{Broken, Frames};
+use crate::python::objects::Thread;
+
+/// The last stack of a thread, from which the next one mostly differs at its tip.
+#[derive(Default)]
+pub(super) struct Remembered {
+    /// Outermost first.
+    pub(super) links: Vec<Link>,
+    /// What was interned for each of them: for a stack that was cut off there is one
+    /// more, before them.
+    ids: Vec<StackId>,
+    truncated: bool,
+    /// What the walk read.
+    footprint: Footprint,
+    /// The round in which the code objects were named.
+    round: u32,
+    /// What the profile knows it by.
+    owner: Option<ThreadId>,
+}
+
+impl<A: Abi, M: Memory> Engine<A, M> {
+    /// Whether nothing that the last walk of a thread read has changed.
+    pub(super) fn is_as_before(&mut self, thread: Remote<Thread>) -> bool {
+        let known = self.threads.get_mut(&thread.address());
+        known.is_some_and(|known| self.prefetch.is_unchanged(&mut known.footprint))
+    }
+
+    /// Counts the last stack of a thread once more.
+    pub(super) fn count_again(
+        &mut self,
+        now: Instant,
+        microseconds: u64,
+        thread: Remote<Thread>,
+    ) -> bool {
+        let Some(known) = self.threads.get_mut(&thread.address()) else { return false };
+        if known.round != self.pending.round() {
+            for link in known.links.iter().filter(|link| !self.code.is_infant(link.address, now)) {
+                self.pending.name(link.address);
+            }
+            known.round = self.pending.round();
+        }
+        let Some(stack) = known.ids.last().copied() else { return false };
+        let owner = known.owner;
+        let seen = profile::Sample { stack, thread: owner, state: self.state(thread) };
+        self.pending.push(now, Sample { microseconds, seen, stopped: None });
+        true
+    }
+
+    /// What the profile knows a thread by, if it keeps threads.
+    pub(super) fn owner(
+        &self,
+        thread: Remote<Thread>,
+        profile: &mut Profile,
+    ) -> Result<Option<ThreadId>, Broken> {
+        if !profile.keeps_threads() {
+            return Ok(None);
+        }
+        let id = self.prefetch.body().field(thread, A::THREAD.id)?;
+        Ok(Some(profile.intern_thread(self.process, id)))
+    }
+
+    fn state(&self, thread: Remote<Thread>) -> State {
+        State {
+            holds_gil: !self.every_thread || self.holding.contains(&thread),
+            on_cpu: self.selection.as_ref().and_then(|selection| selection.on_cpu(thread)),
+        }
+    }
+
+    /// Interns the proven stack and lets it wait for its code objects.
+    pub(super) fn count(
+        &mut self,
+        now: Instant,
+        microseconds: u64,
+        thread: Remote<Thread>,
+        owner: Option<ThreadId>,
+        stopped: bool,
+        profile: &mut Profile,
+    ) {
+        let state = self.state(thread);
+        let known = self.threads.entry(thread.address()).or_default();
+        let truncated = self.copied.before.walk.truncated;
+        let stack = self.copied.chains().part(self.stack);
+        let is_current = known.round == self.pending.round() && known.truncated == truncated;
+        let common = if is_current { self.common } else { 0 };
+        let cut = usize::from(truncated);
+        known.ids.truncate(if common == 0 { 0 } else { common + cut });
+        if truncated && known.ids.is_empty() {
+            known.ids.push(profile.child(None, Step::Truncated));
+        }
+        for link in &stack[common..] {
+            // An infant has just been compared, and will be again with each sample.
+            if !self.code.is_infant(link.address, now) {
+                self.pending.name(link.address);
+            }
+            let code = Remote::new(link.address);
+            let Some(frame) = self.code.frame(code, link.position, &mut profile.frames) else {
+                *known = Remembered::default();
+                return; // Forgotten since: cannot be counted.
+            };
+            let caller = known.ids.last().copied();
+            known.ids.push(profile.child(caller, Step::Frame(frame)));
+        }
+        if <A::Frames as Frames<A>>::TELLS_CALLS {
+            let pairs = stack[common.saturating_sub(1)..].windows(2);
+            pairs.for_each(|pair| self.callees.note(&pair[0], &pair[1]));
+        }
+        self.prefetch.footprint(&mut known.footprint);
+        known.links.truncate(self.common);
+        known.links.extend_from_slice(&stack[self.common..]);
+        known.truncated = truncated;
+        known.round = self.pending.round();
+        known.owner = owner;
+        if let Some(stack) = known.ids.last().copied() {
+            let stopped = (!self.every_thread).then_some(stopped);
+            let seen = profile::Sample { stack, thread: owner, state };
+            self.pending.push(now, Sample { microseconds, seen, stopped });
+        }
+    }
+}
