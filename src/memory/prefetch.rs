@@ -8,7 +8,9 @@
 //! *Roots*, the words that say where a walk begins, are fetched twice: right before the
 //! frames that it leads to, and right after them. A walk reads them [`Side::Before`] or
 //! [`Side::After`], and thereby learns what changed while the frames were copied. All
-//! else is fetched first, so that the time between the two is short.
+//! else is fetched first, so that the time between the two is short. A root from which
+//! hardly a walk began lately, that of a thread that waits, is fetched once, and read a
+//! second time when a walk asks for it.
 
 use std::cell::RefCell;
 
@@ -26,6 +28,9 @@ const ROUNDING: u64 = 256;
 
 /// A span that no walk has read for so many fetches is forgotten.
 const FORGET_AFTER: u32 = 256;
+
+/// A root from which no more walks began in so many fetches is fetched once.
+const FEW_WALKS: u32 = 4;
 
 /// How often a fetch is tried again without a span that cannot be read any more.
 const MAX_ATTEMPTS: usize = 4;
@@ -58,8 +63,6 @@ struct State {
     bytes: Vec<u8>,
     /// How many of the bytes were there.
     valid: usize,
-    /// Distance from a root's first copy to its second.
-    second_copy: usize,
     /// What the fetch before this one brought, in the same places.
     previous: Vec<u8>,
     /// Whether `previous` is the fetch before, laid out alike.
@@ -98,6 +101,34 @@ struct Placed {
     offset: usize,
     used: u32,
     has_frames: bool,
+    /// Where the second copy of a root is, if there is one.
+    second: Option<usize>,
+    walks: Walks,
+}
+
+/// How often a root was read after the frames.
+#[derive(Clone, Copy, Debug)]
+struct Walks {
+    count: u32,
+    /// The fetch from which on they are counted.
+    since: u32,
+    /// Whether there were more than a few.
+    are_many: bool,
+}
+
+impl Walks {
+    /// Of a root that is new: some are about to begin there.
+    fn begin(now: u32) -> Self {
+        Self { count: 0, since: now, are_many: true }
+    }
+
+    /// Takes stock, if they were counted for long enough.
+    fn review(&mut self, now: u32) {
+        self.are_many |= self.count > FEW_WALKS;
+        if now.wrapping_sub(self.since) >= FORGET_AFTER / 2 {
+            *self = Self { count: 0, since: now, are_many: self.count > FEW_WALKS };
+        }
+    }
 }
 
 impl Placed {
@@ -259,10 +290,13 @@ impl State {
         self.body.iter_mut().filter(|placed| !placed.has_frames).for_each(&mut place);
         self.roots.iter_mut().for_each(&mut place);
         self.body.iter_mut().filter(|placed| placed.has_frames).for_each(&mut place);
-        self.second_copy = offset - self.roots.first().map_or(0, |first| first.offset);
-        for placed in &self.roots {
-            offset += placed.span.length;
-            self.spans.push(placed.span);
+        for placed in &mut self.roots {
+            placed.walks.review(now);
+            placed.second = placed.walks.are_many.then_some(offset);
+            if placed.walks.are_many {
+                offset += placed.span.length;
+                self.spans.push(placed.span);
+            }
         }
         self.bytes.clear();
         self.previous.clear();
@@ -293,18 +327,17 @@ impl State {
     /// Whether a place holds what it held before. It counts as used.
     fn is_same(&mut self, place: Place) -> bool {
         let now = self.fetches;
-        let (placed, second) = match place {
-            Place::Root(index) => (self.roots.get_mut(index as usize), self.second_copy),
-            Place::Body(index) => (self.body.get_mut(index as usize), 0),
+        let placed = match place {
+            Place::Root(index) => self.roots.get_mut(index as usize),
+            Place::Body(index) => self.body.get_mut(index as usize),
         };
         let Some(placed) = placed else { return false };
         placed.used = now;
-        let range = placed.offset..placed.offset + placed.span.length;
-        let after = range.start + second..range.end + second;
-        let bytes = self.bytes.get(range.clone());
+        let length = placed.span.length;
+        let bytes = self.bytes.get(placed.offset..placed.offset + length);
         bytes.is_some()
-            && bytes == self.previous.get(range.clone())
-            && bytes == self.bytes.get(after)
+            && bytes == self.previous.get(placed.offset..placed.offset + length)
+            && placed.second.is_none_or(|at| bytes == self.bytes.get(at..at + length))
     }
 
     fn note(&mut self, place: Place) {
@@ -314,12 +347,23 @@ impl State {
     }
 
     /// Where the bytes of a root are, if they were fetched.
-    fn find_root(&mut self, side: Side, address: u64, length: usize) -> Option<usize> {
+    fn find_root(&mut self, side: Side, address: u64, length: usize) -> Option<Found> {
         let index = index_of(&self.roots, address)?;
-        let copy = if side == Side::After { self.second_copy } else { 0 };
-        let offset = self.roots[index].offset_of(address, length, self.fetches)?;
+        let root = &mut self.roots[index];
+        let first = root.offset_of(address, length, self.fetches)?;
+        let offset = match side {
+            Side::Before => first,
+            Side::After => {
+                root.walks.count += 1;
+                match root.second {
+                    Some(second) => first - root.offset + second,
+                    None if root.walks.count <= FEW_WALKS => return Some(Found::Alone),
+                    None => return None,
+                }
+            }
+        };
         self.note(Place::Root(index as u32));
-        self.checked(offset + copy, length)
+        self.checked(offset, length).map(Found::At)
     }
 
     /// Where other bytes are, if they were fetched.
@@ -344,6 +388,14 @@ impl State {
     }
 }
 
+/// Where to find what was asked for.
+enum Found {
+    /// Among the bytes that were fetched.
+    At(usize),
+    /// Nowhere: it is left to be read by itself.
+    Alone,
+}
+
 /// The span that begins at or before `address`, nearest to it.
 fn index_of(spans: &[Placed], address: u64) -> Option<usize> {
     spans.partition_point(|placed| placed.span.address <= address).checked_sub(1)
@@ -361,6 +413,7 @@ fn merge(spans: &mut Vec<Placed>, missed: &mut Vec<Placed>, now: u32, gap: u64) 
         let end = kept.span.end().max(next.span.end());
         kept.span.length = (end - kept.span.address) as usize;
         kept.has_frames |= next.has_frames;
+        kept.walks.are_many |= next.walks.are_many;
         kept.used = if now.wrapping_sub(kept.used) < now.wrapping_sub(next.used) {
             kept.used
         } else {
@@ -391,17 +444,21 @@ impl<M: Memory> Memory for View<'_, M> {
         let state = &mut *self.prefetch.state.borrow_mut();
         let found = match self.kind {
             Kind::Root(side) => state.find_root(side, address, length),
-            Kind::Frame | Kind::Other => state.find_body(address, length),
+            Kind::Frame | Kind::Other => state.find_body(address, length).map(Found::At),
         };
-        if let Some(offset) = found {
-            buffer.copy_from_slice(&state.bytes[offset..offset + length]);
-            return Ok(());
+        match found {
+            Some(Found::At(offset)) => {
+                buffer.copy_from_slice(&state.bytes[offset..offset + length]);
+                return Ok(());
+            }
+            Some(Found::Alone) => return self.prefetch.inner.read_into(address, buffer),
+            None => self.prefetch.inner.read_into(address, buffer)?,
         }
-        self.prefetch.inner.read_into(address, buffer)?;
         state.misses += 1;
         let span = Span { address, length };
         let has_frames = self.kind == Kind::Frame;
-        let missed = Placed { span, offset: 0, used: state.fetches, has_frames };
+        let (used, walks) = (state.fetches, Walks::begin(state.fetches));
+        let missed = Placed { span, offset: 0, used, has_frames, second: None, walks };
         match self.kind {
             Kind::Root(_) => state.missed_roots.push(missed),
             Kind::Frame | Kind::Other => {

@@ -65,6 +65,37 @@ fn frames_alone_lie_between_the_roots() {
 }
 
 #[test]
+fn a_root_from_which_hardly_a_walk_begins_is_fetched_once() {
+    let prefetch = Prefetch::new(memory());
+    let copies = || {
+        let spans = &prefetch.state.borrow().spans;
+        spans.iter().filter(|span| span.address == 0x1008).count()
+    };
+    let mut footprint = Footprint::default();
+    let mut walks = 0;
+    for fetch in 0..2 * FORGET_AFTER {
+        prefetch.fetch().expect("everything is mapped");
+        if !prefetch.is_unchanged(&mut footprint) {
+            prefetch.watch();
+            walk(&prefetch);
+            prefetch.footprint(&mut footprint);
+            walks += 1;
+        }
+        assert_eq!(
+            copies(),
+            [2, 1][usize::from(fetch + 1 >= FORGET_AFTER)] * usize::from(fetch > 0)
+        );
+    }
+    assert!(walks <= 6, "{walks}");
+    // Walks that begin there again are served at once, and soon by the fetch.
+    for _ in 0..=FEW_WALKS {
+        assert_eq!(walk(&prefetch), [1, 2, 3, 1]);
+    }
+    prefetch.fetch().expect("everything is mapped");
+    assert_eq!(copies(), 2);
+}
+
+#[test]
 fn a_snapshot_does_not_follow_the_process() {
     let mut prefetch = Prefetch::new(memory());
     walk(&prefetch);
@@ -131,6 +162,8 @@ fn near_spans_become_one_and_far_ones_do_not() {
         offset: 0,
         used: 0,
         has_frames: false,
+        second: None,
+        walks: Walks::begin(0),
     };
     let mut spans = Vec::new();
     let mut missed = vec![span(0x5000), span(0x1000), span(0x1100), span(0x1008)];
