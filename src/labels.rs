@@ -56,7 +56,7 @@ impl Labels {
         profile: &mut Profile,
         all: bool,
     ) {
-        let number = profile.threads().count();
+        let number = profile.thread_count();
         // There are fewer in the profile of a window that has just begun.
         if number != self.known {
             self.looks_left = LOOKS;

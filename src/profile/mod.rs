@@ -146,6 +146,12 @@ impl Profile {
         self.thread_ids.get(&(process, id)).copied()
     }
 
+    /// How many threads have been seen.
+    #[must_use]
+    pub fn thread_count(&self) -> usize {
+        self.threads.len()
+    }
+
     /// Every thread, in the order of first sight.
     pub fn threads(&self) -> impl Iterator<Item = (ThreadId, &Thread)> {
         (0..).map(ThreadId).zip(&self.threads)
