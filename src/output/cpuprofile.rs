@@ -141,7 +141,7 @@ impl<'a> Nodes<'a> {
         let mut processes = HashMap::new();
         if labels::has_several_processes(profile) {
             for (id, process) in profile.processes() {
-                processes.insert(id, branch(labels::process(process), ROOT));
+                processes.insert(id, branch(process.to_string(), ROOT));
             }
         }
         let several = profile.threads().nth(1).is_some();
@@ -151,7 +151,7 @@ impl<'a> Nodes<'a> {
             let thread = profile.thread(id);
             let mut around = processes.get(&thread.process).copied().unwrap_or(ROOT);
             if several {
-                around = branch(labels::thread(thread), around);
+                around = branch(thread.to_string(), around);
             }
             threads.insert(lane.thread, around);
         }

@@ -31,7 +31,7 @@ pub fn write(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> io:
             Seen::Sample(sample) => {
                 if let Some(thread) = sample.thread.filter(|_| has_several) {
                     let process = profile.process(profile.thread(thread).process);
-                    write_in_line(&labels::process_frame(process), out)?;
+                    write_in_line(&process.frame_name(), out)?;
                     out.write_all(b";")?;
                 }
                 profile.steps(sample.stack, &mut steps);

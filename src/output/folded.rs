@@ -45,7 +45,7 @@ fn write_by_process(profile: &Profile, settings: &Settings, out: &mut dyn Write)
         *counts.entry((profile.thread(thread).process, stack)).or_default() += samples;
     }
     for ((process, stack), samples) in counts {
-        write_in_line(&labels::process_frame(profile.process(process)), out)?;
+        write_in_line(&profile.process(process).frame_name(), out)?;
         out.write_all(b";")?;
         write_stack(profile, settings, stack, out)?;
         writeln!(out, " {samples}")?;

@@ -1,7 +1,11 @@
 //! What was profiled, and how: what a report says at its head.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The longest command line in the name of a process, in characters.
+const LONGEST_COMMAND: usize = 200;
 
 /// How much a profile keeps of each sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,6 +102,40 @@ pub struct Process {
     pub python: String,
 }
 
+impl Process {
+    /// Its name, as wherever it is shown, but with at most so many characters of the
+    /// command line.
+    #[must_use]
+    pub fn short_name(&self, longest: usize) -> String {
+        let command = if self.command.is_empty() { "process" } else { &self.command };
+        format!("{} (pid {})", beginning(command, longest), self.pid)
+    }
+
+    /// Its name as the outermost frame of stacks: the id first, which tells processes apart
+    /// where little of a frame is shown, as in `process 4242 (python3 app.py)`. The `;` that
+    /// ends a frame becomes a `,`.
+    #[must_use]
+    pub fn frame_name(&self) -> String {
+        let command = beginning(&self.command, LONGEST_COMMAND);
+        format!("process {} ({})", self.pid, command.replace(';', ","))
+    }
+}
+
+/// Its name wherever it is shown, as in `python3 app.py (pid 4242)`.
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.short_name(LONGEST_COMMAND))
+    }
+}
+
+/// At most so many characters of `text`, with an ellipsis where some are missing.
+fn beginning(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// A process of a [`Profile`](super::Profile).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProcessId(pub(super) u32);
@@ -121,6 +159,22 @@ pub struct Thread {
     pub native_id: Option<i32>,
     /// Its name, where it is known.
     pub name: Option<Arc<str>>,
+}
+
+/// Its name wherever it is shown, as in `MainThread (4242)` or, if it has none, `Thread 4242`:
+/// several threads may be called the same. The number is the kernel's id; where that is not
+/// known, it is Python's, in hexadecimal digits.
+impl fmt::Display for Thread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = match self.native_id {
+            Some(native_id) => native_id.to_string(),
+            None => format!("{:#x}", self.id),
+        };
+        match &self.name {
+            Some(name) => write!(f, "{name} ({number})"),
+            None => write!(f, "Thread {number}"),
+        }
+    }
 }
 
 /// A thread of a [`Profile`](super::Profile).
@@ -155,6 +209,31 @@ mod tests {
         assert_eq!(fast.period(), Duration::from_millis(2));
         let steady = About { interval: Duration::from_millis(10), ..fast };
         assert_eq!(steady.period(), Duration::from_millis(10));
+    }
+
+    #[test]
+    fn a_process_is_named_by_its_command_and_its_id() {
+        let process =
+            |command: &str| Process { pid: 7, command: command.into(), ..Process::default() };
+        assert_eq!(process("python3 a;b").to_string(), "python3 a;b (pid 7)");
+        assert_eq!(process("python3 a;b").frame_name(), "process 7 (python3 a,b)");
+        assert_eq!(process("").to_string(), "process (pid 7)");
+        assert_eq!(process("").frame_name(), "process 7 ()");
+        assert_eq!(process("äöü").short_name(2), "äö… (pid 7)");
+        let long = process(&"ä".repeat(300));
+        assert_eq!(long.to_string(), format!("{}… (pid 7)", "ä".repeat(200)));
+    }
+
+    #[test]
+    fn a_thread_is_named_by_its_name_and_its_id() {
+        let thread = |native_id, name: Option<&str>| {
+            let name = name.map(Arc::from);
+            Thread { process: ProcessId(0), id: 0x7f01, native_id, name }.to_string()
+        };
+        assert_eq!(thread(Some(4243), Some("pool-7")), "pool-7 (4243)");
+        assert_eq!(thread(None, Some("pool-7")), "pool-7 (0x7f01)");
+        assert_eq!(thread(Some(4243), None), "Thread 4243");
+        assert_eq!(thread(None, None), "Thread 0x7f01");
     }
 
     #[test]
