@@ -205,6 +205,7 @@ impl<'a, A: Abi> Session<'a, A> {
             interval: self.options.interval,
             ticks: self.account.ticks,
             every_thread: self.options.every_thread,
+            tells_processes: false,
             search_path: self.search_path.get().to_vec(),
             account: self.account.rows(),
         };

@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
-use super::labels::has_several_processes;
 use super::palette::{Colour, NOTE, Origin};
 use crate::profile::{ProcessId, Profile, StackId, Step, ThreadId};
 use crate::stack::{Frame, FrameId};
@@ -67,11 +66,11 @@ impl<'a> Labels<'a> {
         self.note(&self.profile.process(process).to_string())
     }
 
-    /// The box of a thread, with its process if there are several.
+    /// The box of a thread, with its process if that has to be told.
     pub fn thread(&mut self, thread: ThreadId) -> String {
         let profile = self.profile;
         let thread = profile.thread(thread);
-        if !has_several_processes(profile) {
+        if !profile.tells_processes() {
             return self.note(&thread.to_string());
         }
         self.note(&format!("{thread}, {}", profile.process(thread.process)))

@@ -117,8 +117,8 @@ fn in_one_row<'a>(lanes: &'a Lanes<'_>) -> Box<dyn Iterator<Item = Stretch> + 'a
     }))
 }
 
-/// The nodes of a file: the root, the unknown, then processes and threads where there are
-/// several, then stacks.
+/// The nodes of a file: the root, the unknown, then processes where they have to be told and
+/// threads where there are several, then stacks.
 struct Nodes<'a> {
     profile: &'a Profile,
     style: FrameStyle,
@@ -139,7 +139,7 @@ impl<'a> Nodes<'a> {
             UNKNOWN + index(branches.len())
         };
         let mut processes = HashMap::new();
-        if labels::has_several_processes(profile) {
+        if profile.tells_processes() {
             for (id, process) in profile.processes() {
                 processes.insert(id, branch(process.to_string(), ROOT));
             }

@@ -20,18 +20,13 @@ pub fn thread(profile: &Profile, lane: &Lane) -> String {
     lane.thread.map_or_else(|| NO_THREAD.to_owned(), |id| profile.thread(id).to_string())
 }
 
-/// The thread of a lane, after its process if there are several.
+/// The thread of a lane, after its process if that has to be told.
 pub fn lane(profile: &Profile, lanes: &Lanes<'_>, lane: &Lane) -> String {
     let thread = thread(profile, lane);
-    match lanes.process(lane).filter(|_| has_several_processes(profile)) {
+    match lanes.process(lane).filter(|_| profile.tells_processes()) {
         Some((_, process)) => format!("{process}: {thread}"),
         None => thread,
     }
-}
-
-/// Whether the process of a sample has to be told.
-pub fn has_several_processes(profile: &Profile) -> bool {
-    profile.processes().nth(1).is_some()
 }
 
 /// A title for the whole profile: its processes.

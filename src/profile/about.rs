@@ -32,6 +32,9 @@ pub struct About {
     pub ticks: u64,
     /// Whether all threads were sampled, and not only those that held a GIL.
     pub every_thread: bool,
+    /// Whether it was a run with several processes: then stacks tell whose they are, even if
+    /// only one process was seen.
+    pub tells_processes: bool,
     /// Where the program looks for its modules: the absolute entries of `sys.path`, if
     /// they were asked for.
     pub search_path: Vec<String>,
@@ -65,6 +68,7 @@ impl About {
             all.interval = all.interval.min(run.interval);
             all.ticks = all.ticks.saturating_add(run.ticks);
             all.every_thread |= run.every_thread;
+            all.tells_processes |= run.tells_processes;
             add_account(&mut all.account, &run.account);
             all
         })

@@ -121,6 +121,13 @@ impl Profile {
         (0..).map(ProcessId).zip(&self.processes)
     }
 
+    /// Whether stacks have to tell whose they are: there are several processes, or could
+    /// have been.
+    #[must_use]
+    pub fn tells_processes(&self) -> bool {
+        self.about.tells_processes || self.processes.len() > 1
+    }
+
     /// One process.
     ///
     /// # Panics

@@ -357,11 +357,7 @@ fn read_about(bytes: &mut Bytes<'_>) -> Option<About> {
     let elapsed = Duration::from_nanos(bytes.number()?);
     let interval = Duration::from_nanos(bytes.number()?);
     let ticks = bytes.number()?;
-    let every_thread = match bytes.byte()? {
-        0 => false,
-        1 => true,
-        _ => return None,
-    };
+    let flags = bytes.byte().filter(|flags| *flags < 4)?;
     let rows = bytes.position(MOST_ROWS + 1)?;
     let row = |_| Some((bytes.text()?.to_owned(), bytes.text()?.to_owned()));
     let account = (0..rows).map(row).collect::<Option<_>>()?;
@@ -370,7 +366,8 @@ fn read_about(bytes: &mut Bytes<'_>) -> Option<About> {
         elapsed,
         interval,
         ticks,
-        every_thread,
+        every_thread: flags & 1 != 0,
+        tells_processes: flags & 2 != 0,
         search_path: Vec::new(),
         account,
     })

@@ -300,7 +300,7 @@ fn put_about(out: &mut Vec<u8>, about: &About) {
     put_number(out, nanoseconds(about.elapsed));
     put_number(out, nanoseconds(about.interval));
     put_number(out, about.ticks);
-    out.push(u8::from(about.every_thread));
+    out.push(u8::from(about.every_thread) | u8::from(about.tells_processes) << 1);
     // More rows than this are none of ours, and a block has its bounds.
     let fits = |text: &str| text.len() < LONGEST_TEXT / 64;
     let rows = about.account.iter().filter(|(name, value)| fits(name) && fits(value));

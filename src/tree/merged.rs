@@ -103,6 +103,7 @@ fn own(options: &Options) -> About {
         started: microseconds(),
         interval: options.interval,
         every_thread: options.every_thread,
+        tells_processes: true,
         ..About::default()
     }
 }
