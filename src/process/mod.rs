@@ -261,21 +261,6 @@ pub fn is_ending(pid: i32) -> bool {
     fs::read_link(format!("/proc/{pid}/exe")).is_err_and(|error| is_gone(&error))
 }
 
-/// When process `pid` was started, in the kernel's ticks since boot: with the id it tells
-/// a process from a later one. `None` if it has ended.
-#[must_use]
-pub fn start_time(pid: i32) -> Option<u64> {
-    let stat = read_stat(&format!("/proc/{pid}/stat")).ok()?;
-    (!stat.state.has_ended()).then_some(stat.start_time)
-}
-
-/// The file that process `pid` executes, as device and inode. `None` if it has ended, is of
-/// the kernel, or may not be looked at.
-#[must_use]
-pub fn executed_file(pid: i32) -> Option<(u64, u64)> {
-    Execution::of(pid).map(Execution::file)
-}
-
 /// The process that traces process `pid` (a debugger, `strace`), if there is one.
 #[must_use]
 pub fn tracer(pid: i32) -> Option<i32> {
