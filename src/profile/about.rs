@@ -69,6 +69,11 @@ impl About {
             all.ticks = all.ticks.saturating_add(run.ticks);
             all.every_thread |= run.every_thread;
             all.tells_processes |= run.tells_processes;
+            for entry in &run.search_path {
+                if !all.search_path.contains(entry) {
+                    all.search_path.push(entry.clone());
+                }
+            }
             add_account(&mut all.account, &run.account);
             all
         })
@@ -251,12 +256,14 @@ mod tests {
             elapsed: Duration::from_micros(10),
             interval: Duration::from_millis(1),
             ticks: 5,
+            search_path: vec!["/lib".into(), format!("/{started}")],
             account,
             ..About::default()
         };
         let all = About::of_all(&[run(107, account("2", "1.5")), run(100, account("40", "0.25"))]);
         assert_eq!((all.started, all.elapsed), (100, Duration::from_micros(17)));
         assert_eq!(all.ticks, 10);
+        assert_eq!(all.search_path, ["/lib", "/107", "/100"]);
         let mut expected = account("42", "1.75");
         expected.pop();
         assert_eq!(all.account, expected);

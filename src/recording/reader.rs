@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::block::{Part, Parts, Unpacker};
 use super::bytes::Bytes;
-use super::{MAGIC, MOST_ROWS, section};
+use super::{MAGIC, MOST_PATHS, MOST_ROWS, section};
 use crate::profile::{
     About, Process, ProcessId, Profile, Sample, StackId, State, Step, Thread, ThreadId,
 };
@@ -361,6 +361,8 @@ fn read_about(bytes: &mut Bytes<'_>) -> Option<About> {
     let rows = bytes.position(MOST_ROWS + 1)?;
     let row = |_| Some((bytes.text()?.to_owned(), bytes.text()?.to_owned()));
     let account = (0..rows).map(row).collect::<Option<_>>()?;
+    let paths = bytes.position(MOST_PATHS + 1)?;
+    let search_path = (0..paths).map(|_| Some(bytes.text()?.to_owned())).collect::<Option<_>>()?;
     Some(About {
         started,
         elapsed,
@@ -368,7 +370,7 @@ fn read_about(bytes: &mut Bytes<'_>) -> Option<About> {
         ticks,
         every_thread: flags & 1 != 0,
         tells_processes: flags & 2 != 0,
-        search_path: Vec::new(),
+        search_path,
         account,
     })
 }
