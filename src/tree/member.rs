@@ -62,7 +62,8 @@ pub enum State {
 pub struct Looks {
     next: Instant,
     pause: Duration,
-    /// Whether it has been told not to be Python, at least for the time being.
+    /// Whether it has been seen not to be Python. That it cannot be seen any more when it
+    /// ends does not change that.
     is_other: bool,
 }
 
@@ -149,7 +150,7 @@ impl Member {
             Err(error @ OpenError::Denied { .. }) => return Look::Refused(error.to_string()),
             Err(error @ OpenError::Unreadable { .. }) => return Look::Failed(error.to_string()),
             Err(error) => {
-                looks.is_other = !error.is_gone();
+                looks.is_other |= !error.is_gone();
                 return Look::NotYet;
             }
         };
@@ -157,7 +158,7 @@ impl Member {
             Ok(found) => Look::Python(Version::new(found.version.major, found.version.minor)),
             Err(error) if error.is_other_python() => Look::Refused(error.to_string()),
             Err(error) if error.may_pass() || error.is_gone() => {
-                looks.is_other = matches!(error, LocateError::NotPython { .. });
+                looks.is_other |= matches!(error, LocateError::NotPython { .. });
                 Look::NotYet
             }
             Err(error) => Look::Failed(error.to_string()),
