@@ -85,13 +85,16 @@ impl Profile {
 /// For messages: not every stack, but how many samples each program had in which function.
 impl fmt::Debug for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = self.total();
         for (pid, stacks) in &self.processes {
             let mut leaves: BTreeMap<(&str, &str), u64> = BTreeMap::new();
             for Stack { command, frames, samples } in stacks {
                 let leaf = frames.last().map_or("", String::as_str);
                 *leaves.entry((command, leaf)).or_default() += samples;
             }
-            for ((command, leaf), samples) in leaves.iter().filter(|(_, samples)| **samples > 1) {
+            for ((command, leaf), samples) in
+                leaves.iter().filter(|(_, samples)| **samples * 50 > all)
+            {
                 write!(f, "\n{pid} {command}: {samples} in {leaf}")?;
             }
         }

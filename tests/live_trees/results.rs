@@ -12,6 +12,9 @@ use crate::support::profiler::command;
 use crate::support::target::Target;
 use crate::support::{Context, Outcome, expect};
 
+/// One sample of each process, which has to be a proven one: so it is stopped for it.
+const MOMENT: [&str; 5] = ["--subprocesses", "-s", "0", "--pause", "always"];
+
 pub fn dump(case: &Case) -> Outcome<String> {
     let (target, children) = case.family("fork", 2)?;
     let pid = target.pid().to_string();
@@ -124,7 +127,7 @@ pub fn moment(case: &Case) -> Outcome<String> {
     let (target, children) = case.family("fork", 2)?;
     let pid = target.pid().to_string();
     let sampled = |more: &[&str]| -> Outcome<Profile> {
-        let arguments = [&["--subprocesses", "-s", "0", "-p", &pid], more].concat();
+        let arguments = [&MOMENT[..], &["-p", &pid], more].concat();
         let output = run(&mut command(&case.binaries.launcher(), &arguments))?.clean()?;
         Profile::parse(&output)
     };
@@ -137,7 +140,8 @@ pub fn moment(case: &Case) -> Outcome<String> {
     // One process alone stands below its process too.
     let target = Target::start(&case.interpreter, "busy.py", &[])?;
     target.expect("ready")?;
-    let arguments = ["--subprocesses", "-s", "0", "-p", &target.pid().to_string()];
+    let pid = target.pid().to_string();
+    let arguments = [&MOMENT[..], &["-p", &pid]].concat();
     let output = run(&mut command(&case.binaries.launcher(), &arguments))?.clean()?;
     let profile = Profile::parse(&output)?;
     expect(profile.pids() == [target.pid()] && profile.total() == 1, || format!("{profile:?}"))?;

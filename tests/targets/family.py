@@ -19,8 +19,10 @@ def busy():
 
 
 def work(connection):
+    parent = os.getppid()
     connection.send(os.getpid())
-    while True:
+    # Not for ever, if the parent is killed.
+    while os.getppid() == parent:
         busy()
 
 
