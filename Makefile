@@ -3,7 +3,7 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 .PHONY: help build dist documents install uninstall demo clean interpreters libclang \
-	test trees-test formats-test report-test documents-test install-test portability bench lint \
+	test formats-test report-test documents-test install-test portability bench lint \
 	vendor deb apt-repo package-test reproducible rpm rpm-test
 # Two targets may both want apt.
 .NOTPARALLEL:
@@ -50,9 +50,6 @@ install-test: ## install and uninstall in a scratch directory; cargo install
 test: interpreters libclang ## all tests, on every interpreter
 	scripts/need tmux tmux
 	$(cargo) test
-
-trees-test: interpreters libclang ## process trees on every interpreter; two of its tests have races, see there
-	$(cargo) test --test live_trees
 
 formats-test: ## let speedscope, pprof, Chrome's and Firefox's tools read what is written
 	tests/formats/run

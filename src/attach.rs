@@ -30,6 +30,9 @@ const FIRST_FRAME: Duration = Duration::from_millis(50);
 /// it is read.
 const PROOFS: usize = 10;
 
+/// How many programs are looked at that a process executes one after the other.
+const ATTEMPTS: usize = 10;
+
 /// The pause between two looks at a process that is starting.
 const NAP: Duration = Duration::from_millis(1);
 
@@ -74,7 +77,22 @@ impl Objects {
 /// [`Error`] if it cannot be read, is not Python, is another Python than `A`,
 /// or does not look as `A` says it must.
 pub fn attach<A: Abi>(pid: i32) -> Result<Attached, Error> {
-    let process = Process::open(pid)?;
+    let mut attempts = 1;
+    loop {
+        let process = Process::open(pid)?;
+        // What was found in one program says nothing of the next.
+        let execution = process.execution();
+        match attach_to::<A>(process) {
+            Err(_) if attempts < ATTEMPTS && execution.is_some_and(|e| e.is_over(pid)) => {
+                attempts += 1;
+            }
+            result => return result,
+        }
+    }
+}
+
+fn attach_to<A: Abi>(process: Process) -> Result<Attached, Error> {
+    let pid = process.pid();
     let memory = LiveMemory::new(pid);
     let interpreter = wait_for_interpreter(&process, &memory)?;
     refuse_others::<A>(&process, &interpreter)?;

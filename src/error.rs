@@ -292,6 +292,9 @@ impl Error {
     /// The exit status where another binary is the right one.
     pub const STATUS_OTHER_BINARY: u8 = 3;
 
+    /// The exit status for a Python that no binary of this release is for.
+    pub const STATUS_UNSUPPORTED: u8 = 4;
+
     /// The exit status: 3 where another binary is the right one, 4 for a Python
     /// that no binary of this release is for, otherwise 1, as the original had it.
     #[must_use]
@@ -299,8 +302,8 @@ impl Error {
         match self {
             Self::Profiler { status, .. } => *status,
             Self::OtherVersion { .. } => Self::STATUS_OTHER_BINARY,
-            Self::Unsupported { .. } | Self::UnknownVersion { .. } => 4,
-            Self::Locate(error) if error.is_other_python() => 4,
+            Self::Unsupported { .. } | Self::UnknownVersion { .. } => Self::STATUS_UNSUPPORTED,
+            Self::Locate(error) if error.is_other_python() => Self::STATUS_UNSUPPORTED,
             _ => 1,
         }
     }

@@ -56,7 +56,7 @@ impl Labels {
         profile: &mut Profile,
         all: bool,
     ) {
-        let number = profile.threads().count();
+        let number = profile.thread_count();
         // There are fewer in the profile of a window that has just begun.
         if number != self.known {
             self.looks_left = LOOKS;
@@ -96,8 +96,8 @@ impl Labels {
     }
 }
 
-/// How long `sys.path` is taken to stay the same.
-const PATH_HOLD: Duration = Duration::from_secs(1);
+/// How long `sys.path` is taken to stay the same. A program that has just begun changes it.
+const PATH_HOLD: Duration = Duration::from_millis(200);
 
 /// `sys.path` of a process, as it was when it could last be read.
 pub struct SearchPath {
@@ -113,10 +113,16 @@ impl SearchPath {
         Self { objects, entries: Vec::new(), read: None }
     }
 
-    /// Reads it, unless that was done a moment ago. Entries are added only: a program may
-    /// take one out again that it has imported from.
-    pub fn refresh<A: Abi, M: Memory>(&mut self, memory: &M, roots: &ProcessRoots) {
-        if self.read.is_some_and(|read| read.elapsed() < PATH_HOLD) {
+    /// Goes on with another program of the same process, whose objects are at `objects`. The
+    /// entries of the last one are kept, as its samples are.
+    pub fn go_on(&mut self, objects: Objects) {
+        *self = Self { entries: std::mem::take(&mut self.entries), ..Self::new(objects) };
+    }
+
+    /// Reads it, unless that was done a moment ago and this is not the `last` time. Entries
+    /// are added only: a program may take one out again that it has imported from.
+    pub fn refresh<A: Abi, M: Memory>(&mut self, memory: &M, roots: &ProcessRoots, last: bool) {
+        if !last && self.read.is_some_and(|read| read.elapsed() < PATH_HOLD) {
             return;
         }
         self.read = Some(Instant::now());

@@ -25,9 +25,17 @@ use crate::signals::Signals;
 /// program, or unloaded its interpreter: it is looked at anew.
 const FAILURES_OF_A_NEW_PROGRAM: u32 = 10;
 
+/// How often it is looked whether the process has executed another program, in microseconds.
+/// That need not make reading fail: programs that are not loaded at random addresses have
+/// other data at the same ones.
+const LOOKS_AT_THE_PROGRAM: u64 = 50_000;
+
 /// How long an interpreter is looked for in a process that had one: it may be executing
 /// another program, step by step.
 const SEARCH: Duration = Duration::from_millis(500);
+
+/// The pause between two looks for it.
+const SEARCH_PAUSE: Duration = Duration::from_millis(10);
 
 /// How often the first sample is tried.
 const FIRST_LOOKS: u32 = 100;
@@ -52,8 +60,25 @@ pub struct Session<'a, A> {
     /// The account of the windows that are over.
     earlier: Account,
     failures: u32,
-    /// When the search for an interpreter that is lost will be given up.
-    search_ends: Option<Instant>,
+    /// When it was looked at which program the process executes, in microseconds since the
+    /// epoch.
+    looked: u64,
+    /// The search for the interpreter, if it is not there any more.
+    search: Option<Search>,
+}
+
+/// The search for an interpreter in a process that had one.
+#[derive(Clone, Copy, Debug)]
+struct Search {
+    next_look: Instant,
+    end: Instant,
+}
+
+/// What a search has come to.
+enum Found {
+    Interpreter,
+    NothingYet,
+    TheEnd,
 }
 
 /// Where the present window began: without `--rotate` there is one.
@@ -111,7 +136,8 @@ impl<'a, A: Abi> Session<'a, A> {
             window,
             earlier: Account::default(),
             failures: 0,
-            search_ends: None,
+            looked: 0,
+            search: None,
         }
     }
 
@@ -205,6 +231,7 @@ impl<'a, A: Abi> Session<'a, A> {
             interval: self.options.interval,
             ticks: self.account.ticks,
             every_thread: self.options.every_thread,
+            tells_processes: false,
             search_path: self.search_path.get().to_vec(),
             account: self.account.rows(),
         };
@@ -227,6 +254,16 @@ impl<'a, A: Abi> Session<'a, A> {
     /// if there is nothing left to sample.
     fn tick(&mut self, moment: Instant) -> bool {
         let now = self.window.microseconds(moment);
+        if self.has_lost_it(now) {
+            match self.search() {
+                Found::Interpreter => {}
+                Found::NothingYet => {
+                    self.fail(now);
+                    return true;
+                }
+                Found::TheEnd => return false,
+            }
+        }
         let mut tick = self.sample(moment, now);
         // Nothing is known of the program's calls yet: the first sample takes a
         // few looks more.
@@ -240,23 +277,21 @@ impl<'a, A: Abi> Session<'a, A> {
             Tick::Gone => return false,
             Tick::Proven(stacks) => {
                 self.failures = 0;
-                self.search_ends = None;
                 if stacks == 0 && !self.options.exclude_idle {
                     self.profile.record_idle(now);
                 }
             }
             Tick::Torn => self.account.torn += 1,
-            Tick::Failed(_) => {
-                self.account.failed += 1;
-                self.profile.record_failed(now);
-                self.failures += 1;
-                if self.failures >= FAILURES_OF_A_NEW_PROGRAM {
-                    self.failures = 0;
-                    return self.attach_again();
-                }
-            }
+            Tick::Failed(_) => self.fail(now),
         }
         true
+    }
+
+    /// Counts a moment at which the process could not be read.
+    fn fail(&mut self, now: u64) {
+        self.account.failed += 1;
+        self.profile.record_failed(now);
+        self.failures += 1;
     }
 
     fn sample(&mut self, moment: Instant, now: u64) -> Tick {
@@ -284,35 +319,69 @@ impl<'a, A: Abi> Session<'a, A> {
     fn label_threads(&mut self, all: bool) {
         let Self { names, process, memory, roots, profile, process_id, search_path, .. } = self;
         if self.options.frames.needs_search_path() {
-            search_path.refresh::<A, _>(memory, roots);
+            search_path.refresh::<A, _>(memory, roots, all);
         }
         if profile.keeps_threads() {
             names.label::<A, _>(process, memory, roots, *process_id, profile, all);
         }
     }
 
-    /// Looks anew at a process that cannot be read any more. `false`, with a word
-    /// on stderr unless it has merely ended, if there is nothing left to sample.
-    fn attach_again(&mut self) -> bool {
-        self.engine.settle(None, &mut self.profile, &mut self.account);
-        let search_ends = *self.search_ends.get_or_insert_with(|| Instant::now() + SEARCH);
-        match attach::<A>(self.process.pid()) {
-            Ok(attached) => {
-                let fresh = Self::new(self.options, attached);
-                self.process = fresh.process;
-                self.roots = fresh.roots;
-                self.names = fresh.names;
-                self.engine = fresh.engine;
-                self.pauses = fresh.pauses;
-                true
-            }
-            Err(Error::Ended { .. } | Error::Open(_)) => false,
-            Err(Error::Locate(_)) if Instant::now() < search_ends => true,
-            Err(error) => {
-                eprintln!("{error}\nThe profile ends here.");
-                false
+    /// Whether the interpreter that was found is not there any more.
+    fn has_lost_it(&mut self, now: u64) -> bool {
+        let is_due = self.failures > 0 || now.abs_diff(self.looked) >= LOOKS_AT_THE_PROGRAM;
+        if is_due && self.search.is_none() {
+            self.looked = now;
+            let is_lost = self.failures >= FAILURES_OF_A_NEW_PROGRAM;
+            if is_lost || self.process.executes_another() {
+                let now = Instant::now();
+                self.search = Some(Search { next_look: now, end: now + SEARCH });
+                self.engine.settle(None, &mut self.profile, &mut self.account);
             }
         }
+        self.search.is_some()
+    }
+
+    /// Looks for the interpreter, if that is due. Says on stderr why there is none any more,
+    /// unless the process has merely ended, or a supervisor looks after it.
+    fn search(&mut self) -> Found {
+        let Some(search) = &mut self.search else { return Found::Interpreter };
+        let now = Instant::now();
+        if now < search.next_look {
+            return Found::NothingYet;
+        }
+        search.next_look = now + SEARCH_PAUSE;
+        let may_go_on = now < search.end;
+        let is_for_others = self.options.is_member && self.process.executes_another();
+        if is_for_others || !self.process.is_alive() {
+            return Found::TheEnd;
+        }
+        match attach::<A>(self.process.pid()) {
+            Ok(attached) => {
+                self.go_on(attached);
+                Found::Interpreter
+            }
+            Err(Error::Ended { .. } | Error::Open(_)) => Found::TheEnd,
+            Err(Error::Locate(_)) if may_go_on => Found::NothingYet,
+            Err(error) => {
+                eprintln!("{error}\nThe profile ends here.");
+                Found::TheEnd
+            }
+        }
+    }
+
+    /// Goes on with the interpreter that the process has now.
+    fn go_on(&mut self, attached: Attached) {
+        self.search_path.go_on(attached.objects.clone());
+        let fresh = Self::new(self.options, attached);
+        fresh.memory.count_on(&self.memory);
+        self.process = fresh.process;
+        self.memory = fresh.memory;
+        self.roots = fresh.roots;
+        self.names = fresh.names;
+        self.engine = fresh.engine;
+        self.pauses = fresh.pauses;
+        self.failures = 0;
+        self.search = None;
     }
 }
 

@@ -1,6 +1,7 @@
 //! What can go wrong while a process is sampled: the profiler is killed, signals pour
 //! in, the process forks, becomes another program, or unloads its interpreter.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -19,7 +20,7 @@ use support::interpreters::{Interpreter, Interpreters, Kind};
 use support::process::{Guard, Running, expect_left_alone, wait_until};
 use support::profiler::{Profile, attach, command, start_sampling, wait_for_ticks};
 use support::runner::{self, Trial};
-use support::target::{Target, new_file, set_environment};
+use support::target::{Target, in_folder, new_file, set_environment};
 use support::{Context, Outcome, expect, native, targets};
 
 /// What a test gets to work with.
@@ -30,11 +31,12 @@ struct Case {
 
 type Test = fn(&Case) -> Outcome<String>;
 
-const TESTS: [(&str, Test); 5] = [
+const TESTS: [(&str, Test); 6] = [
     ("profiler killed", profiler_killed),
     ("storm of signals", storm_of_signals),
     ("process that forks", process_that_forks),
     ("process that executes Python", process_that_executes_python),
+    ("process that executes Python elsewhere", process_that_executes_python_elsewhere),
     ("process that executes another program", process_that_executes_another),
 ];
 
@@ -151,10 +153,15 @@ fn process_that_forks(case: &Case) -> Outcome<String> {
 }
 
 /// Starts `executes.py`, and the profiler on it.
-fn sampled_until_it_executes(case: &Case, program: &[&str]) -> Outcome<(Target, Running)> {
+fn sampled_until_it_executes(
+    case: &Case,
+    program: &[&str],
+    more: &[&str],
+) -> Outcome<(Target, Running)> {
     let mut target = Target::start(&case.interpreter, "executes.py", program)?;
     target.expect("ready")?;
-    let running = start_sampling(&case.profiler, target.pid(), &["-r", "0.001"])?;
+    let options = [&["-r", "0.001"], more].concat();
+    let running = start_sampling(&case.profiler, target.pid(), &options)?;
     target.tell("\n")?;
     Ok((target, running))
 }
@@ -163,7 +170,7 @@ fn sampled_until_it_executes(case: &Case, program: &[&str]) -> Outcome<(Target, 
 fn process_that_executes_python(case: &Case) -> Outcome<String> {
     let python = case.interpreter.executable.display().to_string();
     let busy = targets().join("busy.py").display().to_string();
-    let (target, running) = sampled_until_it_executes(case, &[&python, &busy])?;
+    let (target, running) = sampled_until_it_executes(case, &[&python, &busy], &[])?;
     target.expect("ready")?;
     wait_for_ticks(&running, 500)?;
     send(running.pid(), Signal::SIGINT)?;
@@ -175,9 +182,38 @@ fn process_that_executes_python(case: &Case) -> Outcome<String> {
     Ok(words)
 }
 
+/// The new program looks for its modules elsewhere, and paths are relative to that; those of
+/// the old one stay relative to where it looked.
+fn process_that_executes_python_elsewhere(case: &Case) -> Outcome<String> {
+    let folder = new_file("elsewhere");
+    in_folder(&folder, || {
+        let (python, busy) = (case.interpreter.executable.display(), folder.join("busy.py"));
+        let (python, busy) = (python.to_string(), busy.display().to_string());
+        fs::copy(targets().join("busy.py"), &busy).context(|| busy.clone())?;
+        let program = [python.as_str(), &busy];
+        let (target, running) = sampled_until_it_executes(case, &program, &["--relative"])?;
+        target.expect("ready")?;
+        wait_for_ticks(&running, 500)?;
+        send(running.pid(), Signal::SIGINT)?;
+        let profile = Profile::parse(&running.finish()?.clean()?, true)?;
+        target.end()?;
+        let files = |function: &str| -> BTreeSet<String> {
+            let frames = profile.stacks.iter().flat_map(|stack| &stack.frames);
+            let of_function = frames.filter(|frame| frame.function == function);
+            of_function.map(|frame| frame.file.clone()).collect()
+        };
+        let (before, after) = (files("before"), files("often"));
+        let is_relative = |files: &BTreeSet<String>, name: &str| files.iter().eq([name]);
+        expect(is_relative(&before, "executes.py") && is_relative(&after, "busy.py"), || {
+            format!("{before:?} and {after:?}")
+        })?;
+        Ok(String::new())
+    })
+}
+
 /// The profile ends where Python does, and says so; the new program is left alone.
 fn process_that_executes_another(case: &Case) -> Outcome<String> {
-    let (mut target, running) = sampled_until_it_executes(case, &["/bin/cat"])?;
+    let (mut target, running) = sampled_until_it_executes(case, &["/bin/cat"], &[])?;
     target.tell("still here\n")?;
     expect(target.line()? == "still here", || "cat says something else".into())?;
     let finished = running.finish()?;

@@ -81,7 +81,8 @@ fn targets() -> Vec<Arg> {
         ),
         flag("verbose")
             .help("With --dump: also thread names, what each thread does, and the process"),
-        flag("json").help("With --dump: all of that as one JSON object"),
+        flag("json")
+            .help("With --dump: all of that as one JSON object (several processes: an array)"),
         flag("locals")
             .help("With --dump: also the arguments and variables of every function")
             .long_help(

@@ -49,6 +49,9 @@ pub struct Options {
     pub target: Target,
     /// Also all processes that it starts.
     pub subprocesses: bool,
+    /// It is one process of many, for a supervisor that looks anew at one that executes
+    /// another program.
+    pub is_member: bool,
     /// Print every thread's stack once instead of sampling.
     pub dump: bool,
     /// How the dump is written.
@@ -201,6 +204,7 @@ pub fn parse(arguments: &[OsString], abis: &[Version]) -> Result<Request, UsageE
     let options = Options {
         target,
         subprocesses,
+        is_member: false,
         dump: matches.get_flag("dump"),
         dump_style: dump_style(&matches)?,
         locals: matches.get_flag("locals"),
@@ -248,6 +252,7 @@ impl Options {
         Self {
             target: Target::Process(pid),
             subprocesses: false,
+            is_member: true,
             format: recording::FORMAT,
             stats: false,
             duration: if is_moment { self.duration } else { None },

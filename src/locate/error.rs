@@ -118,6 +118,12 @@ impl LocateError {
         matches!(self, Self::Starting { .. } | Self::NotPython { .. })
     }
 
+    /// Whether the process has ended.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Gone { .. })
+    }
+
     /// Whether it is a Python, but not one that can be read.
     #[must_use]
     pub fn is_other_python(&self) -> bool {

@@ -40,6 +40,11 @@ impl LiveMemory {
         self.calls.get()
     }
 
+    /// Takes the calls of `earlier` as its own: it reads another program of the same process.
+    pub fn count_on(&self, earlier: &Self) {
+        self.calls.set(self.calls.get() + earlier.calls.get());
+    }
+
     /// Reads `remote` spans of `length` bytes in all by the one call, or the file.
     fn read_remote(&self, remote: &[RemoteIoVec], buffer: &mut [u8]) -> Result<usize, Errno> {
         self.calls.set(self.calls.get() + 1);

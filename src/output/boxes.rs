@@ -7,8 +7,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
-use super::heading;
-use super::labels::has_several_processes;
 use super::palette::{Colour, NOTE, Origin};
 use crate::profile::{ProcessId, Profile, StackId, Step, ThreadId};
 use crate::stack::{Frame, FrameId};
@@ -65,18 +63,17 @@ impl<'a> Labels<'a> {
 
     /// The box of a process.
     pub fn process(&mut self, process: ProcessId) -> String {
-        self.note(&heading::process_name(self.profile.process(process)))
+        self.note(&self.profile.process(process).to_string())
     }
 
-    /// The box of a thread, with its process if there are several.
+    /// The box of a thread, with its process if that has to be told.
     pub fn thread(&mut self, thread: ThreadId) -> String {
         let profile = self.profile;
         let thread = profile.thread(thread);
-        let name = heading::thread_name(thread);
-        if !has_several_processes(profile) {
-            return self.note(&name);
+        if !profile.tells_processes() {
+            return self.note(&thread.to_string());
         }
-        self.note(&format!("{name}, {}", heading::process_name(profile.process(thread.process))))
+        self.note(&format!("{thread}, {}", profile.process(thread.process)))
     }
 
     /// Each label that was given, and its colour.

@@ -117,8 +117,8 @@ fn in_one_row<'a>(lanes: &'a Lanes<'_>) -> Box<dyn Iterator<Item = Stretch> + 'a
     }))
 }
 
-/// The nodes of a file: the root, the unknown, then processes and threads where there are
-/// several, then stacks.
+/// The nodes of a file: the root, the unknown, then processes where they have to be told and
+/// threads where there are several, then stacks.
 struct Nodes<'a> {
     profile: &'a Profile,
     style: FrameStyle,
@@ -139,9 +139,9 @@ impl<'a> Nodes<'a> {
             UNKNOWN + index(branches.len())
         };
         let mut processes = HashMap::new();
-        if labels::has_several_processes(profile) {
+        if profile.tells_processes() {
             for (id, process) in profile.processes() {
-                processes.insert(id, branch(labels::process(process), ROOT));
+                processes.insert(id, branch(process.to_string(), ROOT));
             }
         }
         let several = profile.threads().nth(1).is_some();
@@ -151,7 +151,7 @@ impl<'a> Nodes<'a> {
             let thread = profile.thread(id);
             let mut around = processes.get(&thread.process).copied().unwrap_or(ROOT);
             if several {
-                around = branch(labels::thread(thread), around);
+                around = branch(thread.to_string(), around);
             }
             threads.insert(lane.thread, around);
         }

@@ -72,6 +72,7 @@ fn about() -> About {
         interval: Duration::from_millis(10),
         ticks: 25,
         every_thread: true,
+        tells_processes: true,
         search_path: Vec::new(),
         account: vec![
             row("ticks", "25"),

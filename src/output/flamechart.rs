@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use super::{Format, Settings, labels, write_in_line};
+use super::{Format, Settings, write_in_line};
 use crate::profile::{Detail, Profile, Seen};
 
 /// `flamechart`.
@@ -16,12 +16,12 @@ pub const FORMAT: Format = Format {
 };
 
 /// Writes the timeline of `profile`. Every frame ends with a `;`, the last one too. Where
-/// there are several processes, each is the outermost frame of its stacks.
+/// processes have to be told, each is the outermost frame of its stacks.
 ///
 /// # Errors
 /// Those of `out`.
 pub fn write(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
-    let has_several = labels::has_several_processes(profile);
+    let tells_processes = profile.tells_processes();
     let mut steps = Vec::new();
     for event in profile.timeline() {
         writeln!(out, "{}", event.microseconds)?;
@@ -29,9 +29,9 @@ pub fn write(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> io:
             Seen::Idle => writeln!(out, "(idle)")?,
             Seen::Failed => writeln!(out, "(failed)")?,
             Seen::Sample(sample) => {
-                if let Some(thread) = sample.thread.filter(|_| has_several) {
+                if let Some(thread) = sample.thread.filter(|_| tells_processes) {
                     let process = profile.process(profile.thread(thread).process);
-                    write_in_line(&labels::process_frame(process), out)?;
+                    write_in_line(&process.frame_name(), out)?;
                     out.write_all(b";")?;
                 }
                 profile.steps(sample.stack, &mut steps);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::{Format, Settings, labels, write_in_line};
+use super::{Format, Settings, write_in_line};
 use crate::profile::{Detail, ProcessId, Profile, StackId};
 
 /// `folded`.
@@ -16,8 +16,8 @@ pub const FORMAT: Format = Format {
     write,
 };
 
-/// Writes `profile`: idle and failed samples first, then every stack; where there are
-/// several processes, each is the outermost frame of its stacks.
+/// Writes `profile`: idle and failed samples first, then every stack; where processes have to
+/// be told, each is the outermost frame of its stacks.
 ///
 /// # Errors
 /// Those of `out`.
@@ -28,7 +28,7 @@ pub fn write(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> io:
     if profile.failed() > 0 {
         writeln!(out, "(failed) {}", profile.failed())?;
     }
-    if profile.keeps_threads() && labels::has_several_processes(profile) {
+    if profile.keeps_threads() && profile.tells_processes() {
         return write_by_process(profile, settings, out);
     }
     for (stack, samples) in profile.stacks() {
@@ -45,7 +45,7 @@ fn write_by_process(profile: &Profile, settings: &Settings, out: &mut dyn Write)
         *counts.entry((profile.thread(thread).process, stack)).or_default() += samples;
     }
     for ((process, stack), samples) in counts {
-        write_in_line(&labels::process_frame(profile.process(process)), out)?;
+        write_in_line(&profile.process(process).frame_name(), out)?;
         out.write_all(b";")?;
         write_stack(profile, settings, stack, out)?;
         writeln!(out, " {samples}")?;

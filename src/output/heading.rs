@@ -3,46 +3,20 @@
 use std::time::Duration;
 
 use super::Settings;
-use crate::profile::{About, Process, Profile, Thread};
+use super::labels::processes;
+use crate::profile::{About, Profile};
 
-/// The longest title, in characters: what fits over a picture.
-const LONGEST_TITLE: usize = 110;
+/// The longest command line in a title, in characters: what fits over a picture.
+const LONGEST_COMMAND: usize = 110;
 
 /// Rows of the account that a reader of a picture has to know.
 const ESSENTIALS: [&str; 4] = ["torn", "dropped", "late", "failed"];
 
-/// The title that was asked for, otherwise the command line and the process id.
+/// The title that was asked for, otherwise the process.
 #[must_use]
 pub fn title(profile: &Profile, settings: &Settings) -> String {
-    if let Some(title) = &settings.title {
-        return title.clone();
-    }
-    let mut processes = profile.processes().map(|(_, process)| process);
-    match (processes.next(), processes.count()) {
-        (None, _) => "pyflame".to_owned(),
-        (Some(process), 0) => process_name(process),
-        (Some(process), more) => format!("{} and {more} more", process_name(process)),
-    }
-}
-
-/// A process by its command line and its id.
-#[must_use]
-pub fn process_name(process: &Process) -> String {
-    let command = if process.command.is_empty() { "process" } else { &process.command };
-    format!("{} (pid {})", shorten(command, LONGEST_TITLE), process.pid)
-}
-
-/// A thread by its name, or by its ids where it has none.
-#[must_use]
-pub fn thread_name(thread: &Thread) -> String {
-    let number = match thread.native_id {
-        Some(native) => format!("thread {native}"),
-        None => format!("thread {:#x}", thread.id),
-    };
-    match &thread.name {
-        Some(name) => format!("{name} ({number})"),
-        None => number,
-    }
+    let own = || processes(profile, |process| process.short_name(LONGEST_COMMAND));
+    settings.title.clone().or_else(own).unwrap_or_else(|| "pyflame".to_owned())
 }
 
 /// Samples, rate, duration, version, and what went wrong.
@@ -118,18 +92,11 @@ fn thousands(number: u64) -> String {
     text
 }
 
-/// At most so many characters of `text`, with an ellipsis where some are missing.
-fn shorten(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::output::FrameStyle;
+    use crate::profile::Process;
 
     fn settings(title: Option<&str>) -> Settings {
         Settings { style: FrameStyle::WithLines, title: title.map(str::to_owned) }
@@ -174,6 +141,5 @@ mod tests {
         assert_eq!(duration(Duration::from_secs(200)), "3 min 20 s");
         assert_eq!(duration(Duration::from_secs(7500)), "2 h 5 min");
         assert_eq!(thousands(1_234_567), "1,234,567");
-        assert_eq!(shorten("äöü", 2), "äö…");
     }
 }

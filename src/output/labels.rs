@@ -1,15 +1,13 @@
-//! What threads and processes are called.
+//! What lanes, profiles and states are called. Threads and processes themselves are called
+//! as they say.
 
 use super::FrameStyle;
 use super::lanes::{Lane, Lanes};
-use crate::profile::{Process, Profile, State, Thread};
+use crate::profile::{Process, Profile, State};
 use crate::stack::Frame;
 
 /// The highest id that Linux gives to a thread.
 const HIGHEST_NATIVE_ID: u32 = 1 << 22;
-
-/// The longest command line in a frame, in characters.
-const LONGEST_COMMAND: usize = 200;
 
 /// What is written for the thread of moments that belong to none.
 pub const NO_THREAD: &str = "(no thread)";
@@ -17,56 +15,34 @@ pub const NO_THREAD: &str = "(no thread)";
 /// The program that wrote a file.
 pub const PROGRAM: &str = concat!("pyflame ", env!("CARGO_PKG_VERSION"));
 
-/// A thread's name, or its ids where it has none.
-pub fn thread(thread: &Thread) -> String {
-    match (&thread.name, thread.native_id) {
-        (Some(name), _) => name.to_string(),
-        (None, Some(native_id)) => format!("Thread {} ({native_id})", thread.id),
-        (None, None) => format!("Thread {}", thread.id),
-    }
+/// The thread of a lane.
+pub fn thread(profile: &Profile, lane: &Lane) -> String {
+    lane.thread.map_or_else(|| NO_THREAD.to_owned(), |id| profile.thread(id).to_string())
 }
 
-/// A process's id and command line.
-pub fn process(process: &Process) -> String {
-    match process.command.as_str() {
-        "" => format!("{}", process.pid),
-        command => format!("{} {command}", process.pid),
-    }
-}
-
-/// A process as the outermost frame of its stacks, as in `process 4242 (python3 app.py)`.
-/// The `;` that ends a frame becomes a `,`.
-pub fn process_frame(process: &Process) -> String {
-    let mut command: String = process.command.chars().take(LONGEST_COMMAND).collect();
-    if command.len() < process.command.len() {
-        command.push('…');
-    }
-    format!("process {} ({})", process.pid, command.replace(';', ","))
-}
-
-/// The thread of a lane, after its process if there are several.
+/// The thread of a lane, after its process if that has to be told.
 pub fn lane(profile: &Profile, lanes: &Lanes<'_>, lane: &Lane) -> String {
-    let Some(id) = lane.thread else { return NO_THREAD.to_owned() };
-    let title = thread(profile.thread(id));
-    match lanes.process(lane).filter(|_| has_several_processes(profile)) {
-        Some((_, owner)) => format!("{}: {title}", process(owner)),
-        None => title,
+    let thread = thread(profile, lane);
+    match lanes.process(lane).filter(|_| profile.tells_processes()) {
+        Some((_, process)) => format!("{process}: {thread}"),
+        None => thread,
     }
-}
-
-/// Whether the process of a sample has to be told.
-pub fn has_several_processes(profile: &Profile) -> bool {
-    profile.processes().nth(1).is_some()
 }
 
 /// A title for the whole profile: its processes.
 pub fn title(profile: &Profile) -> String {
-    let mut processes = profile.processes().map(|(_, one)| one);
-    match (processes.next(), processes.count()) {
-        (None, _) => PROGRAM.to_owned(),
-        (Some(only), 0) => process(only),
-        (Some(first), others) => format!("{} and {others} more", process(first)),
-    }
+    processes(profile, Process::to_string).unwrap_or_else(|| PROGRAM.to_owned())
+}
+
+/// The first process, as `name` calls it, and how many others there are. `None` if there is
+/// none.
+pub fn processes(profile: &Profile, name: impl Fn(&Process) -> String) -> Option<String> {
+    let mut processes = profile.processes().map(|(_, process)| process);
+    let first = name(processes.next()?);
+    Some(match processes.count() {
+        0 => first,
+        others => format!("{first} and {others} more"),
+    })
 }
 
 /// A number for a thread that is small enough for programs that expect the kernel's: that,
@@ -102,14 +78,6 @@ pub fn line(frame: &Frame, style: FrameStyle) -> Option<u32> {
 mod tests {
     use super::*;
     use crate::output::fixture;
-
-    #[test]
-    fn a_thread_without_a_name_is_called_by_its_ids() {
-        let profile = fixture::profile();
-        let titles: Vec<String> = profile.threads().map(|(_, one)| thread(one)).collect();
-        assert_eq!(titles[1], "Thread 140737353926464 (4243)");
-        assert_eq!(titles[2], "Thread 18446744073709551615");
-    }
 
     #[test]
     fn a_number_stands_for_one_thread() {

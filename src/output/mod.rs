@@ -92,6 +92,44 @@ pub fn write_in_line(text: &str, out: &mut dyn Write) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile::{Detail, Process, Sample, State};
+
+    /// One sample of one process, written.
+    fn written(format: Format, tells_processes: bool) -> String {
+        let mut profile = Profile::new(Detail::Timeline);
+        profile.about.tells_processes = tells_processes;
+        let process = Process { pid: 4242, command: "python3 a.py".into(), ..Process::default() };
+        let process = profile.add_process(process);
+        let thread = Some(profile.intern_thread(process, 7));
+        let frame = Frame { file: "a.py".into(), function: "f".into(), line: 3 };
+        let frame = profile.frames.intern(frame);
+        let stack = profile.child(None, Step::Frame(frame));
+        profile.record(1, Sample { stack, thread, state: State::default() });
+        let (style, mut out) = (FrameStyle::WithLines, Vec::new());
+        let settings = Settings { style, title: Some("a title".into()) };
+        (format.write)(&profile, &settings, &mut out).expect("a Vec takes everything");
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn one_process_is_told_where_there_could_have_been_several() {
+        let formats = [
+            folded::FORMAT,
+            flamechart::FORMAT,
+            svg::FLAME_GRAPH,
+            svg::ICICLE,
+            svg::CHART,
+            cpuprofile::FORMAT,
+            speedscope::FORMAT,
+        ];
+        for format in formats {
+            let times = |tells| written(format, tells).matches("4242").count();
+            assert!(times(true) > times(false), "{}", format.name);
+        }
+        let folded = written(folded::FORMAT, true);
+        assert_eq!(folded, "process 4242 (python3 a.py);a.py:f:3 1\n");
+        assert!(written(html::FORMAT, true).contains("\"tellsProcesses\":true"));
+    }
 
     #[test]
     fn line_breaks_do_not_end_a_record() {

@@ -10,7 +10,6 @@ use inferno::flamegraph::color::{BackgroundColor, Color, PaletteMap};
 use inferno::flamegraph::{self, Direction, Options, TextTruncateDirection};
 
 use super::boxes::{Labels, Restored, printable};
-use super::labels::has_several_processes;
 use super::{Format, Settings, heading};
 use crate::profile::{Detail, Profile, Seen, ThreadId};
 
@@ -71,7 +70,7 @@ fn write_sums(
             sums.insert(note.to_owned(), samples);
         }
     }
-    if has_several_processes(profile) && profile.keeps_threads() {
+    if profile.tells_processes() && profile.keeps_threads() {
         for (thread, stack, _, samples) in profile.stacks_by_thread() {
             let process = labels.process(profile.thread(thread).process);
             *sums.entry(labels.stack(Some(&process), stack)).or_default() += samples;
@@ -108,13 +107,14 @@ fn write_chart(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> i
 /// The threads that get a place of their own, `None` for events that are of no thread.
 /// Nothing if the whole timeline is one sequence.
 fn chart_order(profile: &Profile) -> Vec<Option<ThreadId>> {
-    if !profile.about.every_thread && !has_several_processes(profile) {
+    let tells_processes = profile.tells_processes();
+    if !profile.about.every_thread && !tells_processes {
         return Vec::new();
     }
     let mut threads: Vec<_> = profile.timeline().iter().map(|event| of(event.seen)).collect();
     threads.sort_unstable();
     threads.dedup();
-    if threads.iter().flatten().count() > 1 { threads } else { Vec::new() }
+    if tells_processes || threads.iter().flatten().count() > 1 { threads } else { Vec::new() }
 }
 
 fn of(seen: Seen) -> Option<ThreadId> {

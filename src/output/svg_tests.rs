@@ -116,8 +116,8 @@ fn a_chart_of_many_threads_has_one_beside_the_other() {
     profile.thread_mut(second).name = Some("worker; <2>".into());
     profile.record(1, Sample { stack, thread: Some(second), state: State::default() });
     let boxes = boxes(&drawn(CHART, &profile));
-    assert_eq!(boxes["thread 0x1"], [2]);
-    assert_eq!(boxes["worker; <2> (thread 0x2)"], [1]);
+    assert_eq!(boxes["Thread 0x1"], [2]);
+    assert_eq!(boxes["worker; <2> (0x2)"], [1]);
     assert_eq!(boxes["main (app.py)"], [2, 1]);
 }
 

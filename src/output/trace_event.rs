@@ -99,12 +99,11 @@ impl Serialize for Events<'_> {
         let mut events = serializer.serialize_seq(None)?;
         for (_, process) in self.profile.processes() {
             let track = Track { pid: process.pid, tid: 0 };
-            events.serialize_element(&track.named("process_name", labels::process(process)))?;
+            events.serialize_element(&track.named("process_name", process.to_string()))?;
         }
         for lane in self.lanes.lanes() {
             let track = self.track(lane);
-            let title = lane.thread.map(|id| labels::thread(self.profile.thread(id)));
-            let title = title.unwrap_or_else(|| labels::NO_THREAD.to_owned());
+            let title = labels::thread(self.profile, lane);
             events.serialize_element(&track.named("thread_name", title))?;
             self.lane(track, lane, &mut events)?;
         }

@@ -78,6 +78,14 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// Whether the process has ended, or is about to.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::NoSuchProcess { .. } | Self::Zombie { .. })
+    }
+}
+
 /// Why the kernel does not let one process read another (ptrace(2), "Ptrace
 /// access mode checking").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

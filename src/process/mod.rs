@@ -4,6 +4,7 @@
 mod access;
 mod detach;
 mod error;
+mod execution;
 mod files;
 mod maps;
 mod rescue;
@@ -13,6 +14,7 @@ mod stat;
 pub mod stop;
 
 pub use error::{Denial, OpenError};
+pub use execution::Execution;
 pub use files::{Identity, OpenedFile};
 pub use maps::{FileId, MappedFile, Mapping, Maps, Permissions, Segment};
 pub use run_count::RunCount;
@@ -20,7 +22,7 @@ pub use stat::{Stat, ThreadState};
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -34,6 +36,8 @@ const MAX_COMMAND_LINE: u64 = 4096;
 pub struct Process {
     pid: i32,
     stat: Stat,
+    /// What it executed when it was opened; `None` where that cannot be told.
+    execution: Option<Execution>,
     executable: PathBuf,
     /// `None` where the file itself may not be read (mode 0711).
     file: Option<File>,
@@ -55,13 +59,14 @@ impl Process {
             move |error| explain(pid, path, error)
         };
         access::check(pid).map_err(explain("mem"))?;
+        let execution = Execution::of(pid);
         let executable = fs::read_link(format!("/proc/{pid}/exe")).map_err(explain("exe"))?;
         let file = match File::open(format!("/proc/{pid}/exe")) {
             Ok(file) => Some(file),
             Err(error) if access::is_denial(&error) => None,
             Err(error) => return Err(explain("exe")(error)),
         };
-        let process = Self { pid, stat, executable, file };
+        let process = Self { pid, stat, execution, executable, file };
         process.check_machine()?;
         Ok(process)
     }
@@ -141,6 +146,19 @@ impl Process {
     pub fn is_alive(&self) -> bool {
         read_stat(&format!("/proc/{}/stat", self.pid))
             .is_ok_and(|now| now.start_time == self.stat.start_time && !now.state.has_ended())
+    }
+
+    /// Whether it executes another program than when it was opened, or the same one anew:
+    /// then what was found in it is not there any more.
+    #[must_use]
+    pub fn executes_another(&self) -> bool {
+        self.execution.is_some_and(|execution| execution.is_over(self.pid))
+    }
+
+    /// What it executed when it was opened; `None` where that cannot be told.
+    #[must_use]
+    pub fn execution(&self) -> Option<Execution> {
+        self.execution
     }
 
     /// How long ago it was started. That a process has executed another program
@@ -229,20 +247,18 @@ pub fn all() -> io::Result<Vec<i32>> {
     numbered_entries("/proc")
 }
 
-/// When process `pid` was started, in the kernel's ticks since boot: with the id it tells
-/// a process from a later one. `None` if it has ended.
+/// What the kernel says of process `pid`. `None` if there is none.
 #[must_use]
-pub fn start_time(pid: i32) -> Option<u64> {
-    let stat = read_stat(&format!("/proc/{pid}/stat")).ok()?;
-    (!stat.state.has_ended()).then_some(stat.start_time)
+pub fn stat(pid: i32) -> Option<Stat> {
+    read_stat(&format!("/proc/{pid}/stat")).ok()
 }
 
-/// The file that process `pid` executes, as device and inode. `None` if it has ended, is of
-/// the kernel, or may not be looked at.
+/// Whether process `pid` has given its memory back: it ends, which can take a while, and
+/// cannot be read any more.
 #[must_use]
-pub fn executed_file(pid: i32) -> Option<(u64, u64)> {
-    let file = fs::metadata(format!("/proc/{pid}/exe")).ok()?;
-    Some((file.dev(), file.ino()))
+pub fn is_ending(pid: i32) -> bool {
+    // The kernel says so before it looks at rights.
+    fs::read_link(format!("/proc/{pid}/exe")).is_err_and(|error| is_gone(&error))
 }
 
 /// The process that traces process `pid` (a debugger, `strace`), if there is one.

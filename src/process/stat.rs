@@ -59,6 +59,8 @@ pub struct Stat {
     /// When it started, in clock ticks since boot. With the pid it names a
     /// process for good: pids are used again.
     pub start_time: u64,
+    /// Where its stack begins; 0 if it has none, or may not be looked at.
+    pub stack: u64,
     /// The processor it was last on.
     pub processor: usize,
 }
@@ -83,8 +85,9 @@ impl Stat {
         let parent = fields.next()?.parse().ok()?;
         let flags = fields.nth(4)?.parse().ok()?;
         let start_time = fields.nth(12)?.parse().ok()?;
-        let processor = fields.nth(16)?.parse().ok()?;
-        Some(Self { name, state, parent, flags, start_time, processor })
+        let stack = fields.nth(5)?.parse().ok()?;
+        let processor = fields.nth(10)?.parse().ok()?;
+        Some(Self { name, state, parent, flags, start_time, stack, processor })
     }
 
     /// Whether this is a thread of the kernel, which has no memory of its own.
@@ -99,7 +102,7 @@ mod tests {
     use super::*;
 
     const REST: &[u8] = b"S 77 4 5 0 -1 4194304 9 8 7 6 5 4 3 2 20 0 1 0 123456 1000 20 \
-    18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 3 0 0 0 0 0\n";
+    18446744073709551615 1 1 140723456 0 0 0 0 0 0 0 0 0 17 3 0 0 0 0 0\n";
 
     fn line(name: &[u8]) -> Vec<u8> {
         [b"4242 (", name, b") ", REST].concat()
@@ -116,6 +119,7 @@ mod tests {
                 parent: 77,
                 flags: 4_194_304,
                 start_time: 123_456,
+                stack: 140_723_456,
                 processor: 3,
             }
         );

@@ -115,10 +115,10 @@ fn a_zombie_is_told_apart() {
 fn the_end_of_a_process_is_noticed() {
     let mut child = Waiting::start("cat");
     let process = Process::open(child.pid()).unwrap();
-    assert!(process.is_alive());
+    assert!(process.is_alive() && !is_ending(process.pid()) && !process.executes_another());
     drop(child.0.stdin.take());
     child.0.wait().unwrap();
-    assert!(!process.is_alive());
+    assert!(!process.is_alive() && is_ending(process.pid()));
     assert!(process.maps().is_err());
 }
 

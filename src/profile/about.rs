@@ -1,7 +1,11 @@
 //! What was profiled, and how: what a report says at its head.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The longest command line in the name of a process, in characters.
+const LONGEST_COMMAND: usize = 200;
 
 /// How much a profile keeps of each sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +32,9 @@ pub struct About {
     pub ticks: u64,
     /// Whether all threads were sampled, and not only those that held a GIL.
     pub every_thread: bool,
+    /// Whether it was a run with several processes: then stacks tell whose they are, even if
+    /// only one process was seen.
+    pub tells_processes: bool,
     /// Where the program looks for its modules: the absolute entries of `sys.path`, if
     /// they were asked for.
     pub search_path: Vec<String>,
@@ -61,6 +68,12 @@ impl About {
             all.interval = all.interval.min(run.interval);
             all.ticks = all.ticks.saturating_add(run.ticks);
             all.every_thread |= run.every_thread;
+            all.tells_processes |= run.tells_processes;
+            for entry in &run.search_path {
+                if !all.search_path.contains(entry) {
+                    all.search_path.push(entry.clone());
+                }
+            }
             add_account(&mut all.account, &run.account);
             all
         })
@@ -98,6 +111,40 @@ pub struct Process {
     pub python: String,
 }
 
+impl Process {
+    /// Its name, as wherever it is shown, but with at most so many characters of the
+    /// command line.
+    #[must_use]
+    pub fn short_name(&self, longest: usize) -> String {
+        let command = if self.command.is_empty() { "process" } else { &self.command };
+        format!("{} (pid {})", beginning(command, longest), self.pid)
+    }
+
+    /// Its name as the outermost frame of stacks: the id first, which tells processes apart
+    /// where little of a frame is shown, as in `process 4242 (python3 app.py)`. The `;` that
+    /// ends a frame becomes a `,`.
+    #[must_use]
+    pub fn frame_name(&self) -> String {
+        let command = beginning(&self.command, LONGEST_COMMAND);
+        format!("process {} ({})", self.pid, command.replace(';', ","))
+    }
+}
+
+/// Its name wherever it is shown, as in `python3 app.py (pid 4242)`.
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.short_name(LONGEST_COMMAND))
+    }
+}
+
+/// At most so many characters of `text`, with an ellipsis where some are missing.
+fn beginning(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// A process of a [`Profile`](super::Profile).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProcessId(pub(super) u32);
@@ -121,6 +168,22 @@ pub struct Thread {
     pub native_id: Option<i32>,
     /// Its name, where it is known.
     pub name: Option<Arc<str>>,
+}
+
+/// Its name wherever it is shown, as in `MainThread (4242)` or, if it has none, `Thread 4242`:
+/// several threads may be called the same. The number is the kernel's id; where that is not
+/// known, it is Python's, in hexadecimal digits.
+impl fmt::Display for Thread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = match self.native_id {
+            Some(native_id) => native_id.to_string(),
+            None => format!("{:#x}", self.id),
+        };
+        match &self.name {
+            Some(name) => write!(f, "{name} ({number})"),
+            None => write!(f, "Thread {number}"),
+        }
+    }
 }
 
 /// A thread of a [`Profile`](super::Profile).
@@ -158,6 +221,31 @@ mod tests {
     }
 
     #[test]
+    fn a_process_is_named_by_its_command_and_its_id() {
+        let process =
+            |command: &str| Process { pid: 7, command: command.into(), ..Process::default() };
+        assert_eq!(process("python3 a;b").to_string(), "python3 a;b (pid 7)");
+        assert_eq!(process("python3 a;b").frame_name(), "process 7 (python3 a,b)");
+        assert_eq!(process("").to_string(), "process (pid 7)");
+        assert_eq!(process("").frame_name(), "process 7 ()");
+        assert_eq!(process("äöü").short_name(2), "äö… (pid 7)");
+        let long = process(&"ä".repeat(300));
+        assert_eq!(long.to_string(), format!("{}… (pid 7)", "ä".repeat(200)));
+    }
+
+    #[test]
+    fn a_thread_is_named_by_its_name_and_its_id() {
+        let thread = |native_id, name: Option<&str>| {
+            let name = name.map(Arc::from);
+            Thread { process: ProcessId(0), id: 0x7f01, native_id, name }.to_string()
+        };
+        assert_eq!(thread(Some(4243), Some("pool-7")), "pool-7 (4243)");
+        assert_eq!(thread(None, Some("pool-7")), "pool-7 (0x7f01)");
+        assert_eq!(thread(Some(4243), None), "Thread 4243");
+        assert_eq!(thread(None, None), "Thread 0x7f01");
+    }
+
+    #[test]
     fn several_runs_reach_from_the_first_beginning_to_the_last_end() {
         let account = |torn: &str, ms: &str| {
             let rows = [("torn", torn), ("stopped total ms", ms), ("cpu us per sample", "3.0")];
@@ -168,12 +256,14 @@ mod tests {
             elapsed: Duration::from_micros(10),
             interval: Duration::from_millis(1),
             ticks: 5,
+            search_path: vec!["/lib".into(), format!("/{started}")],
             account,
             ..About::default()
         };
         let all = About::of_all(&[run(107, account("2", "1.5")), run(100, account("40", "0.25"))]);
         assert_eq!((all.started, all.elapsed), (100, Duration::from_micros(17)));
         assert_eq!(all.ticks, 10);
+        assert_eq!(all.search_path, ["/lib", "/107", "/100"]);
         let mut expected = account("42", "1.75");
         expected.pop();
         assert_eq!(all.account, expected);

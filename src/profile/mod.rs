@@ -121,6 +121,13 @@ impl Profile {
         (0..).map(ProcessId).zip(&self.processes)
     }
 
+    /// Whether stacks have to tell whose they are: there are several processes, or could
+    /// have been.
+    #[must_use]
+    pub fn tells_processes(&self) -> bool {
+        self.about.tells_processes || self.processes.len() > 1
+    }
+
     /// One process.
     ///
     /// # Panics
@@ -144,6 +151,12 @@ impl Profile {
     #[must_use]
     pub fn known_thread(&self, process: ProcessId, id: u64) -> Option<ThreadId> {
         self.thread_ids.get(&(process, id)).copied()
+    }
+
+    /// How many threads have been seen.
+    #[must_use]
+    pub fn thread_count(&self) -> usize {
+        self.threads.len()
     }
 
     /// Every thread, in the order of first sight.

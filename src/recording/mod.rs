@@ -34,8 +34,10 @@
 //! | frames    | file (its text), function (its text), line (signed)                     |
 //! | stacks    | distance back to the stack it was called from (0: none), frame plus 1 (0: outer frames were not read) |
 //! | events    | as columns, see below                                                   |
-//! | about     | begin (µs), length (ns), interval (ns), ticks, all threads (0, 1), number of account rows, then name and value (texts) of each; the last one holds |
+//! | about     | begin (µs), length (ns), interval (ns), ticks, flags, number of account rows, then name and value (texts) of each, number of entries of `sys.path`, then each (text); the last one holds |
 //! | end       | none: the run came to its end                                           |
+//!
+//! Flags are 1 if all threads were sampled, plus 2 if several processes were to be.
 //!
 //! Processes, threads, texts, frames and stacks are numbered in the order they come, from 0
 //! in each run, and named by these numbers afterwards.
@@ -80,6 +82,9 @@ const LONGEST_TEXT: usize = 1 << 20;
 
 /// The most rows of an account.
 const MOST_ROWS: usize = 64;
+
+/// The most entries of `sys.path`.
+const MOST_PATHS: usize = 1024;
 
 /// What a section holds.
 pub mod section {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::block::{Part, Parts, Unpacker};
 use super::bytes::Bytes;
-use super::{MAGIC, MOST_ROWS, section};
+use super::{MAGIC, MOST_PATHS, MOST_ROWS, section};
 use crate::profile::{
     About, Process, ProcessId, Profile, Sample, StackId, State, Step, Thread, ThreadId,
 };
@@ -357,21 +357,20 @@ fn read_about(bytes: &mut Bytes<'_>) -> Option<About> {
     let elapsed = Duration::from_nanos(bytes.number()?);
     let interval = Duration::from_nanos(bytes.number()?);
     let ticks = bytes.number()?;
-    let every_thread = match bytes.byte()? {
-        0 => false,
-        1 => true,
-        _ => return None,
-    };
+    let flags = bytes.byte().filter(|flags| *flags < 4)?;
     let rows = bytes.position(MOST_ROWS + 1)?;
     let row = |_| Some((bytes.text()?.to_owned(), bytes.text()?.to_owned()));
     let account = (0..rows).map(row).collect::<Option<_>>()?;
+    let paths = bytes.position(MOST_PATHS + 1)?;
+    let search_path = (0..paths).map(|_| Some(bytes.text()?.to_owned())).collect::<Option<_>>()?;
     Some(About {
         started,
         elapsed,
         interval,
         ticks,
-        every_thread,
-        search_path: Vec::new(),
+        every_thread: flags & 1 != 0,
+        tells_processes: flags & 2 != 0,
+        search_path,
         account,
     })
 }

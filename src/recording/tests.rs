@@ -24,6 +24,8 @@ impl Growing {
         let process = profile.add_process(process);
         profile.about.started = 1_000_000;
         profile.about.interval = Duration::from_millis(1);
+        profile.about.tells_processes = true;
+        profile.about.search_path = vec!["/lib".into(), "/app".into()];
         Self { profile, process }
     }
 
@@ -121,6 +123,8 @@ fn increments_are_read_as_one_profile() {
     assert_eq!(words(&profile), expected);
     assert_eq!(about.account, [("ticks".to_owned(), "3".to_owned())]);
     assert_eq!((about.started, about.interval), (1_000_000, Duration::from_millis(1)));
+    assert_eq!(about.search_path, ["/lib", "/app"]);
+    assert_eq!((about.every_thread, about.tells_processes), (false, true));
     assert_eq!(ending, Ending { runs: 1, broken_off: 0, lost: 0 });
     assert_eq!(ending.complaint(), None);
 }

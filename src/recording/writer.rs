@@ -19,6 +19,9 @@ const LONG_SECTION: usize = 64 * 1024;
 /// The most events of one section.
 const MOST_EVENTS: usize = 16 * 1024;
 
+/// The longest path that Linux opens.
+const LONGEST_PATH: usize = 4096;
+
 /// Writes one run of a recording: what a profile has gained since the last time.
 ///
 /// It must always be given the same profile.
@@ -300,7 +303,7 @@ fn put_about(out: &mut Vec<u8>, about: &About) {
     put_number(out, nanoseconds(about.elapsed));
     put_number(out, nanoseconds(about.interval));
     put_number(out, about.ticks);
-    out.push(u8::from(about.every_thread));
+    out.push(u8::from(about.every_thread) | u8::from(about.tells_processes) << 1);
     // More rows than this are none of ours, and a block has its bounds.
     let fits = |text: &str| text.len() < LONGEST_TEXT / 64;
     let rows = about.account.iter().filter(|(name, value)| fits(name) && fits(value));
@@ -310,4 +313,8 @@ fn put_about(out: &mut Vec<u8>, about: &About) {
         put_text(out, name);
         put_text(out, value);
     }
+    let paths = about.search_path.iter().filter(|path| path.len() <= LONGEST_PATH);
+    let paths: Vec<_> = paths.take(super::MOST_PATHS).collect();
+    put_number(out, paths.len() as u64);
+    paths.iter().for_each(|path| put_text(out, path));
 }

@@ -10,7 +10,7 @@ use self::load::load;
 use crate::cli::ReportOptions;
 use crate::error::Error;
 use crate::output::{Destination, FrameStyle, Settings, recording};
-use crate::profile::Profile;
+use crate::profile::{Detail, Profile};
 
 /// Renders recordings in another format.
 ///
@@ -21,7 +21,8 @@ pub fn report(options: &ReportOptions) -> Result<(), Error> {
     if to_stdout && options.format == recording::FORMAT && io::stdout().is_terminal() {
         return Err(Error::RecordingToTerminal);
     }
-    let mut profile = Profile::new(options.format.detail);
+    // Which process a stack is of is known by its thread.
+    let mut profile = Profile::new(options.format.detail.max(Detail::Threads));
     load(&options.files, &mut profile)?;
     let style = FrameStyle::with_lines(!options.no_line_numbers);
     let settings = Settings { style, title: options.title.clone() };

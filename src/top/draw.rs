@@ -162,7 +162,7 @@ mod tests {
             held: 12.0,
             state: "GIL",
             holds_gil: true,
-            name: "thread 7".into(),
+            name: "Thread 7".into(),
             place: "f1 (a.py:3)".into(),
         };
         Picture {
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn functions_threads_and_help_are_there() {
         let text = screen(80, 24, &mut View::default(), &picture());
-        for words in ["42  python a.py", " 49.0%    90.0%  f49 (a.py)", "thread 7  f1", "q quit"] {
+        for words in ["42  python a.py", " 49.0%    90.0%  f49 (a.py)", "Thread 7  f1", "q quit"] {
             assert!(text.contains(words), "{words}: {text}");
         }
         let mut help = View { help: true, ..View::default() };

@@ -3,7 +3,6 @@
 use super::feed::Seen;
 use super::tally::Moments;
 use super::view::{Sort, View};
-use crate::profile::Thread;
 use crate::profile::places::{Places, Unit};
 
 /// A function, or a line of one.
@@ -158,22 +157,13 @@ fn threads(seen: &Seen) -> Vec<ThreadRow> {
                 (false, _) => "waits",
             },
             holds_gil: state.holds_gil,
-            name: printable(&thread_name(seen.profile.thread(activity.thread))),
+            name: printable(&seen.profile.thread(activity.thread).to_string()),
             place: printable(&leaf.map_or_else(String::new, |frame| {
                 format!("{} ({}:{})", frame.function, frame.file, frame.line)
             })),
         }
     };
     seen.tally.threads().into_iter().map(row).collect()
-}
-
-fn thread_name(thread: &Thread) -> String {
-    match (&thread.name, thread.native_id) {
-        (Some(name), Some(native_id)) => format!("{name} ({native_id})"),
-        (Some(name), None) => name.to_string(),
-        (None, Some(native_id)) => format!("thread {native_id}"),
-        (None, None) => format!("thread {:#x}", thread.id),
-    }
 }
 
 /// Text that may hold anything, as one line that moves no cursor.
@@ -218,7 +208,7 @@ mod tests {
             picture.rows.iter().map(|row| format!("{} {}", row.own, row.name)).collect()
         };
         assert_eq!(names(&picture), ["50 f (a.py)", "25 g (a.py)"]);
-        assert_eq!(picture.threads[0].name, "thread 0x7");
+        assert_eq!(picture.threads[0].name, "Thread 0x7");
         assert_eq!(picture.errors.as_deref(), Some("torn 2"));
         assert_eq!(picture.title, "42  a?b  Python 3.11.7");
         view.only_gil = false;

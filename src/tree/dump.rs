@@ -1,20 +1,44 @@
-//! `--dump` on several processes: one after the other, each with a line before it.
+//! `--dump` on several processes: one after the other, each with a line before it, or as JSON
+//! in one array.
 
 use std::ffi::OsString;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::sampler::command;
 use crate::abi::Version;
 use crate::cli::Options;
 use crate::dump::DumpStyle;
 use crate::error::Error;
-use crate::locate::{self, Interpreter};
+use crate::locate::{self, Interpreter, LocateError};
 use crate::memory::live::LiveMemory;
 use crate::output::Destination;
-use crate::process::{self, Process};
+use crate::process::{self, Execution, OpenError, Process};
 use crate::programs;
 
 /// The most processes that are dumped.
 const MOST: usize = 10_000;
+
+/// How long a process is looked at again that starts its interpreter, or executes another
+/// program while it is looked at.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The pause between two looks.
+const NAP: Duration = Duration::from_millis(1);
+
+/// What became of one process.
+enum Outcome {
+    /// Its version and its dump.
+    Dump(String, Vec<u8>),
+    /// It runs no Python.
+    Other,
+    /// Its interpreter is being started.
+    Starting,
+    /// It has ended, and is none of those that there are.
+    Gone,
+    /// It could not be dumped, for this reason.
+    Failed(String),
+}
 
 /// Dumps the `roots`, and with `--subprocesses` all that they have started.
 ///
@@ -23,22 +47,26 @@ const MOST: usize = 10_000;
 pub fn run(options: &Options, arguments: &[OsString], roots: &[i32]) -> Result<(), Error> {
     let output = Destination::open(options.output.as_deref())?;
     let pids = if options.subprocesses { with_descendants(roots) } else { roots.to_vec() };
-    let (mut text, mut others) = (Vec::new(), 0);
+    let (mut dumps, mut others) = (Vec::new(), 0);
     for pid in pids {
-        match interpreter(pid) {
-            None => others += 1,
-            Some(interpreter) => match one(pid, &interpreter, arguments) {
-                Ok(dump) => append(&mut text, options.dump_style, pid, &interpreter, &dump),
-                Err(words) => eprintln!("{words}"),
-            },
+        match patiently(pid, arguments) {
+            Outcome::Dump(version, dump) => dumps.push((pid, version, dump)),
+            Outcome::Other | Outcome::Starting => others += 1,
+            Outcome::Gone => {}
+            Outcome::Failed(words) => eprintln!("{words}"),
         }
     }
     if others > 0 {
         eprintln!("Passed over {others} that run no Python.");
     }
-    if text.is_empty() {
-        return Err(Error::NothingSampled { found: format!("{others} run no Python") });
+    if dumps.is_empty() {
+        let found = match others {
+            0 => "there is none any more that can be".to_owned(),
+            _ => format!("{others} run no Python"),
+        };
+        return Err(Error::NothingSampled { found });
     }
+    let text = together(options.dump_style, &dumps);
     output.write(|out| out.write_all(&text))
 }
 
@@ -57,13 +85,51 @@ fn with_descendants(roots: &[i32]) -> Vec<i32> {
     pids
 }
 
-fn interpreter(pid: i32) -> Option<Interpreter> {
-    let process = Process::open(pid).ok()?;
-    locate::find(&process, &LiveMemory::new(pid)).ok()
+/// Dumps one process. What passes is waited for.
+fn patiently(pid: i32, arguments: &[OsString]) -> Outcome {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let execution = Execution::of(pid);
+        let outcome = one(pid, arguments);
+        let is_over = || execution.is_some_and(|execution| execution.is_over(pid));
+        let passes = match outcome {
+            Outcome::Starting => true,
+            Outcome::Other | Outcome::Failed(_) => is_over(),
+            Outcome::Dump(..) | Outcome::Gone => return outcome,
+        };
+        if process::is_ending(pid) {
+            return Outcome::Gone;
+        } else if !passes || Instant::now() > deadline {
+            return outcome;
+        }
+        thread::sleep(NAP);
+    }
 }
 
-/// The dump of one process, or why there is none.
-fn one(pid: i32, found: &Interpreter, arguments: &[OsString]) -> Result<Vec<u8>, String> {
+fn one(pid: i32, arguments: &[OsString]) -> Outcome {
+    let process = match Process::open(pid) {
+        Ok(process) => process,
+        Err(error @ (OpenError::Denied { .. } | OpenError::Unreadable { .. })) => {
+            return Outcome::Failed(error.to_string());
+        }
+        Err(error) if error.is_gone() => return Outcome::Gone,
+        Err(_) => return Outcome::Other,
+    };
+    let found = match locate::find(&process, &LiveMemory::new(pid)) {
+        Ok(found) => found,
+        Err(LocateError::NotPython { .. }) => return Outcome::Other,
+        Err(error) if error.is_starting() => return Outcome::Starting,
+        Err(error) if error.is_gone() => return Outcome::Gone,
+        Err(error) => return Outcome::Failed(error.to_string()),
+    };
+    match ask_profiler(pid, &found, arguments) {
+        Ok(dump) => Outcome::Dump(found.version.to_string(), dump),
+        Err(words) => Outcome::Failed(words),
+    }
+}
+
+/// The dump by the profiler for this Python, or why there is none.
+fn ask_profiler(pid: i32, found: &Interpreter, arguments: &[OsString]) -> Result<Vec<u8>, String> {
     let version = Version::new(found.version.major, found.version.minor);
     let what = format!("process {pid} runs CPython {} and", found.version);
     let missing = || Error::NotInstalled { what, version }.to_string();
@@ -77,14 +143,52 @@ fn one(pid: i32, found: &Interpreter, arguments: &[OsString]) -> Result<Vec<u8>,
     }
 }
 
-/// Adds a dump, after a line that names its process where it does not do so itself.
-fn append(text: &mut Vec<u8>, style: DumpStyle, pid: i32, found: &Interpreter, dump: &[u8]) {
-    if style != DumpStyle::Json && !text.is_empty() {
-        text.push(b'\n');
+/// All dumps, each of a process and its version, as one text.
+fn together(style: DumpStyle, dumps: &[(i32, String, Vec<u8>)]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for (position, (pid, version, dump)) in dumps.iter().enumerate() {
+        text.extend_from_slice(match (style, position) {
+            (DumpStyle::Json, 0) => b"[\n",
+            (DumpStyle::Json, _) => b",\n",
+            (_, 0) => b"",
+            (_, _) => b"\n",
+        });
+        // The others name their process themselves.
+        if style == DumpStyle::Original {
+            let line = process::command_line(*pid).replace(['\n', '\r'], " ");
+            text.extend(format!("process {pid} ({line}), CPython {version}\n\n").bytes());
+        }
+        text.extend_from_slice(match style {
+            DumpStyle::Json => dump.trim_ascii_end(),
+            _ => dump,
+        });
     }
-    if style == DumpStyle::Original {
-        let line = process::command_line(pid).replace(['\n', '\r'], " ");
-        text.extend(format!("process {pid} ({line}), CPython {}\n\n", found.version).bytes());
+    if style == DumpStyle::Json {
+        text.extend_from_slice(b"\n]\n");
     }
-    text.extend(dump);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_become_one_array() {
+        let dump = |pid, text: &str| (pid, "3.11.7".to_owned(), text.as_bytes().to_vec());
+        let one = together(DumpStyle::Json, &[dump(1, "{\n  \"a\": 1\n}\n")]);
+        assert_eq!(String::from_utf8_lossy(&one), "[\n{\n  \"a\": 1\n}\n]\n");
+        let two = together(DumpStyle::Json, &[dump(1, "{}\n"), dump(2, "{}\n")]);
+        let value: serde_json::Value = serde_json::from_slice(&two).expect("JSON");
+        assert_eq!(value, serde_json::json!([{}, {}]));
+    }
+
+    #[test]
+    fn a_line_stands_between_two_dumps() {
+        let dump = |text: &str| (0, "3.11.7".to_owned(), text.as_bytes().to_vec());
+        let text = together(DumpStyle::Verbose, &[dump("a\n"), dump("b\n")]);
+        assert_eq!(String::from_utf8_lossy(&text), "a\n\nb\n");
+        let text = together(DumpStyle::Original, &[dump("a\n")]);
+        assert_eq!(String::from_utf8_lossy(&text), "process 0 (), CPython 3.11.7\n\na\n");
+    }
 }

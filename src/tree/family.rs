@@ -32,6 +32,9 @@ const STARTS_PER_SECOND: f64 = 20.0;
 /// The most executables that are remembered to be Python.
 const MOST_FILES: usize = 1000;
 
+/// How long one moment is waited for of processes that are starting.
+const STARTING: Duration = Duration::from_secs(5);
+
 /// So many messages about processes that cannot be profiled are shown.
 const MOST_COMPLAINTS: usize = 5;
 
@@ -42,10 +45,14 @@ pub struct Family<'a> {
     members: BTreeMap<i32, Member>,
     /// Those that have ended.
     past: Tally,
+    /// Of these, those that are still listed as children, because nobody has waited for them
+    /// yet: when they were started, by their ids.
+    counted: HashMap<i32, u64>,
     /// Files that were seen to be Python: a process that executes one needs no long look.
     python: HashMap<(u64, u64), Version>,
     starts: Starts,
     complaints: usize,
+    begin: Instant,
     looked: bool,
 }
 
@@ -59,14 +66,18 @@ impl<'a> Family<'a> {
     /// The processes `roots`.
     pub fn new(options: &'a Options, arguments: &'a [OsString], roots: &[i32]) -> Self {
         let members = roots.iter().filter_map(|pid| Some((*pid, Member::new(*pid, true)?)));
+        let members: BTreeMap<i32, Member> = members.collect();
+        let too_short = (roots.len() - members.len()) as u64;
         Self {
             options,
             arguments,
-            members: members.collect(),
-            past: Tally::default(),
+            members,
+            past: Tally { too_short, ..Tally::default() },
+            counted: HashMap::new(),
             python: HashMap::new(),
             starts: Starts::new(),
             complaints: 0,
+            begin: Instant::now(),
             looked: false,
         }
     }
@@ -93,9 +104,9 @@ impl<'a> Family<'a> {
     pub fn has_ended(&self) -> bool {
         let mut members = self.members.values();
         if self.is_moment() {
-            let is_over =
-                |state: &State| matches!(state, State::Unknown(_) | State::Refused | State::Done);
-            return members.all(|member| is_over(&member.state));
+            let is_late = self.begin.elapsed() > STARTING;
+            let is_sampled = |member: &Member| matches!(member.state, State::Sampled(..));
+            return members.all(|member| member.is_done() || is_late && !is_sampled(member));
         }
         !members.any(|member| member.is_root)
     }
@@ -106,20 +117,35 @@ impl<'a> Family<'a> {
 
     fn find_children(&mut self) {
         let mut parents: Vec<i32> = self.members.keys().copied().collect();
+        let counted = std::mem::take(&mut self.counted);
         while let Some(parent) = parents.pop() {
             for pid in process::children(parent).unwrap_or_default() {
-                if self.members.len() < MOST_MEMBERS && !self.members.contains_key(&pid) {
-                    // One that has ended already was too short, as it has not been sampled.
-                    match Member::new(pid, false) {
-                        Some(member) => {
-                            self.members.insert(pid, member);
-                            parents.push(pid);
-                        }
-                        None => self.past.too_short += 1,
-                    }
+                if !self.members.contains_key(&pid) && self.meet(pid, &counted) {
+                    parents.push(pid);
                 }
             }
         }
+    }
+
+    /// Takes up a process that a known one has started. `false` if it has ended, or there is
+    /// no room for it.
+    fn meet(&mut self, pid: i32, counted: &HashMap<i32, u64>) -> bool {
+        let Some(member) = Member::new(pid, false) else {
+            // It has not been sampled.
+            self.past.too_short += 1;
+            return false;
+        };
+        let is_counted = counted.get(&pid) == Some(&member.started());
+        if is_counted || !member.is_alive() {
+            self.past.too_short += u64::from(!is_counted);
+            self.counted.insert(pid, member.started());
+            return false;
+        }
+        let is_room = self.members.len() < MOST_MEMBERS;
+        if is_room {
+            self.members.insert(pid, member);
+        }
+        is_room
     }
 
     /// Does for one process what is to be done.
@@ -133,6 +159,7 @@ impl<'a> Family<'a> {
         let Some(member) = self.members.get_mut(&pid) else { return };
         if !member.is_alive() {
             member.count(&mut self.past);
+            self.counted.insert(pid, member.started());
             self.members.remove(&pid);
             return;
         }
@@ -140,7 +167,7 @@ impl<'a> Family<'a> {
             return;
         }
         member.notice_exec();
-        if let Some(words) = member.take_failure() {
+        if let Some(words) = member.take_failure(false) {
             self.complain(&words);
         }
         self.identify(pid);
@@ -153,7 +180,7 @@ impl<'a> Family<'a> {
         let Ended { status, sampled, words } = ended;
         if status == Some(Error::STATUS_OTHER_BINARY.into()) {
             // The file is Python, but not always of this version.
-            member.executed().map(|file| self.python.remove(&file));
+            member.executed_file().map(|file| self.python.remove(&file));
         }
         member.after_sampler(status, sampled, words);
         if is_moment && sampled {
@@ -161,13 +188,13 @@ impl<'a> Family<'a> {
         }
     }
 
-    /// Finds out whether a process of which nothing is known runs Python.
+    /// Finds out whether a process of which nothing is known runs Python, if that is due.
     fn identify(&mut self, pid: i32) {
         let Some(member) = self.members.get_mut(&pid) else { return };
-        let file = member.executed();
-        if !matches!(member.state, State::Unknown(_)) {
+        if !member.is_due() {
             return;
         }
+        let file = member.executed_file();
         let known = file.and_then(|file| self.python.get(&file)).copied();
         match known.map_or_else(|| member.look(), Look::Python) {
             Look::Python(version) => {
@@ -177,6 +204,9 @@ impl<'a> Family<'a> {
                 }
                 self.python.extend(file.map(|file| (file, version)));
             }
+            // One that is about to end may not be looked at either.
+            Look::Refused(_) if !member.is_alive() => {}
+            Look::Failed(words) => member.fail(words),
             Look::Refused(words) => {
                 member.state = State::Refused;
                 self.complain(&words);
@@ -243,6 +273,13 @@ impl<'a> Family<'a> {
             }
         }
         self.starts = Starts::new();
+    }
+
+    /// Says of the processes that are there at the end which ones could not be profiled.
+    pub fn conclude(&mut self) {
+        let alive = self.members.values_mut().filter(|member| member.is_alive());
+        let failures: Vec<String> = alive.filter_map(|member| member.take_failure(true)).collect();
+        failures.iter().for_each(|words| self.complain(words));
     }
 
     /// What has become of the processes by now.

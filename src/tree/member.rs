@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use super::sampler::Sampler;
 use super::tally::Tally;
 use crate::abi::Version;
-use crate::locate;
+use crate::error::Error;
+use crate::locate::{self, LocateError};
 use crate::memory::live::LiveMemory;
-use crate::process::{self, OpenError, Process};
+use crate::process::{self, Execution, OpenError, Process, Stat};
 
 /// How long a process that is not Python is looked at again at every turn.
 const EARLY: Duration = Duration::from_millis(500);
@@ -15,7 +16,11 @@ const EARLY: Duration = Duration::from_millis(500);
 /// The first and the longest pause between two looks after that: it may load Python late.
 const PAUSES: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(2)];
 
-/// How long a process may take to end whose sampler has failed. A process that is about to
+/// The pauses before a process is looked at anew that could not be read, or whose sampler
+/// failed: it may have executed another program meanwhile.
+const AGAIN: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(100)];
+
+/// How long a process may take to end that failed more often. A process that is about to
 /// end cannot be read any more, and that is no failure.
 const ENDING: Duration = Duration::from_millis(200);
 
@@ -29,7 +34,10 @@ pub struct Member {
     pub state: State,
     started: u64,
     seen: Instant,
-    executed: Option<(u64, u64)>,
+    executed: Option<Execution>,
+    /// How often it could not be sampled since it executed its program, and why.
+    failures: usize,
+    words: String,
     /// Whether there is a sample of it.
     was_sampled: bool,
 }
@@ -42,8 +50,8 @@ pub enum State {
     Python(Version),
     /// Being sampled.
     Sampled(Version, Sampler),
-    /// It could not be sampled: a failure, if it does not end soon.
-    Failing(String, Instant),
+    /// It could not be sampled, again and again: a failure, if it does not end soon.
+    Failing(Instant),
     /// It will not be sampled as long as it executes this file.
     Refused,
     /// It has been sampled, and that was all that was wanted.
@@ -54,7 +62,8 @@ pub enum State {
 pub struct Looks {
     next: Instant,
     pause: Duration,
-    /// Whether it has been told not to be Python, at least for the time being.
+    /// Whether it has been seen not to be Python. That it cannot be seen any more when it
+    /// ends does not change that.
     is_other: bool,
 }
 
@@ -73,6 +82,8 @@ pub enum Look {
     NotYet,
     /// It cannot be profiled.
     Refused(String),
+    /// It could not be read as it should be: perhaps it was changing.
+    Failed(String),
 }
 
 impl Member {
@@ -82,42 +93,54 @@ impl Member {
             pid,
             is_root,
             state: State::Unknown(Looks::after(Duration::ZERO)),
-            started: process::start_time(pid)?,
+            started: process::stat(pid)?.start_time,
             seen: Instant::now(),
-            executed: process::executed_file(pid),
+            executed: Execution::of(pid),
+            failures: 0,
+            words: String::new(),
             was_sampled: false,
         })
     }
 
-    /// Whether the same process is still there.
+    /// When it was started: with the id it tells it from a later process.
+    pub fn started(&self) -> u64 {
+        self.started
+    }
+
+    /// Whether the same process is still there, and is not about to end.
     pub fn is_alive(&self) -> bool {
-        process::start_time(self.pid) == Some(self.started)
+        let is_same = |stat: Stat| stat.start_time == self.started && !stat.state.has_ended();
+        process::stat(self.pid).is_some_and(is_same) && !process::is_ending(self.pid)
     }
 
     /// The file that it executes, as device and inode.
-    pub fn executed(&self) -> Option<(u64, u64)> {
-        self.executed
+    pub fn executed_file(&self) -> Option<(u64, u64)> {
+        self.executed.map(Execution::file)
     }
 
-    /// Notes whether it executes another file than before: then nothing is known of it.
+    /// Notes whether it has executed another program, or the same one anew: then nothing is
+    /// known of it. If it is being sampled, its sampler notices too, and ends.
     pub fn notice_exec(&mut self) {
-        let executed = process::executed_file(self.pid);
+        let executed = Execution::of(self.pid);
         if executed.is_some() && executed != self.executed {
             self.executed = executed;
             self.seen = Instant::now();
+            self.failures = 0;
             if !matches!(self.state, State::Sampled(..)) {
                 self.state = State::Unknown(Looks::after(Duration::ZERO));
             }
         }
     }
 
-    /// Looks at it, if that is due.
+    /// Whether nothing is known of it, and it is time to look.
+    pub fn is_due(&self) -> bool {
+        matches!(&self.state, State::Unknown(looks) if Instant::now() >= looks.next)
+    }
+
+    /// Looks at it.
     pub fn look(&mut self) -> Look {
         let State::Unknown(looks) = &mut self.state else { return Look::NotYet };
         let now = Instant::now();
-        if now < looks.next {
-            return Look::NotYet;
-        }
         if now.duration_since(self.seen) > EARLY {
             looks.next = now + looks.pause;
             looks.pause = (looks.pause * 2).min(PAUSES[1]);
@@ -125,18 +148,20 @@ impl Member {
         let process = match Process::open(self.pid) {
             Ok(process) => process,
             Err(error @ OpenError::Denied { .. }) => return Look::Refused(error.to_string()),
-            Err(_) => {
-                looks.is_other = true;
+            Err(error @ OpenError::Unreadable { .. }) => return Look::Failed(error.to_string()),
+            Err(error) => {
+                looks.is_other |= !error.is_gone();
                 return Look::NotYet;
             }
         };
         match locate::find(&process, &LiveMemory::new(self.pid)) {
             Ok(found) => Look::Python(Version::new(found.version.major, found.version.minor)),
             Err(error) if error.is_other_python() => Look::Refused(error.to_string()),
-            Err(error) => {
-                looks.is_other = !error.is_starting();
+            Err(error) if error.may_pass() || error.is_gone() => {
+                looks.is_other |= matches!(error, LocateError::NotPython { .. });
                 Look::NotYet
             }
+            Err(error) => Look::Failed(error.to_string()),
         }
     }
 
@@ -144,22 +169,47 @@ impl Member {
     /// or end at once.
     pub fn after_sampler(&mut self, status: Option<i32>, sampled: bool, words: String) {
         self.was_sampled |= sampled;
-        self.state = match status {
+        match status {
             // Not at once: it may be on the way from one program to the next for a while.
-            Some(0) => State::Unknown(Looks::after(PAUSES[0])),
-            _ => State::Failing(words, Instant::now() + ENDING),
-        };
+            Some(0) => self.state = State::Unknown(Looks::after(PAUSES[0])),
+            Some(status) if status == i32::from(Error::STATUS_UNSUPPORTED) => {
+                self.words = words;
+                self.state = State::Failing(Instant::now() + ENDING);
+            }
+            _ => self.fail(words),
+        }
     }
 
-    /// Why it could not be sampled, if that was not because it was about to end.
-    pub fn take_failure(&mut self) -> Option<String> {
-        match &mut self.state {
-            State::Failing(words, until) if Instant::now() >= *until => {
-                let words = std::mem::take(words);
-                self.state = State::Refused;
-                Some(words)
-            }
-            _ => None,
+    /// Notes that it could not be sampled, and why.
+    pub fn fail(&mut self, words: String) {
+        self.state = match AGAIN.get(self.failures) {
+            Some(pause) => State::Unknown(Looks::after(*pause)),
+            None => State::Failing(Instant::now() + ENDING),
+        };
+        self.failures += 1;
+        self.words = words;
+    }
+
+    /// Why it could not be sampled, if that was not because it executed another program or
+    /// was about to end; as far as that can be told by now, if `at_once`.
+    pub fn take_failure(&mut self, at_once: bool) -> Option<String> {
+        let is_failure = match &self.state {
+            State::Failing(until) => at_once || Instant::now() >= *until,
+            State::Unknown(_) => at_once && self.failures > 1,
+            _ => false,
+        };
+        is_failure.then(|| {
+            self.state = State::Refused;
+            std::mem::take(&mut self.words)
+        })
+    }
+
+    /// Whether there is nothing to wait for where one moment is wanted of it.
+    pub fn is_done(&self) -> bool {
+        match &self.state {
+            State::Done | State::Refused => true,
+            State::Unknown(looks) => looks.is_other,
+            State::Python(_) | State::Sampled(..) | State::Failing(..) => false,
         }
     }
 

@@ -70,12 +70,12 @@ impl Merged {
     /// What there is to say of the run by now.
     fn about(&self, tally: &Tally) -> About {
         let all = About::of_all(self.live.values().chain([&self.past]));
-        let elapsed = self.begin.elapsed();
+        let (elapsed, search_path) = (self.begin.elapsed(), all.search_path);
         let mut account = all.account;
         account.retain(|(name, _)| name != "elapsed s");
         account.extend(tally.rows());
         account.push(("elapsed s".to_owned(), format!("{:.2}", elapsed.as_secs_f64())));
-        About { elapsed, ticks: all.ticks, account, ..self.own.clone() }
+        About { elapsed, ticks: all.ticks, search_path, account, ..self.own.clone() }
     }
 }
 
@@ -103,6 +103,7 @@ fn own(options: &Options) -> About {
         started: microseconds(),
         interval: options.interval,
         every_thread: options.every_thread,
+        tells_processes: true,
         ..About::default()
     }
 }

@@ -166,6 +166,7 @@ impl<'a> Tree<'a> {
             nap(rest.min(left), signals);
         }
         self.family.end_samplers();
+        self.family.conclude();
         let tally = self.family.tally();
         if tally.sampled == 0 {
             return Err(Error::NothingSampled { found: tally.to_string() });

@@ -27,9 +27,9 @@ function threadWords(line, commands) {
   if (line.type !== 'sample') {
     return ['(no thread)'];
   }
-  const native = line.native_id === null ? '' : ` (${line.native_id})`;
-  const title = line.thread_name ?? `Thread ${threadId(line)}${native}`;
-  return [`${line.pid} ${commands.get(line.pid)}`.trimEnd(), title];
+  const number = line.native_id ?? `0x${threadId(line).toString(16)}`;
+  const title = line.thread_name === null ? `Thread ${number}` : `${line.thread_name} (${number})`;
+  return [`${commands.get(line.pid) || 'process'} (pid ${line.pid})`, title];
 }
 
 /// JSON's numbers are no integers here; the one of the golden file is known.

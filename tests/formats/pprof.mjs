@@ -20,8 +20,8 @@ export function read(file) {
     });
   try {
     go('-proto', '-output', output);
-    expectWords('-comments', go('-comments'), ['ticks: 25', 'process 4250']);
-    expectWords('-tags', go('-tags'), ['holds the GIL', 'without the GIL, off CPU', '(4243)']);
+    expectWords('-comments', go('-comments'), ['ticks: 25', 'process (pid 4250)']);
+    expectWords('-tags', go('-tags'), ['holds the GIL', 'without the GIL, off CPU', 'Thread 4243']);
     expectWords('-top', go('-top'), ['<module>', 'Type: wall', 'Duration: 250ms']);
     return { threads: threads(Profile.decode(zlib.gunzipSync(fs.readFileSync(output)))) };
   } finally {

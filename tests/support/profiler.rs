@@ -28,14 +28,18 @@ pub fn start_sampling(profiler: &Path, pid: u32, options: &[&str]) -> Outcome<Ru
     let pid = pid.to_string();
     let arguments = [&["-s", "3600", "-p", &pid], options].concat();
     let running = Running::start(&mut command(profiler, &arguments), false)?;
+    wait_until_it_catches(&running, &[Signal::SIGINT, Signal::SIGTERM])?;
+    wait_for_ticks(&running, 200)?;
+    Ok(running)
+}
+
+/// Waits until a profiler catches these signals.
+pub fn wait_until_it_catches(running: &Running, signals: &[Signal]) -> Outcome {
     wait_until("the profiler catches signals", || {
         let mask = status_line(running.pid(), "SigCgt")?;
         let mask = u64::from_str_radix(&mask, 16).context(|| mask.clone())?;
-        let caught = [Signal::SIGINT, Signal::SIGTERM];
-        Ok(caught.iter().all(|s| mask & (1 << (*s as i32 - 1)) != 0).then_some(()))
-    })?;
-    wait_for_ticks(&running, 200)?;
-    Ok(running)
+        Ok(signals.iter().all(|s| mask & (1 << (*s as i32 - 1)) != 0).then_some(()))
+    })
 }
 
 /// Waits until a profiler has waited for so many ticks more.

@@ -1,16 +1,14 @@
 """A program whose children keep busy.
 
-    family.py START NUMBER [SECONDS]
+    family.py START NUMBER
 
 START is how they are started: fork, spawn or forkserver. When all are busy, a line
-`children PID...` says so. All end after so many seconds, or else when standard input
-closes.
+`children PID...` says so. All end when standard input closes.
 """
 
 import multiprocessing
 import os
 import sys
-import time
 
 
 def busy():
@@ -21,8 +19,10 @@ def busy():
 
 
 def work(connection):
+    parent = os.getppid()
     connection.send(os.getpid())
-    while True:
+    # Not for ever, if the parent is killed.
+    while os.getppid() == parent:
         busy()
 
 
@@ -40,10 +40,7 @@ def main():
         children.append(child)
         pids.append(ours.recv())
     os.write(1, ("children %s\n" % " ".join(map(str, pids))).encode())
-    if len(sys.argv) > 3:
-        time.sleep(float(sys.argv[3]))
-    else:
-        sys.stdin.read()
+    sys.stdin.read()
     for child in children:
         child.terminate()
         child.join()

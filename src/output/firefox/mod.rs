@@ -217,12 +217,11 @@ impl Serialize for Track<'_> {
         };
         let process = lanes.process(lane).or_else(|| profile.processes().next());
         let process = process.map(|(_, process)| process);
-        let title = lane.thread.map(|id| labels::thread(profile.thread(id)));
         Thread {
-            name: title.unwrap_or_else(|| labels::NO_THREAD.to_owned()),
+            name: labels::thread(profile, lane),
             is_main_thread: self.is_main(),
             process_type: "default",
-            process_name: process.map(labels::process).unwrap_or_default(),
+            process_name: process.map(ToString::to_string).unwrap_or_default(),
             process_startup_time: 0,
             process_shutdown_time: (),
             register_time: 0,

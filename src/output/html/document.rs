@@ -30,6 +30,7 @@ pub struct Document<'a> {
     duration: String,
     samples: u64,
     every_thread: bool,
+    tells_processes: bool,
     account: &'a [(String, String)],
     processes: Vec<Process<'a>>,
     threads: Vec<Thread<'a>>,
@@ -100,6 +101,7 @@ impl<'a> Document<'a> {
             duration: heading::duration(about.elapsed),
             samples: heading::samples(profile),
             every_thread: about.every_thread,
+            tells_processes: profile.tells_processes(),
             account: &about.account,
             processes: processes
                 .map(|process| Process {

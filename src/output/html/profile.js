@@ -103,8 +103,8 @@ function statesThatOccur() {
 function threadName(thread) {
   const { name, native, id, process } = data.threads[thread];
   const number = native === null ? id : String(native);
-  const pid = data.processes.length > 1 ? `, pid ${data.processes[process].pid}` : "";
-  return name === null ? `Thread ${number}${pid}` : `${name} (${number}${pid})`;
+  const pid = data.tellsProcesses ? `, pid ${data.processes[process].pid}` : "";
+  return name === null ? `Thread ${number}${pid}` : `${name} (${number})${pid}`;
 }
 
 function processName(process) {

@@ -136,7 +136,7 @@ function begin() {
 
   options(at("state"), statesThatOccur().map((name) => [name, STATES[name].name]));
   const groups = [["none", "All together"]];
-  if (data.processes.length > 1) groups.push(["process", "By process"]);
+  if (data.tellsProcesses) groups.push(["process", "By process"]);
   if (data.threads.length > 1) groups.push(["thread", "By thread"]);
   options(at("group"), groups);
   at("boxes").hidden = at("lines-section").hidden = !hasLines;

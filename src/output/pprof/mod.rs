@@ -88,10 +88,11 @@ impl Writer<'_> {
             has_line_numbers: true,
         };
         let mut comments = vec![labels::PROGRAM.to_owned()];
-        comments.extend(self.profile.processes().map(|(_, process)| {
-            let Process { python, .. } = process;
-            format!("process {}, Python {python}", labels::process(process))
-        }));
+        comments.extend(
+            self.profile
+                .processes()
+                .map(|(_, process)| format!("{process}, Python {}", process.python)),
+        );
         comments.extend(about.account.iter().map(|(name, value)| format!("{name}: {value}")));
         let comment = comments.iter().map(|text| self.string(text)).collect::<io::Result<_>>()?;
         self.part(&message::Profile {
@@ -130,8 +131,8 @@ impl Writer<'_> {
     ) -> io::Result<Vec<Label>> {
         let mut labels = vec![
             self.number("pid", process.pid.into())?,
-            self.text("process", &labels::process(process))?,
-            self.text("thread", &labels::thread(thread))?,
+            self.text("process", &process.to_string())?,
+            self.text("thread", &thread.to_string())?,
             // A pointer in most systems. What is none keeps its bits.
             self.number("thread_id", thread.id as i64)?,
             self.text("state", labels::state(state))?,

@@ -1,0 +1,141 @@
+//! Which processes are chosen, how a run is ended, and what it leaves behind.
+
+use std::fs;
+
+use nix::sys::signal::Signal;
+
+use crate::profile::Profile;
+use crate::support::process::{Running, expect_left_alone, run, wait_until};
+use crate::support::profiler::command;
+use crate::support::target::Target;
+use crate::support::{self, Context, Outcome, expect};
+use crate::{Case, send};
+
+/// So many samples of a process are enough.
+const ENOUGH: u64 = 20;
+
+/// The samplers of these processes that there are.
+fn samplers(pids: &[u32]) -> Outcome<Vec<u32>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").context(|| "list /proc".into())? {
+        let entry = entry.context(|| "list /proc".into())?;
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let is_sampler = |of: &u32| {
+            let option = format!("--member\0{of}\0");
+            line.windows(option.len()).any(|part| part == option.as_bytes())
+        };
+        if pids.iter().any(is_sampler) {
+            found.push(pid);
+        }
+    }
+    Ok(found)
+}
+
+/// Starts a run without end on a family, and waits until all of it are sampled.
+fn start_on_family(case: &Case) -> Outcome<(Target, Vec<u32>, Running)> {
+    let (target, mut pids) = case.family("fork", 2)?;
+    pids.push(target.pid());
+    let running = case.start(&["--duration", "inf", "-p", &target.pid().to_string()])?;
+    wait_until("all are sampled", || Ok((samplers(&pids)?.len() == 3).then_some(())))?;
+    Ok((target, pids, running))
+}
+
+pub fn interrupted(case: &Case) -> Outcome<String> {
+    let (target, pids, running) = start_on_family(case)?;
+    case.wait_for(&running, |profile| profile.with("work", ENOUGH).len() == 2)?;
+    send(running.pid(), Signal::SIGINT)?;
+    let (_, profile) = case.finish(running)?;
+    let left = samplers(&pids)?;
+    expect(left.is_empty(), || format!("samplers are left: {left:?}"))?;
+    let workers = profile.with("work", ENOUGH);
+    expect(workers.len() == 2, || format!("{workers:?} work"))?;
+    for pid in pids {
+        expect_left_alone(pid)?;
+    }
+    target.end()?;
+    Ok(String::new())
+}
+
+pub fn killed(case: &Case) -> Outcome<String> {
+    let (target, pids, running) = start_on_family(case)?;
+    send(running.pid(), Signal::SIGKILL)?;
+    wait_until("the samplers have ended", || Ok(samplers(&pids)?.is_empty().then_some(())))?;
+    for pid in pids {
+        expect_left_alone(pid)?;
+    }
+    target.end()?;
+    Ok(String::new())
+}
+
+pub fn several_ids(case: &Case) -> Outcome<String> {
+    let start = |interpreter| Target::start(interpreter, "busy.py", &[]);
+    let (one, two) = (start(&case.interpreter)?, start(&case.other)?);
+    one.expect("ready")?;
+    two.expect("ready")?;
+    let pids = [one.pid(), two.pid()].map(|pid| pid.to_string());
+    let running = case.start(&["--duration", "inf", "-p", &pids[0], "-p", &pids[1]])?;
+    let mut both = vec![one.pid(), two.pid()];
+    both.sort_unstable();
+    case.wait_for(&running, |profile| profile.with("main", ENOUGH) == both)?;
+    one.end()?;
+    two.end()?;
+    let (_, profile) = case.finish(running)?;
+    expect(profile.pids() == both, || format!("{both:?}: {profile:?}"))?;
+    // One that is not Python, or not there, is an error before anything is sampled.
+    let own = std::process::id().to_string();
+    let finished = run(&mut command(&case.binaries.launcher(), &["-p", &own, "-p", "4194304"]))?;
+    expect(finished.status.code() == Some(1), || finished.words())?;
+    Ok(format!("with {}", case.other.label))
+}
+
+pub fn pattern(case: &Case) -> Outcome<String> {
+    // A word on the command lines that no other test has.
+    let word = format!("sign-{}-{}", std::process::id(), case.interpreter.abi);
+    let start = || Target::start(&case.interpreter, "busy.py", &[&word]);
+    let (one, two, other) = (start()?, start()?, Target::start(&case.other, "busy.py", &[])?);
+    for target in [&one, &two, &other] {
+        target.expect("ready")?;
+    }
+    let pattern = word.replace('-', ".");
+    // With its file the profiler is not one of those that match.
+    let arguments = ["--name", &pattern, "--duration", "800ms", "-r", "0.002"];
+    let finished = run(&mut command(&case.binaries.launcher(), &arguments))?;
+    let profile = Profile::parse(&finished.stdout)?;
+    let mut both = vec![one.pid(), two.pid()];
+    both.sort_unstable();
+    expect(profile.with("main", 5) == both, || format!("{both:?}: {profile:?}"))?;
+    expect(finished.stderr.lines().count() == 2, || finished.words())?;
+    for pid in &both {
+        let line = format!("process {pid} ({}", case.python());
+        expect(finished.stderr.contains(&line), || finished.words())?;
+    }
+    for target in [one, two, other] {
+        target.end()?;
+    }
+    let nobody = run(&mut command(&case.binaries.launcher(), &["--name", &pattern]))?;
+    nobody.expect_error(1, &["--name", &pattern])?;
+    let wrong = run(&mut command(&case.binaries.launcher(), &["--name", "("]))?;
+    wrong.expect_error(1, &["not a regular expression"])?;
+    Ok(String::new())
+}
+
+pub fn asked_of_a_profiler(case: &Case) -> Outcome<String> {
+    let (target, children) = case.family("fork", 1)?;
+    let pid = target.pid().to_string();
+    let arguments = ["--subprocesses", "--duration", "800ms", "-r", "0.002", "-p", &pid];
+    let profiler = case.binaries.profiler(case.interpreter.abi);
+    let output = run(&mut command(&profiler, &arguments))?.clean()?;
+    let profile = Profile::parse(&output)?;
+    expect(profile.with("work", 5) == children, || format!("{profile:?}"))?;
+    // Alone it cannot: it says what is missing.
+    let alone = case.folder.join("bin");
+    fs::create_dir(&alone).context(|| "a folder".into())?;
+    support::copies::copy(&profiler, &alone, "pyflame-alone")?;
+    let finished = run(command(&alone.join("pyflame-alone"), &arguments).env("PATH", &alone))?;
+    finished.expect_error(1, &["--subprocesses", "package pyflame"])?;
+    target.end()?;
+    Ok(String::new())
+}

@@ -1,0 +1,163 @@
+//! What is made of the samples of several processes.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::Case;
+use crate::profile::Profile;
+use crate::support::process::{run, wait_until};
+use crate::support::profiler::command;
+use crate::support::target::Target;
+use crate::support::{Context, Outcome, expect};
+
+/// One sample of each process, which has to be a proven one: so it is stopped for it.
+const MOMENT: [&str; 5] = ["--subprocesses", "-s", "0", "--pause", "always"];
+
+pub fn dump(case: &Case) -> Outcome<String> {
+    let (target, children) = case.family("fork", 2)?;
+    let pid = target.pid().to_string();
+    let arguments = ["--dump", "--subprocesses", "-p", &pid];
+    let output = run(&mut command(&case.binaries.launcher(), &arguments))?.clean()?;
+    let text = String::from_utf8_lossy(&output).into_owned();
+    let heads: Vec<&str> = text.lines().filter(|line| line.starts_with("process ")).collect();
+    let version = format!("CPython {}", case.interpreter.version);
+    let pids = std::iter::once(target.pid()).chain(children);
+    let good = |(head, pid): (&&str, u32)| {
+        head.starts_with(&format!("process {pid} (")) && head.ends_with(&version)
+    };
+    expect(heads.len() == 3 && heads.iter().zip(pids).all(good), || text.clone())?;
+    expect(text.matches(":work:").count() == 2, || text.clone())?;
+    target.end()?;
+    Ok(String::new())
+}
+
+pub fn json_dump(case: &Case) -> Outcome<String> {
+    let (target, children) = case.family("fork", 2)?;
+    let pid = target.pid().to_string();
+    let dump = |more: &[&str]| -> Outcome<Vec<Value>> {
+        let arguments = [&["--dump", "--json", "--locals"], more].concat();
+        let output = run(&mut command(&case.binaries.launcher(), &arguments))?.clean()?;
+        let text = || String::from_utf8_lossy(&output).into_owned();
+        let value: Value = serde_json::from_slice(&output).context(text)?;
+        value.as_array().cloned().context(text)
+    };
+    let pids = |dumps: &[Value]| -> Vec<u64> {
+        dumps.iter().filter_map(|dump| dump["process"]["pid"].as_u64()).collect()
+    };
+    let dumps = dump(&["--subprocesses", "-p", &pid])?;
+    let expected: Vec<u32> = std::iter::once(target.pid()).chain(children).collect();
+    let numbers: Vec<u64> = expected.iter().copied().map(u64::from).collect();
+    expect(pids(&dumps) == numbers, || format!("{expected:?}: {dumps:?}"))?;
+    for (position, dump) in dumps.iter().enumerate() {
+        let version = &dump["process"]["python"];
+        expect(*version == *case.interpreter.version, || format!("{version}"))?;
+        let threads = dump["threads"].as_array().into_iter().flatten();
+        let frames = threads.flat_map(|thread| thread["frames"].as_array()).flatten();
+        let works = frames.clone().any(|frame| frame["function"] == "work");
+        expect(works == (position > 0), || format!("{dump}"))?;
+        expect(frames.clone().any(|frame| frame["locals"].is_array()), || format!("{dump}"))?;
+    }
+    // Two that are named are an array as well.
+    let two = dump(&["-p", &pid, "-p", &expected[1].to_string()])?;
+    expect(two.len() == 2, || format!("{two:?}"))?;
+    target.end()?;
+    Ok(String::new())
+}
+
+/// Without end, but for its windows.
+pub fn windows(case: &Case) -> Outcome<String> {
+    let (target, children) = case.family("fork", 2)?;
+    let (pid, file) = (target.pid().to_string(), case.output());
+    let arguments = ["--subprocesses", "--duration", "2500ms", "--rotate", "1s", "-p", &pid];
+    let own = ["-r", "0.002", "-o", &file];
+    run(&mut command(&case.binaries.launcher(), &[&own[..], &arguments].concat()))?.clean()?;
+    target.end()?;
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&case.folder).context(|| "list the folder".into())? {
+        let path = entry.context(|| "list the folder".into())?.path();
+        names.push(path.display().to_string());
+    }
+    expect((2..=3).contains(&names.len()), || format!("windows of 2.5 s: {names:?}"))?;
+    for name in &names {
+        let workers = Profile::read(name)?.with("work", 5);
+        expect(workers == children, || format!("{name}: {workers:?} of {children:?}"))?;
+    }
+    Ok(format!("{} windows", names.len()))
+}
+
+/// What `pyflame report` writes of a recording is what the run would have written.
+pub fn recording(case: &Case) -> Outcome<String> {
+    let file = case.file("tree.pyflame");
+    let report = |more: &[&str]| {
+        let arguments = [&["report", &file], more].concat();
+        run(&mut command(&case.binaries.launcher(), &arguments))
+    };
+    let (target, children) = case.family("fork", 2)?;
+    let pid = target.pid().to_string();
+    let arguments = ["--subprocesses", "--duration", "inf", "-r", "0.002", "-p", &pid, "-o", &file];
+    let running =
+        crate::Running::start(&mut command(&case.binaries.launcher(), &arguments), false)?;
+    // It can be read while it is written.
+    wait_until("the recording has enough", || {
+        let so_far = Path::new(&file).exists().then(|| report(&[])).transpose()?;
+        let profile = so_far.and_then(|report| Profile::parse(&report.stdout).ok());
+        Ok(profile.is_some_and(|profile| profile.with("work", 20) == children).then_some(()))
+    })?;
+    target.end()?;
+    running.finish()?.clean()?;
+    let profile = Profile::parse(&report(&[])?.clean()?)?;
+    expect(profile.with("work", 20) == children, || format!("{children:?}: {profile:?}"))?;
+    let chart = report(&["--format", "flamechart"])?.clean()?;
+    let chart = String::from_utf8_lossy(&chart).into_owned();
+    let of_processes = chart.lines().filter(|line| line.starts_with("process ")).count();
+    expect(of_processes as u64 == profile.total(), || {
+        format!("{of_processes} samples in the chart")
+    })?;
+    let lines = report(&["--format", "jsonl"])?.clean()?;
+    let end = lines.rsplit(|byte| *byte == b'\n').find(|line| !line.is_empty());
+    let end: Value = serde_json::from_slice(end.unwrap_or_default()).context(|| "JSON".into())?;
+    expect(end["account"]["processes sampled"] == 3, || format!("the account: {end}"))?;
+    Ok(format!("{} samples", profile.total()))
+}
+
+/// `-s 0`: each process once.
+pub fn moment(case: &Case) -> Outcome<String> {
+    let (target, children) = case.family("fork", 2)?;
+    let pid = target.pid().to_string();
+    let sampled = |more: &[&str]| -> Outcome<Profile> {
+        let arguments = [&MOMENT[..], &["-p", &pid], more].concat();
+        let output = run(&mut command(&case.binaries.launcher(), &arguments))?.clean()?;
+        Profile::parse(&output)
+    };
+    let profile = sampled(&[])?;
+    expect(profile.with("work", 1) == children && profile.total() == 2, || format!("{profile:?}"))?;
+    let profile = sampled(&["--threads"])?;
+    let is_right = profile.with("work", 1) == children && profile.with("main", 1).len() == 3;
+    expect(is_right && profile.total() == 3, || format!("{profile:?}"))?;
+    target.end()?;
+    // One process alone stands below its process too.
+    let target = Target::start(&case.interpreter, "busy.py", &[])?;
+    target.expect("ready")?;
+    let pid = target.pid().to_string();
+    let arguments = [&MOMENT[..], &["-p", &pid]].concat();
+    let output = run(&mut command(&case.binaries.launcher(), &arguments))?.clean()?;
+    let profile = Profile::parse(&output)?;
+    expect(profile.pids() == [target.pid()] && profile.total() == 1, || format!("{profile:?}"))?;
+    target.end()?;
+    Ok(String::new())
+}
+
+/// The profilers of a tree know `sys.path`, and their supervisor learns of it.
+pub fn relative(case: &Case) -> Outcome<String> {
+    let (target, children) = case.family("fork", 1)?;
+    let pid = target.pid().to_string();
+    let running = case.start(&["--relative", "-n", "--duration", "inf", "-p", &pid])?;
+    let frame = "family.py:work";
+    case.wait_for(&running, |profile| profile.with_frame(frame) >= 20)?;
+    target.end()?;
+    let (_, profile) = case.finish(running)?;
+    expect(profile.pids().contains(&children[0]), || format!("{profile:?}"))?;
+    Ok(format!("{} samples", profile.with_frame(frame)))
+}
