@@ -99,6 +99,9 @@ impl Labels {
 /// How long `sys.path` is taken to stay the same.
 const PATH_HOLD: Duration = Duration::from_secs(1);
 
+/// The most entries that are kept of it.
+const MOST_ENTRIES: usize = 1000;
+
 /// `sys.path` of a process, as it was when it could last be read.
 pub struct SearchPath {
     objects: Objects,
@@ -113,6 +116,12 @@ impl SearchPath {
         Self { objects, entries: Vec::new(), read: None }
     }
 
+    /// From now on that of another program, which `self`'s process executes.
+    pub fn follow(&mut self, other: Self) {
+        self.objects = other.objects;
+        self.read = None;
+    }
+
     /// Reads it, unless that was done a moment ago. Entries are added only: a program may
     /// take one out again that it has imported from.
     pub fn refresh<A: Abi, M: Memory>(&mut self, memory: &M, roots: &ProcessRoots) {
@@ -122,7 +131,7 @@ impl SearchPath {
         self.read = Some(Instant::now());
         let Objects { types, system } = &self.objects;
         for entry in search_path::read::<A, M>(memory, types, system, roots) {
-            if !self.entries.contains(&entry) {
+            if self.entries.len() < MOST_ENTRIES && !self.entries.contains(&entry) {
                 self.entries.push(entry);
             }
         }

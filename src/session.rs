@@ -20,6 +20,7 @@ use crate::sampler::pause::Pauses;
 use crate::sampler::selection::{Selection, TimeMode};
 use crate::sampler::{Engine, Tick};
 use crate::signals::Signals;
+use crate::stack::FrameStyle;
 
 /// After so many failures in a row the process may have executed another
 /// program, or unloaded its interpreter: it is looked at anew.
@@ -83,10 +84,9 @@ impl<'a, A: Abi> Session<'a, A> {
         let Attached { process, memory, roots, types, objects, stopper, python } = attached;
         let mut profile = Profile::new(options.format.detail);
         let command = process.command_line();
-        let process_id =
-            profile.add_process(profile::Process { pid: process.pid(), command, python });
+        let process_id = profile.add_process(profile::Process::new(process.pid(), command, python));
         let window = Window::begin(0, 0, Duration::ZERO);
-        let code = CodeCache::new(types).line_numbers(!options.no_line_numbers);
+        let code = CodeCache::new(types).line_numbers(options.reads_lines());
         let selection = selection(options, &process, &roots, &objects);
         Self {
             options,
@@ -205,7 +205,7 @@ impl<'a, A: Abi> Session<'a, A> {
             interval: self.options.interval,
             ticks: self.account.ticks,
             every_thread: self.options.every_thread,
-            search_path: self.search_path.get().to_vec(),
+            style: FrameStyle::with_lines(self.options.reads_lines()),
             account: self.account.rows(),
         };
     }
@@ -283,8 +283,9 @@ impl<'a, A: Abi> Session<'a, A> {
     /// at the end of all, since names change.
     fn label_threads(&mut self, all: bool) {
         let Self { names, process, memory, roots, profile, process_id, search_path, .. } = self;
-        if self.options.frames.needs_search_path() {
+        if self.options.needs_search_path() {
             search_path.refresh::<A, _>(memory, roots);
+            profile.process_mut(*process_id).search_path = search_path.get().to_vec();
         }
         if profile.keeps_threads() {
             names.label::<A, _>(process, memory, roots, *process_id, profile, all);
@@ -302,6 +303,7 @@ impl<'a, A: Abi> Session<'a, A> {
                 self.process = fresh.process;
                 self.roots = fresh.roots;
                 self.names = fresh.names;
+                self.search_path.follow(fresh.search_path);
                 self.engine = fresh.engine;
                 self.pauses = fresh.pauses;
                 true

@@ -32,6 +32,7 @@ use crate::output::{Format, recording};
 use crate::programs;
 use crate::sampler::pause::Pause;
 use crate::sampler::selection::{ThreadFilter, TimeMode};
+use crate::stack::FrameStyle;
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -187,14 +188,6 @@ pub fn parse(arguments: &[OsString], abis: &[Version]) -> Result<Request, UsageE
                 .into(),
         ));
     }
-    let frames = frame_filter(&matches)?;
-    if format == recording::FORMAT && frames != FrameFilter::default() {
-        return Err(UsageError(
-            "Error: a recording keeps every frame as it is.\n\
-             Leave out what chooses or names frames, such as --include.\n"
-                .into(),
-        ));
-    }
     let mode = time_mode(&matches)?;
     let traced = matches!(target, Target::Command { .. });
     let subprocesses = matches.get_flag("subprocesses");
@@ -206,7 +199,7 @@ pub fn parse(arguments: &[OsString], abis: &[Version]) -> Result<Request, UsageE
         locals: matches.get_flag("locals"),
         mode,
         threads: thread_filter(&matches),
-        frames,
+        frames: frame_filter(&matches)?,
         every_thread: mode.is_of_all_threads() || matches.get_flag("dump"),
         exclude_idle: matches.get_flag("exclude-idle"),
         no_line_numbers: matches.get_flag("no-line-numbers"),
@@ -239,6 +232,19 @@ impl Options {
     #[must_use]
     pub fn is_tree(&self) -> bool {
         self.subprocesses || matches!(self.target, Target::Processes(_) | Target::Named(_))
+    }
+
+    /// Whether it matters on which lines of functions the samples are.
+    #[must_use]
+    pub fn reads_lines(&self) -> bool {
+        self.frames.style == FrameStyle::WithLines
+    }
+
+    /// Whether it matters where a process looks for its modules; who reads a recording may
+    /// want to know.
+    #[must_use]
+    pub fn needs_search_path(&self) -> bool {
+        self.frames.needs_search_path() || self.format == recording::FORMAT
     }
 
     /// The options for one process of many, whose recording a supervisor reads from a pipe

@@ -36,28 +36,9 @@ pub use self::destination::{Destination, NewFile};
 pub use self::format::{FORMATS, Format, Settings};
 pub use self::next_step::next_step;
 use crate::profile::{Profile, Step};
-use crate::stack::Frame;
-
-/// How a frame is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FrameStyle {
-    /// `file:function:line`
-    WithLines,
-    /// `file:function`
-    WithoutLines,
-    /// `function`
-    FunctionOnly,
-    /// `file`
-    FileOnly,
-}
+use crate::stack::{Frame, FrameStyle};
 
 impl FrameStyle {
-    /// `file:function`, with the line if `lines`.
-    #[must_use]
-    pub fn with_lines(lines: bool) -> Self {
-        if lines { Self::WithLines } else { Self::WithoutLines }
-    }
-
     fn write(self, frame: &Frame, out: &mut dyn Write) -> io::Result<()> {
         match self {
             Self::FunctionOnly => return write_in_line(&frame.function, out),
@@ -70,7 +51,11 @@ impl FrameStyle {
         if self == Self::WithLines { write!(out, ":{}", frame.line) } else { Ok(()) }
     }
 
-    fn write_step(self, profile: &Profile, step: Step, out: &mut dyn Write) -> io::Result<()> {
+    /// Writes a step of a stack as folded stacks have it, in one line.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_step(self, profile: &Profile, step: Step, out: &mut dyn Write) -> io::Result<()> {
         match step {
             Step::Frame(id) => self.write(profile.frames.frame(id), out),
             Step::Truncated => out.write_all(b"(truncated)"),

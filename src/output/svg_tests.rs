@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
-use crate::output::FrameStyle;
 use crate::profile::{About, Process, Sample, State, Step};
 use crate::stack::Frame;
 
-const SETTINGS: Settings = Settings { style: FrameStyle::WithLines, title: None };
+const SETTINGS: Settings = Settings { title: None };
 
 /// A profile of one process with a stack of functions for each sample, as it happened.
 fn profile(stacks: &[&[&str]]) -> Profile {
     let mut profile = Profile::new(Detail::Timeline);
-    let process = Process { pid: 7, command: "python3 app.py".into(), python: "3.11.7".into() };
+    let process = Process::new(7, "python3 app.py", "3.11.7");
     let process = profile.add_process(process);
     let thread = Some(profile.intern_thread(process, 1));
     for (time, functions) in (0..).zip(stacks) {
@@ -124,7 +123,7 @@ fn a_chart_of_many_threads_has_one_beside_the_other() {
 #[test]
 fn processes_have_boxes_of_their_own() {
     let mut profile = profile(&[&["main"]]);
-    let process = Process { pid: 8, command: "python3 x".into(), python: String::new() };
+    let process = Process::new(8, "python3 x", "");
     let process = profile.add_process(process);
     let thread = profile.intern_thread(process, 1);
     let stack = profile.stacks().next().expect("one").0;

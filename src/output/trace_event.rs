@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 
 use super::lanes::{Lane, Lanes, with_gaps};
 use super::rows::{Row, rows};
-use super::{Format, FrameStyle, Settings, json, labels};
+use super::{Format, Settings, json, labels};
 use crate::profile::{Detail, Profile};
 
 /// `trace-event`.
@@ -38,7 +38,6 @@ struct Document<'a> {
 struct Events<'a> {
     profile: &'a Profile,
     lanes: Lanes<'a>,
-    style: FrameStyle,
 }
 
 #[derive(Serialize)]
@@ -84,8 +83,8 @@ struct Track {
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
-    let events = Events { profile, lanes: Lanes::of(profile), style: settings.style };
+pub fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
+    let events = Events { profile, lanes: Lanes::of(profile) };
     let document = Document {
         trace_events: events,
         display_time_unit: "ms",
@@ -161,7 +160,7 @@ impl<'a> Events<'a> {
     fn begin(&self, track: Track, ts: u64, row: Row) -> Event<'_> {
         let args = row
             .frame(self.profile)
-            .map(|frame| Place { file: &frame.file, line: labels::line(frame, self.style) });
+            .map(|frame| Place { file: &frame.file, line: labels::line(self.profile, frame) });
         let Track { pid, tid } = track;
         Event::B { pid, tid, ts, cat: CATEGORY, name: row.name(self.profile), args }
     }
@@ -226,7 +225,7 @@ mod tests {
             profile.record(profile.about.started + line as u64 * 10_000, sample);
         }
         let mut out = Vec::new();
-        let settings = Settings { style: FrameStyle::WithLines, title: None };
+        let settings = Settings::default();
         write(&profile, &settings, &mut out).expect("a Vec takes everything");
         let document: Value = serde_json::from_slice(&out).expect("it is JSON");
         let events = document["traceEvents"].as_array().expect("events");

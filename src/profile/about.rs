@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::stack::FrameStyle;
+
 /// How much a profile keeps of each sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {
@@ -28,9 +30,8 @@ pub struct About {
     pub ticks: u64,
     /// Whether all threads were sampled, and not only those that held a GIL.
     pub every_thread: bool,
-    /// Where the program looks for its modules: the absolute entries of `sys.path`, if
-    /// they were asked for.
-    pub search_path: Vec<String>,
+    /// What frames tell.
+    pub style: FrameStyle,
     /// What became of every tick: names and values, in the order to print them.
     pub account: Vec<(String, String)>,
 }
@@ -49,7 +50,8 @@ impl About {
     }
 
     /// Several runs, as if they were one: from the first beginning to the last end, with
-    /// their ticks and accounts added up. The interval is the shortest.
+    /// their ticks and accounts added up. The interval is the shortest, and frames tell what
+    /// those of all runs do.
     #[must_use]
     pub fn of_all<'a>(runs: impl IntoIterator<Item = &'a Self>) -> Self {
         let mut runs = runs.into_iter().filter(|run| run.started > 0);
@@ -61,6 +63,7 @@ impl About {
             all.interval = all.interval.min(run.interval);
             all.ticks = all.ticks.saturating_add(run.ticks);
             all.every_thread |= run.every_thread;
+            all.style = all.style.max(run.style);
             add_account(&mut all.account, &run.account);
             all
         })
@@ -78,7 +81,12 @@ fn add_account(all: &mut Vec<(String, String)>, other: &[(String, String)]) {
     let adds_up = |name: &str| !name.contains(" per ") && !name.contains(" p99 ");
     all.retain(|(name, value)| adds_up(name) && value.parse::<f64>().is_ok());
     for (name, value) in other.iter().filter(|(name, _)| adds_up(name)) {
-        let Some((_, sum)) = all.iter_mut().find(|(known, _)| known == name) else { continue };
+        let Some((_, sum)) = all.iter_mut().find(|(known, _)| known == name) else {
+            if value.parse::<f64>().is_ok() {
+                all.push((name.clone(), value.clone()));
+            }
+            continue;
+        };
         if let (Ok(a), Ok(b)) = (sum.parse::<u64>(), value.parse::<u64>()) {
             *sum = a.saturating_add(b).to_string();
         } else if let (Ok(a), Ok(b)) = (sum.parse::<f64>(), value.parse::<f64>()) {
@@ -96,6 +104,17 @@ pub struct Process {
     pub command: String,
     /// The full version of its Python, such as `3.11.7`; empty if unknown.
     pub python: String,
+    /// Where it looks for its modules: the absolute entries of `sys.path`, if they were
+    /// asked for.
+    pub search_path: Vec<String>,
+}
+
+impl Process {
+    /// A process of which no more than this is known.
+    #[must_use]
+    pub fn new(pid: i32, command: impl Into<String>, python: impl Into<String>) -> Self {
+        Self { pid, command: command.into(), python: python.into(), search_path: Vec::new() }
+    }
 }
 
 /// A process of a [`Profile`](super::Profile).

@@ -34,8 +34,12 @@
 //! | frames    | file (its text), function (its text), line (signed)                     |
 //! | stacks    | distance back to the stack it was called from (0: none), frame plus 1 (0: outer frames were not read) |
 //! | events    | as columns, see below                                                   |
-//! | about     | begin (µs), length (ns), interval (ns), ticks, all threads (0, 1), number of account rows, then name and value (texts) of each; the last one holds |
+//! | about     | begin (µs), length (ns), interval (ns), ticks, all threads (0, 1), what frames tell, number of account rows, then name and value (texts) of each; the last one holds |
 //! | end       | none: the run came to its end                                           |
+//! | paths     | process, one more entry of its `sys.path` (text)                        |
+//!
+//! What frames tell is 0 for file, function and line, 1 for file and function, 2 for the
+//! file alone, 3 for the function alone.
 //!
 //! Processes, threads, texts, frames and stacks are numbered in the order they come, from 0
 //! in each run, and named by these numbers afterwards.
@@ -65,9 +69,10 @@ mod writer;
 pub use self::reader::{Ending, Reader, RecordingError};
 pub use self::recorder::Recorder;
 pub use self::writer::Writer;
+use crate::stack::FrameStyle;
 
 /// What a run begins with: the name, and the version of the format.
-pub const MAGIC: [u8; 8] = *b"PYFLAME\x01";
+pub const MAGIC: [u8; 8] = *b"PYFLAME\x02";
 
 /// The most bytes that a block may have.
 pub const LARGEST_BLOCK: usize = 1 << 24;
@@ -80,6 +85,17 @@ const LONGEST_TEXT: usize = 1 << 20;
 
 /// The most rows of an account.
 const MOST_ROWS: usize = 64;
+
+/// The most entries of a process's `sys.path`.
+const LONGEST_SEARCH_PATH: usize = 1000;
+
+/// What frames can tell, at the places of the numbers that say so.
+const STYLES: [FrameStyle; 4] = [
+    FrameStyle::WithLines,
+    FrameStyle::WithoutLines,
+    FrameStyle::FileOnly,
+    FrameStyle::FunctionOnly,
+];
 
 /// What a section holds.
 pub mod section {
@@ -101,4 +117,6 @@ pub mod section {
     pub const ABOUT: u8 = 8;
     /// The end of the run.
     pub const END: u8 = 9;
+    /// Where processes look for their modules.
+    pub const PATHS: u8 = 10;
 }

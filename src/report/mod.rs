@@ -9,7 +9,7 @@ pub use self::compare::diff;
 use self::load::load;
 use crate::cli::ReportOptions;
 use crate::error::Error;
-use crate::output::{Destination, FrameStyle, Settings, recording};
+use crate::output::{Destination, Settings, recording};
 use crate::profile::Profile;
 
 /// Renders recordings in another format.
@@ -23,8 +23,7 @@ pub fn report(options: &ReportOptions) -> Result<(), Error> {
     }
     let mut profile = Profile::new(options.format.detail);
     load(&options.files, &mut profile)?;
-    let style = FrameStyle::with_lines(!options.no_line_numbers);
-    let settings = Settings { style, title: options.title.clone() };
+    let settings = Settings { title: options.title.clone() };
     let place = Destination::open(options.output.as_deref())?;
     place.write(|out| (options.format.write)(&profile, &settings, out))
 }

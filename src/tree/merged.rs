@@ -75,7 +75,7 @@ impl Merged {
         account.retain(|(name, _)| name != "elapsed s");
         account.extend(tally.rows());
         account.push(("elapsed s".to_owned(), format!("{:.2}", elapsed.as_secs_f64())));
-        About { elapsed, ticks: all.ticks, account, ..self.own.clone() }
+        About { elapsed, ticks: all.ticks, style: all.style, account, ..self.own.clone() }
     }
 }
 
