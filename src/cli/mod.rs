@@ -27,11 +27,11 @@ use self::values::{abi, dump_style, format, frame_filter, pause, thread_filter, 
 use crate::abi::{Abi, Version};
 use crate::dump::DumpStyle;
 use crate::error::Error;
-use crate::filter::FrameFilter;
+use crate::filter::{FrameFilter, ThreadFilter};
 use crate::output::{Format, recording};
 use crate::programs;
 use crate::sampler::pause::Pause;
-use crate::sampler::selection::{ThreadFilter, TimeMode};
+use crate::sampler::selection::TimeMode;
 use crate::stack::FrameStyle;
 
 /// What the command line asks for.

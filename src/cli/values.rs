@@ -7,10 +7,10 @@ use clap::ArgMatches;
 use super::{UsageError, abi_list};
 use crate::abi::Version;
 use crate::dump::DumpStyle;
-use crate::filter::{FrameFilter, Glob};
+use crate::filter::{FrameFilter, Glob, SampleFilter, State, ThreadFilter};
 use crate::output::{Format, flamechart, svg};
 use crate::sampler::pause::Pause;
-use crate::sampler::selection::{ThreadFilter, TimeMode};
+use crate::sampler::selection::TimeMode;
 use crate::stack::FrameStyle;
 
 pub fn parse_pid(text: &str) -> Result<i32, UsageError> {
@@ -128,6 +128,25 @@ pub fn frame_filter(matches: &ArgMatches) -> Result<FrameFilter, UsageError> {
 pub fn thread_filter(matches: &ArgMatches) -> ThreadFilter {
     let words = matches.get_many::<String>("thread").into_iter().flatten().cloned().collect();
     ThreadFilter { words, main: matches.get_flag("main-thread") }
+}
+
+/// Which samples of a recording are kept.
+pub fn sample_filter(matches: &ArgMatches) -> Result<SampleFilter, UsageError> {
+    let state = match (matches.get_flag("gil"), matches.get_flag("cpu")) {
+        (true, true) => {
+            return Err(UsageError(
+                "Error: --gil and --cpu contradict each other.\n\
+                 --gil keeps the samples of threads that held the GIL, --cpu those of threads\n\
+                 that were on a processor.\n"
+                    .into(),
+            ));
+        }
+        (true, false) => State::HeldGil,
+        (false, true) => State::OnCpu,
+        (false, false) => State::Any,
+    };
+    let exclude_idle = matches.get_flag("exclude-idle");
+    Ok(SampleFilter { threads: thread_filter(matches), state, exclude_idle })
 }
 
 pub fn abi(matches: &ArgMatches) -> Result<Option<Version>, UsageError> {

@@ -1,12 +1,42 @@
 //! Which samples and frames of a profile are kept, and how frames are named.
 
 mod names;
+mod samples;
 mod sieve;
+mod threads;
 
 pub use self::names::Glob;
+pub use self::samples::{SampleFilter, State};
 pub use self::sieve::Sieve;
+pub use self::threads::ThreadFilter;
 use crate::profile::Profile;
 use crate::stack::FrameStyle;
+
+/// Why a filter cannot be applied to a profile.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Lacking {
+    /// No thread is meant.
+    #[error("it has no thread that is called so or has this id, but {threads}")]
+    Thread {
+        /// Those that there are, in words.
+        threads: String,
+    },
+    /// It was not looked at whether threads were on a processor.
+    #[error(
+        "it does not tell which threads were on a processor. \
+         Record with --idle, which keeps this of every sample"
+    )]
+    Processor,
+    /// Frames do not tell their files.
+    #[error(
+        "its frames tell functions only, because it was made with --function-only: \
+         there are no files to choose or name frames by"
+    )]
+    Files,
+    /// Frames do not tell their functions.
+    #[error("its frames tell files only, because it was made with --file-only")]
+    Functions,
+}
 
 /// What the command line says of frames.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,6 +67,23 @@ impl FrameFilter {
     pub fn changes(&self, told: FrameStyle) -> bool {
         let style = self.style.min(told);
         *self != Self { style, ..Self::default() }
+    }
+
+    /// Whether frames that tell so much tell enough.
+    ///
+    /// # Errors
+    /// [`Lacking`] if not.
+    pub fn check(&self, told: FrameStyle) -> Result<(), Lacking> {
+        let needs_files = self.needs_search_path()
+            || !self.strip.is_empty()
+            || self.style == FrameStyle::FileOnly;
+        match told {
+            FrameStyle::FunctionOnly if needs_files => Err(Lacking::Files),
+            FrameStyle::FileOnly if self.style == FrameStyle::FunctionOnly => {
+                Err(Lacking::Functions)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The profile as it is to be written. Its account says how many samples were left

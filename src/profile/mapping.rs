@@ -12,6 +12,23 @@ impl Profile {
         self.thread_ids.clone_from(&from.thread_ids);
     }
 
+    /// The same run, processes, frames and stacks, without threads and samples; it keeps so
+    /// much of those that are to come.
+    #[must_use]
+    pub fn emptied(self, detail: super::Detail) -> Self {
+        let mut nodes = self.nodes;
+        nodes.iter_mut().for_each(|node| node.samples = 0);
+        Self {
+            about: self.about,
+            frames: self.frames,
+            detail,
+            processes: self.processes,
+            nodes,
+            children: self.children,
+            ..Self::default()
+        }
+    }
+
     /// The stacks that have been interned after the first `known`, callers first.
     pub fn stack_ids_since(&self, known: usize) -> impl Iterator<Item = StackId> + use<> {
         (super::index(known)..super::index(self.nodes.len())).map(StackId)
