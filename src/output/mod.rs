@@ -11,7 +11,7 @@ pub mod dump_json;
 pub mod dump_text;
 pub mod firefox;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 pub mod flamechart;
 pub mod folded;
 mod format;
@@ -51,11 +51,18 @@ impl FrameStyle {
         if self == Self::WithLines { write!(out, ":{}", frame.line) } else { Ok(()) }
     }
 
-    /// Writes a step of a stack as folded stacks have it, in one line.
-    ///
-    /// # Errors
-    /// Those of `out`.
-    pub fn write_step(self, profile: &Profile, step: Step, out: &mut dyn Write) -> io::Result<()> {
+    /// A step of a stack as folded stacks have it, in one line.
+    #[must_use]
+    pub fn step_name(self, profile: &Profile, step: Step) -> String {
+        let mut name = Vec::new();
+        match self.write_step(profile, step, &mut name) {
+            Ok(()) => String::from_utf8_lossy(&name).into_owned(),
+            // A Vec takes everything.
+            Err(_) => String::new(),
+        }
+    }
+
+    fn write_step(self, profile: &Profile, step: Step, out: &mut dyn Write) -> io::Result<()> {
         match step {
             Step::Frame(id) => self.write(profile.frames.frame(id), out),
             Step::Truncated => out.write_all(b"(truncated)"),
