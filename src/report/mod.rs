@@ -2,6 +2,8 @@
 
 mod compare;
 mod load;
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, IsTerminal, Write};
 
