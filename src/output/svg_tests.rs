@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
+use crate::output::fixture;
 use crate::profile::{About, Process, Sample, State, Step};
 use crate::stack::Frame;
 
@@ -66,6 +67,15 @@ fn boxes(svg: &str) -> BTreeMap<String, Vec<u64>> {
         boxes.entry(label.to_owned()).or_default().push(samples.parse().expect("a number"));
     }
     boxes
+}
+
+#[test]
+fn golden() {
+    for (name, format) in
+        [("hostile.svg", FLAME_GRAPH), ("hostile.icicle.svg", ICICLE), ("hostile.chart.svg", CHART)]
+    {
+        fixture::expect_golden(name, &fixture::written(format));
+    }
 }
 
 #[test]
