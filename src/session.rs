@@ -147,7 +147,10 @@ impl<'a, A: Abi> Session<'a, A> {
                     let now = if interval >= SLOW { None } else { Some(now) };
                     self.engine.settle(now, &mut self.profile, &mut self.account);
                     self.label_threads(false);
+                    self.read_search_path(false);
                     if results.are_due() {
+                        // Whatever was sampled by now has been imported from what is there now.
+                        self.read_search_path(self.options.frames.needs_search_path());
                         self.draw_up_account(&clock);
                         if !results.record(&mut self.profile) {
                             break;
@@ -188,6 +191,7 @@ impl<'a, A: Abi> Session<'a, A> {
     fn conclude(&mut self, clock: &Clock) {
         self.engine.settle(None, &mut self.profile, &mut self.account);
         self.label_threads(true);
+        self.read_search_path(true);
         self.profile.sort_timeline();
         self.account.disagreement = self.engine.disagreement(&self.profile);
         self.draw_up_account(clock);
@@ -282,13 +286,21 @@ impl<'a, A: Abi> Session<'a, A> {
     /// Finds out what the threads of the profile are called: of those that are new, or
     /// at the end of all, since names change.
     fn label_threads(&mut self, all: bool) {
-        let Self { names, process, memory, roots, profile, process_id, search_path, .. } = self;
-        if self.options.needs_search_path() {
-            search_path.refresh::<A, _>(memory, roots);
-            profile.process_mut(*process_id).search_path = search_path.get().to_vec();
-        }
+        let Self { names, process, memory, roots, profile, process_id, .. } = self;
         if profile.keeps_threads() {
             names.label::<A, _>(process, memory, roots, *process_id, profile, all);
+        }
+    }
+
+    /// Finds out where the process looks for its modules, if somebody wants to know.
+    fn read_search_path(&mut self, at_once: bool) {
+        let Self { memory, roots, profile, process_id, search_path, .. } = self;
+        if self.options.needs_search_path() {
+            search_path.refresh::<A, _>(memory, roots, at_once);
+            let known = &mut profile.process_mut(*process_id).search_path;
+            if known.len() < search_path.get().len() {
+                *known = search_path.get().to_vec();
+            }
         }
     }
 
