@@ -24,7 +24,7 @@ use support::{Context, Outcome, expect};
 
 type Test = fn(&Interpreter, &Binaries, &Path) -> Outcome<String>;
 
-const TESTS: [(&str, Test); 7] = [
+const TESTS: [(&str, Test); 8] = [
     ("recorded and reported", recorded_and_reported),
     ("killed while it records", killed),
     ("two runs in one file", two_runs),
@@ -32,6 +32,7 @@ const TESTS: [(&str, Test); 7] = [
     ("compared", compared),
     ("reported as the run would have been", as_the_run),
     ("chosen afterwards", chosen_afterwards),
+    ("chosen of several processes", several_processes),
 ];
 
 fn main() -> ExitCode {
@@ -328,4 +329,40 @@ fn chosen_afterwards(
     target.tell("x")?;
     target.end()?;
     Ok(format!("{} choices of {} moments", cases.len(), main.total()))
+}
+
+/// Each process of several has names by its own `sys.path`, at once and in a report.
+fn several_processes(
+    interpreter: &Interpreter,
+    binaries: &Binaries,
+    folder: &Path,
+) -> Outcome<String> {
+    let (first, _) = Target::at_rest(interpreter)?;
+    let (second, _) = Target::at_rest(interpreter)?;
+    let pids = [&first, &second].map(|target| target.pid().to_string());
+    let sample = |more: &[&str]| {
+        let line = ["-p", &pids[0], "-p", &pids[1], "-s", "0.3", "--threads"];
+        run(&mut command(&binaries.launcher(), &[&line, more].concat()))?.clean()
+    };
+    let stacks = |folded: &[u8]| -> BTreeSet<String> {
+        let text = String::from_utf8_lossy(folded).into_owned();
+        let stacks = text.lines().filter_map(|line| line.rsplit_once(' '));
+        stacks.map(|(stack, _)| stack.to_owned()).collect()
+    };
+    let choice = ["--relative", "-n", "--exclude", "truth"];
+    let direct = stacks(&sample(&choice)?);
+    let recording = folder.join("several.pyflame");
+    let path = recording.display().to_string();
+    sample(&["-o", &path])?;
+    let reported = stacks(&report(binaries, &recording, &choice)?);
+    expect(direct == reported, || format!("{direct:#?}, reported as {reported:#?}"))?;
+    let is_relative = |stack: &String| {
+        stack.starts_with("process ")
+            && stack.contains(");stacks.py:")
+            && !stack.contains("truth.py")
+    };
+    expect(direct.len() == 2 && direct.iter().all(is_relative), || format!("{direct:#?}"))?;
+    first.end()?;
+    second.end()?;
+    Ok(String::new())
 }

@@ -1,6 +1,6 @@
 //! What is needed to put the samples of one profile into another, on other stacks.
 
-use super::{Event, Profile, Sample, Seen, StackId};
+use super::{Detail, Event, Profile, Sample, Seen, StackId};
 
 impl Profile {
     /// Takes over what is known of `from` beside its samples: the run, its processes and
@@ -15,7 +15,7 @@ impl Profile {
     /// The same run, processes, frames and stacks, without threads and samples; it keeps so
     /// much of those that are to come.
     #[must_use]
-    pub fn emptied(self, detail: super::Detail) -> Self {
+    pub fn emptied(self, detail: Detail) -> Self {
         let mut nodes = self.nodes;
         nodes.iter_mut().for_each(|node| node.samples = 0);
         Self {
@@ -26,6 +26,17 @@ impl Profile {
             nodes,
             children: self.children,
             ..Self::default()
+        }
+    }
+
+    /// Forgets of each sample what goes beyond so much detail.
+    pub fn reduce(&mut self, detail: Detail) {
+        self.detail = self.detail.min(detail);
+        if self.detail < Detail::Timeline {
+            self.timeline.clear();
+        }
+        if self.detail < Detail::Threads {
+            self.by_thread.clear();
         }
     }
 

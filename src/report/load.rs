@@ -14,17 +14,21 @@ use crate::stack::FrameStyle;
 pub type Stacks = HashMap<Vec<String>, u64>;
 
 /// Reads all these recordings into one profile, and says on stderr what is missing of them.
+/// Returns whether one of them is of several processes.
 ///
 /// # Errors
 /// [`Error`] if one cannot be read, or is none.
-pub fn load(files: &[PathBuf], into: &mut Profile) -> Result<(), Error> {
+pub fn load(files: &[PathBuf], into: &mut Profile) -> Result<bool, Error> {
     let mut runs = Vec::new();
+    let mut has_tree = false;
     for file in files {
+        let before = into.processes().count();
         runs.push(read_recording(file, open(file)?, into)?);
+        has_tree |= into.processes().count() > before + 1;
     }
     into.about = About::of_all(&runs);
     into.sort_timeline();
-    Ok(())
+    Ok(has_tree)
 }
 
 /// Reads a recording or folded stacks. Lines are left out unless `lines`; so are the moments

@@ -28,12 +28,16 @@ pub fn report(options: &ReportOptions) -> Result<(), Error> {
     let detail = options.format.detail.max(Detail::Threads);
     let whole = if options.samples.is_open() { detail } else { Detail::Timeline };
     let mut profile = Profile::new(whole);
-    load(&options.files, &mut profile)?;
-    let profile = choose(options, profile, detail).map_err(|source| Error::Lacking {
+    let has_tree = load(&options.files, &mut profile)?;
+    let mut profile = choose(options, profile, detail).map_err(|source| Error::Lacking {
         path: options.files.first().cloned().unwrap_or_default(),
         others: options.files.len().saturating_sub(1),
         source,
     })?;
+    // Where each file is of one process, equal stacks of several files add up.
+    if !has_tree {
+        profile.reduce(options.format.detail);
+    }
     let settings = Settings { title: options.title.clone() };
     let place = Destination::open(options.output.as_deref())?;
     place.write(|out| (options.format.write)(&profile, &settings, out))
