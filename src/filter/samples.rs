@@ -211,7 +211,7 @@ mod tests {
         }
         let threads = threads(&["pool-2"], false);
         let filter = SampleFilter { threads, ..Default::default() };
-        let error = filter.apply(profile(None), Detail::Threads).err().expect("there is none");
+        let error = filter.apply(profile(None), Detail::Threads).expect_err("there is none");
         assert!(error.to_string().ends_with("but 7, \"pool-1\""), "{error}");
     }
 

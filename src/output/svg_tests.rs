@@ -199,7 +199,7 @@ fn the_head_says_what_was_profiled() {
     assert!(svg.contains("python3 app.py (pid 7)"));
     assert!(svg.contains("1 samples · 100 Hz for 1.0 s · Python 3.11.7 · torn 0"));
     let mut out = Vec::new();
-    let settings = Settings { title: Some("A & <B>\u{7}".into()), ..SETTINGS };
+    let settings = Settings { title: Some("A & <B>\u{7}".into()) };
     write_flame_graph(&profile(&[&["main"]]), &settings, &mut out).expect("drawn");
     assert!(String::from_utf8_lossy(&out).contains("A &amp; &lt;B&gt;\\u{7}"));
 }
