@@ -7,7 +7,7 @@ use crate::attach::Attached;
 use crate::cli::Options;
 use crate::error::Error;
 use crate::memory::Memory;
-use crate::output::{Destination, FrameStyle, dump, dump_json, dump_text};
+use crate::output::{Destination, dump, dump_json, dump_text};
 use crate::process::{Process, ThreadState};
 use crate::profile;
 use crate::python::code::CodeCache;
@@ -16,7 +16,7 @@ use crate::python::threads::ProcessRoots;
 use crate::sampler::careful::{Careful, Sample};
 use crate::sampler::thread_ids::ThreadIds;
 use crate::snapshot::{Activity, Snapshot, ThreadSnapshot};
-use crate::stack::{FrameTable, Stack};
+use crate::stack::{FrameStyle, FrameTable, Stack};
 
 /// How a dump is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,7 +80,7 @@ fn take<A: Abi>(options: &Options, attached: Attached) -> Result<Snapshot, Error
         let native: Vec<Option<i32>> = states.map(native).collect();
         stacks.into_iter().zip(native).map(|(stack, id)| look.thread(stack, id)).collect()
     };
-    Ok(Snapshot { process: profile::Process { pid, command, python }, threads, frames })
+    Ok(Snapshot { process: profile::Process::new(pid, command, python), threads, frames })
 }
 
 /// Names that were the same twice: the process runs on while they are read.

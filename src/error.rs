@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use crate::abi::Version;
 use crate::cli::UsageError;
+use crate::filter::Lacking;
 use crate::locate::LocateError;
 use crate::process::OpenError;
 use crate::recording::RecordingError;
@@ -159,6 +160,16 @@ pub enum Error {
         /// Why not.
         source: RecordingError,
     },
+    /// A profile does not tell what is to be chosen by.
+    #[error("cannot choose from \"{}\"{}: {source}.", path.display(), and_more(*others))]
+    Lacking {
+        /// The file.
+        path: PathBuf,
+        /// How many other files were read with it.
+        others: usize,
+        /// What is missing.
+        source: Lacking,
+    },
     /// Writing the result failed.
     #[error("cannot write the result: {0}")]
     Write(#[source] io::Error),
@@ -281,6 +292,10 @@ pub enum Error {
     /// Signals cannot be caught.
     #[error("cannot catch signals: {0}")]
     Signals(#[source] io::Error),
+}
+
+fn and_more(others: usize) -> String {
+    if others == 0 { String::new() } else { format!(" and {others} more") }
 }
 
 fn supported() -> String {

@@ -96,13 +96,18 @@ impl Labels {
     }
 }
 
-/// How long `sys.path` is taken to stay the same. A program that has just begun changes it.
-const PATH_HOLD: Duration = Duration::from_millis(200);
+/// How long `sys.path` is taken to stay the same: not long at the beginning, when programs
+/// add to it.
+const PATH_HOLD: [Duration; 2] = [Duration::from_millis(5), Duration::from_secs(1)];
+
+/// The most entries that are kept of it.
+const MOST_ENTRIES: usize = 1000;
 
 /// `sys.path` of a process, as it was when it could last be read.
 pub struct SearchPath {
     objects: Objects,
     entries: Vec<String>,
+    first_read: Option<Instant>,
     read: Option<Instant>,
 }
 
@@ -110,7 +115,7 @@ impl SearchPath {
     /// Not read yet.
     #[must_use]
     pub fn new(objects: Objects) -> Self {
-        Self { objects, entries: Vec::new(), read: None }
+        Self { objects, entries: Vec::new(), first_read: None, read: None }
     }
 
     /// Goes on with another program of the same process, whose objects are at `objects`. The
@@ -119,16 +124,19 @@ impl SearchPath {
         *self = Self { entries: std::mem::take(&mut self.entries), ..Self::new(objects) };
     }
 
-    /// Reads it, unless that was done a moment ago and this is not the `last` time. Entries
-    /// are added only: a program may take one out again that it has imported from.
-    pub fn refresh<A: Abi, M: Memory>(&mut self, memory: &M, roots: &ProcessRoots, last: bool) {
-        if !last && self.read.is_some_and(|read| read.elapsed() < PATH_HOLD) {
+    /// Reads it, `at_once` or unless that was done a moment ago. Entries are added only: a
+    /// program may take one out again that it has imported from.
+    pub fn refresh<A: Abi, M: Memory>(&mut self, memory: &M, roots: &ProcessRoots, at_once: bool) {
+        let now = Instant::now();
+        let first = *self.first_read.get_or_insert(now);
+        let hold = (now.duration_since(first) / 4).clamp(PATH_HOLD[0], PATH_HOLD[1]);
+        if !at_once && self.read.is_some_and(|read| now.duration_since(read) < hold) {
             return;
         }
-        self.read = Some(Instant::now());
+        self.read = Some(now);
         let Objects { types, system } = &self.objects;
         for entry in search_path::read::<A, M>(memory, types, system, roots) {
-            if !self.entries.contains(&entry) {
+            if self.entries.len() < MOST_ENTRIES && !self.entries.contains(&entry) {
                 self.entries.push(entry);
             }
         }

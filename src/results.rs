@@ -15,10 +15,11 @@ use humantime::format_rfc3339_seconds;
 
 use crate::cli::Options;
 use crate::error::Error;
-use crate::filter::FrameFilter;
-use crate::output::{Destination, Format, FrameStyle, Settings, next_step, recording};
-use crate::profile::Profile;
+use crate::filter::{FrameFilter, Sieve};
+use crate::output::{Destination, Format, Settings, next_step, recording};
+use crate::profile::{Detail, Profile};
 use crate::recording::Recorder;
+use crate::stack::FrameStyle;
 
 /// Where a result goes, and when.
 #[derive(Debug)]
@@ -54,20 +55,31 @@ impl Results {
         let rotates = options.rotation.is_some();
         let output = options.output.as_deref();
         let file = options.output.clone().filter(|path| path.as_os_str() != "-");
+        // Those who sample the processes of a tree choose their frames themselves.
+        let frames =
+            if options.is_tree() { FrameFilter::default() } else { options.frames.clone() };
         // A window is short, and written when it is over, a recording too.
         let place = if options.format == recording::FORMAT && !rotates {
-            Place::AtOnce(Box::new(Recorder::open(output, options.append)?))
+            let told = FrameStyle::with_lines(options.reads_lines());
+            let sieve = frames.changes(told).then(|| Sieve::new(frames.clone(), Detail::Timeline));
+            Place::AtOnce(Box::new(Recorder::open(output, options.append, sieve)?))
         } else {
             Place::Late(Destination::open(output)?)
         };
         if rotates && !matches!(place, Place::Late(Destination::File(_))) {
             return Err(Error::Windows { path: file });
         }
-        let style = FrameStyle::with_lines(!options.no_line_numbers);
-        let settings =
-            Settings { style: options.frames.style(style), title: options.title.clone() };
-        let (format, frames) = (options.format, options.frames.clone());
-        Ok(Self { format, settings, frames, file, rotates, place, writer: None, lost: None })
+        let settings = Settings { title: options.title.clone() };
+        Ok(Self {
+            format: options.format,
+            settings,
+            frames,
+            file,
+            rotates,
+            place,
+            writer: None,
+            lost: None,
+        })
     }
 
     /// Writes what has been sampled so far, while sampling goes on. The file is always

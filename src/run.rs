@@ -7,11 +7,12 @@ use crate::attach::attach;
 use crate::cli::{Options, Target};
 use crate::dump::dump_once;
 use crate::error::Error;
-use crate::output::{Destination, FrameStyle};
+use crate::output::Destination;
 use crate::progress::Progress;
 use crate::results::Results;
 use crate::session::Session;
 use crate::signals::Signals;
+use crate::stack::FrameStyle;
 use crate::trace::Child;
 
 /// Does what `options` ask for.

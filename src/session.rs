@@ -20,6 +20,7 @@ use crate::sampler::pause::Pauses;
 use crate::sampler::selection::{Selection, TimeMode};
 use crate::sampler::{Engine, Tick};
 use crate::signals::Signals;
+use crate::stack::FrameStyle;
 
 /// After so many failures in a row the process may have executed another
 /// program, or unloaded its interpreter: it is looked at anew.
@@ -108,10 +109,9 @@ impl<'a, A: Abi> Session<'a, A> {
         let Attached { process, memory, roots, types, objects, stopper, python } = attached;
         let mut profile = Profile::new(options.format.detail);
         let command = process.command_line();
-        let process_id =
-            profile.add_process(profile::Process { pid: process.pid(), command, python });
+        let process_id = profile.add_process(profile::Process::new(process.pid(), command, python));
         let window = Window::begin(0, 0, Duration::ZERO);
-        let code = CodeCache::new(types).line_numbers(!options.no_line_numbers);
+        let code = CodeCache::new(types).line_numbers(options.reads_lines());
         let selection = selection(options, &process, &roots, &objects);
         Self {
             options,
@@ -173,7 +173,10 @@ impl<'a, A: Abi> Session<'a, A> {
                     let now = if interval >= SLOW { None } else { Some(now) };
                     self.engine.settle(now, &mut self.profile, &mut self.account);
                     self.label_threads(false);
+                    self.read_search_path(false);
                     if results.are_due() {
+                        // Whatever was sampled by now has been imported from what is there now.
+                        self.read_search_path(self.options.frames.needs_search_path());
                         self.draw_up_account(&clock);
                         if !results.record(&mut self.profile) {
                             break;
@@ -214,6 +217,7 @@ impl<'a, A: Abi> Session<'a, A> {
     fn conclude(&mut self, clock: &Clock) {
         self.engine.settle(None, &mut self.profile, &mut self.account);
         self.label_threads(true);
+        self.read_search_path(true);
         self.profile.sort_timeline();
         self.account.disagreement = self.engine.disagreement(&self.profile);
         self.draw_up_account(clock);
@@ -232,7 +236,7 @@ impl<'a, A: Abi> Session<'a, A> {
             ticks: self.account.ticks,
             every_thread: self.options.every_thread,
             tells_processes: false,
-            search_path: self.search_path.get().to_vec(),
+            style: FrameStyle::with_lines(self.options.reads_lines()),
             account: self.account.rows(),
         };
     }
@@ -317,12 +321,21 @@ impl<'a, A: Abi> Session<'a, A> {
     /// Finds out what the threads of the profile are called: of those that are new, or
     /// at the end of all, since names change.
     fn label_threads(&mut self, all: bool) {
-        let Self { names, process, memory, roots, profile, process_id, search_path, .. } = self;
-        if self.options.frames.needs_search_path() {
-            search_path.refresh::<A, _>(memory, roots, all);
-        }
+        let Self { names, process, memory, roots, profile, process_id, .. } = self;
         if profile.keeps_threads() {
             names.label::<A, _>(process, memory, roots, *process_id, profile, all);
+        }
+    }
+
+    /// Finds out where the process looks for its modules, if somebody wants to know.
+    fn read_search_path(&mut self, at_once: bool) {
+        let Self { memory, roots, profile, process_id, search_path, .. } = self;
+        if self.options.needs_search_path() {
+            search_path.refresh::<A, _>(memory, roots, at_once);
+            let known = &mut profile.process_mut(*process_id).search_path;
+            if known.len() < search_path.get().len() {
+                *known = search_path.get().to_vec();
+            }
         }
     }
 

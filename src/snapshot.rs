@@ -89,8 +89,7 @@ pub(crate) mod tests {
         };
         let other = Stack { thread: 141, ..Stack::default() };
         let other = ThreadSnapshot { stack: other, ..ThreadSnapshot::default() };
-        let process =
-            Process { pid: 4242, command: "python3 app.py".into(), python: "3.11.7".into() };
+        let process = Process::new(4242, "python3 app.py", "3.11.7");
         Snapshot { process, threads: vec![main, other], frames }
     }
 }

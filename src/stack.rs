@@ -67,6 +67,28 @@ impl FrameTable {
     }
 }
 
+/// What is told of frames. Each tells less than those before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FrameStyle {
+    /// `file:function:line`
+    #[default]
+    WithLines,
+    /// `file:function`
+    WithoutLines,
+    /// `file`
+    FileOnly,
+    /// `function`
+    FunctionOnly,
+}
+
+impl FrameStyle {
+    /// `file:function`, with the line if `lines`.
+    #[must_use]
+    pub fn with_lines(lines: bool) -> Self {
+        if lines { Self::WithLines } else { Self::WithoutLines }
+    }
+}
+
 /// The stack of one thread at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stack {

@@ -14,7 +14,7 @@ use serde_json::Value;
 #[allow(dead_code)]
 mod support;
 
-use pyflame::output::{FORMATS, Format, FrameStyle, Settings, json_lines, recording};
+use pyflame::output::{FORMATS, Format, Settings, json_lines, recording};
 use pyflame::profile::Detail;
 use pyflame::recording::Reader;
 use support::binaries::{Binaries, is_built};
@@ -110,7 +110,7 @@ fn unpack(written: &Written) -> Outcome<Vec<u8>> {
         let mut reader = Reader::new(&*written.contents).context(|| "no recording".into())?;
         reader.read_all(&mut profile).context(|| "a recording that breaks off".into())?;
         profile.about = reader.about();
-        let settings = Settings { style: FrameStyle::WithLines, title: None };
+        let settings = Settings::default();
         (json_lines::FORMAT.write)(&profile, &settings, &mut plain)
             .context(|| "JSON lines".into())?;
     } else if flate2::read::GzDecoder::new(&*written.contents).read_to_end(&mut plain).is_err() {

@@ -1,6 +1,7 @@
 //! Recordings of live processes: what a report makes of them is what the profiler would
 //! have written; a run that is killed leaves what it had seen.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -23,12 +24,15 @@ use support::{Context, Outcome, expect};
 
 type Test = fn(&Interpreter, &Binaries, &Path) -> Outcome<String>;
 
-const TESTS: [(&str, Test); 5] = [
+const TESTS: [(&str, Test); 8] = [
     ("recorded and reported", recorded_and_reported),
     ("killed while it records", killed),
     ("two runs in one file", two_runs),
     ("read while it is written", read_live),
     ("compared", compared),
+    ("reported as the run would have been", as_the_run),
+    ("chosen afterwards", chosen_afterwards),
+    ("chosen of several processes", several_processes),
 ];
 
 fn main() -> ExitCode {
@@ -219,5 +223,146 @@ fn compared(interpreter: &Interpreter, binaries: &Binaries, folder: &Path) -> Ou
     let text = String::from_utf8_lossy(&text).into_owned();
     let faster = text.split_once("Faster:").map_or("", |(_, faster)| faster);
     expect(faster.contains(":seldom"), || text.clone())?;
+    Ok(String::new())
+}
+
+/// What may be chosen of a process at rest: where it stands, its files, its functions.
+const CHOICES: [&[&str]; 8] = [
+    &[],
+    &["-n"],
+    &["--function-only"],
+    &["--file-only"],
+    &["--relative"],
+    &["--depth", "2"],
+    &["--include", "truth", "--strip-prefix", "/"],
+    &["--exclude", "threading", "-n", "-x"],
+];
+
+/// A process that stands still gives one sample each time: written at once, recorded with the
+/// same choice, and recorded as a whole and chosen from by the report, it is the same bytes.
+fn as_the_run(interpreter: &Interpreter, binaries: &Binaries, folder: &Path) -> Outcome<String> {
+    let (target, truth) = Target::at_rest(interpreter)?;
+    let pid = target.pid().to_string();
+    let profiler = binaries.profiler(interpreter.abi);
+    let sample = |more: &[&str]| {
+        let arguments = [&["-p", &pid, "-s", "0", "--threads"], more].concat();
+        run(&mut command(&profiler, &arguments))?.clean()
+    };
+    let file = |name: &str| folder.join(name);
+    let record = |name: &str, more: &[&str]| -> Outcome<PathBuf> {
+        let path = file(name).display().to_string();
+        sample(&[&["-o", &path], more].concat())?;
+        Ok(file(name))
+    };
+    let whole = record("whole.pyflame", &[])?;
+    for choice in CHOICES {
+        let direct = sample(choice)?;
+        let recorded = report(binaries, &record("chosen.pyflame", choice)?, &[])?;
+        let chosen = report(binaries, &whole, choice)?;
+        let words = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        for other in [recorded, chosen] {
+            expect(direct == other, || {
+                format!("{choice:?}: {} reported as {}", words(&direct), words(&other))
+            })?;
+        }
+        expect(!direct.is_empty(), || format!("nothing is left with {choice:?}"))?;
+    }
+    // Files are not told by a recording of functions.
+    let functions = record("functions.pyflame", &["--function-only"])?.display().to_string();
+    let arguments = ["report", &functions, "--include", "truth"];
+    run(&mut command(&binaries.launcher(), &arguments))?
+        .expect_error(1, &["cannot choose from", "--function-only"])?;
+    Ok(format!("{} threads, {} choices", truth.threads.len(), CHOICES.len()))
+}
+
+/// Threads and states are chosen from a recording as a profiler chooses them.
+fn chosen_afterwards(
+    interpreter: &Interpreter,
+    binaries: &Binaries,
+    folder: &Path,
+) -> Outcome<String> {
+    let mut target = Target::start(interpreter, "modes.py", &[])?;
+    let id = target.expect("ready")?.first().cloned().context(|| "no identity".into())?;
+    let record =
+        |name: &str, more: &[&str]| record(interpreter, binaries, &target, folder.join(name), more);
+    let whole = record("whole.pyflame", &["--idle"])?;
+    let functions = |choice: &[&str]| -> Outcome<BTreeSet<String>> {
+        let folded = Profile::parse(&report(binaries, &whole, choice)?, true)?;
+        let frames = folded.stacks.iter().flat_map(|stack| &stack.frames);
+        let own = frames.filter(|frame| frame.file.ends_with("modes.py"));
+        let functions = own.map(|frame| frame.function.clone());
+        Ok(functions.filter(|function| function != "<module>").collect())
+    };
+    let cases: [(&[&str], &[&str]); 7] = [
+        (&[], &["hashing", "sleeping", "waiting"]),
+        (&["--cpu"], &["hashing"]),
+        (&["--thread", "idle, very"], &["sleeping"]),
+        (&["--thread", &id], &["sleeping"]),
+        (&["--main-thread"], &["waiting"]),
+        (&["--main-thread", "--thread", "busy"], &["hashing", "waiting"]),
+        (&["--cpu", "--thread", "idle, very"], &[]),
+    ];
+    for (choice, expected) in cases {
+        let expected: BTreeSet<String> = expected.iter().map(|name| (*name).to_owned()).collect();
+        let seen = functions(choice)?;
+        expect(seen == expected, || format!("{choice:?}: {expected:?}; seen: {seen:?}"))?;
+    }
+    // The same moments, with and without those at which there is nothing.
+    let total = |choice: &[&str]| -> Outcome<Profile> {
+        Profile::parse(&report(binaries, &whole, choice)?, true)
+    };
+    let main = total(&["--main-thread"])?;
+    let idle = total(&["--cpu", "--main-thread"])?;
+    expect(idle.stacks.is_empty() && idle.total() == main.total(), || {
+        format!("{idle:?}, not {} moments", main.total())
+    })?;
+    expect(total(&["--gil", "-x"])?.idle == 0, || "-x leaves idle moments".into())?;
+    let plain = record("plain.pyflame", &["--threads"])?;
+    for (file, choice, words) in [
+        (&plain, &["--cpu"][..], "Record with --idle"),
+        (&whole, &["--thread", "nobody"], "\"idle, very\""),
+    ] {
+        let path = file.display().to_string();
+        let arguments = [&["report", &path], choice].concat();
+        run(&mut command(&binaries.launcher(), &arguments))?.expect_error(1, &[words])?;
+    }
+    target.tell("x")?;
+    target.end()?;
+    Ok(format!("{} choices of {} moments", cases.len(), main.total()))
+}
+
+/// Each process of several has names by its own `sys.path`, at once and in a report.
+fn several_processes(
+    interpreter: &Interpreter,
+    binaries: &Binaries,
+    folder: &Path,
+) -> Outcome<String> {
+    let (first, _) = Target::at_rest(interpreter)?;
+    let (second, _) = Target::at_rest(interpreter)?;
+    let pids = [&first, &second].map(|target| target.pid().to_string());
+    let sample = |more: &[&str]| {
+        let line = ["-p", &pids[0], "-p", &pids[1], "-s", "0.3", "--threads"];
+        run(&mut command(&binaries.launcher(), &[&line, more].concat()))?.clean()
+    };
+    let stacks = |folded: &[u8]| -> BTreeSet<String> {
+        let text = String::from_utf8_lossy(folded).into_owned();
+        let stacks = text.lines().filter_map(|line| line.rsplit_once(' '));
+        stacks.map(|(stack, _)| stack.to_owned()).collect()
+    };
+    let choice = ["--relative", "-n", "--exclude", "truth"];
+    let direct = stacks(&sample(&choice)?);
+    let recording = folder.join("several.pyflame");
+    let path = recording.display().to_string();
+    sample(&["-o", &path])?;
+    let reported = stacks(&report(binaries, &recording, &choice)?);
+    expect(direct == reported, || format!("{direct:#?}, reported as {reported:#?}"))?;
+    let is_relative = |stack: &String| {
+        stack.starts_with("process ")
+            && stack.contains(");stacks.py:")
+            && !stack.contains("truth.py")
+    };
+    expect(direct.len() == 2 && direct.iter().all(is_relative), || format!("{direct:#?}"))?;
+    first.end()?;
+    second.end()?;
     Ok(String::new())
 }

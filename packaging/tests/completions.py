@@ -32,6 +32,14 @@ SETUP = {
     "autoload -Uz compinit; compinit -u -D",
     "fish": "function fish_prompt; echo -n '%'; end",
 }
+# Only the launcher has commands.
+COMMANDS = [
+    ("rep\toutf\t", "report outfile"),
+    ("report outf\t--form\tspee\t", "report outfile --format speedscope"),
+    ("report --rela\toutf\t", "report --relative outfile"),
+    ("diff --lin\toutf\toutf\t", "diff --lines outfile outfile"),
+    ("top --paus\tnev\t", "top --pause never"),
+]
 ESCAPES = r"\x1b(\[[0-9;?>=]*[a-zA-Z]|\][^\x07\x1b]*(\x07|\x1b\\)|\([A-Z0-9]|.)"
 PATIENCE = 20  # seconds; a shell on a busy machine is slow, not wrong
 
@@ -128,15 +136,16 @@ def check(shell, share, folder, program, pair):
             (f"--pid={pid}\t", f"--pid={pid}"),
             (f"-o outf\t-p {pid}\t", f"-o outfile -p {pid}"),
             ("--paus\tnev\t", "--pause never"),
-            ("--exclude\t", "--exclude-idle"),
+            ("--exclude-i\t", "--exclude-idle"),
             ("--abi 3\t", None if program == "pyflame" else "--abi " + program[7:].replace(".", "")),
             (f"-t {TARGET[:-4]}\toutf\t", f"-t {TARGET} outfile"),
             (f"-s 3 -xt {TARGET[:-4]}\t", f"-s 3 -xt {TARGET}"),
             (f"-t {TARGET} --paus\t", f"-t {TARGET} --paus"),
+            *(COMMANDS if program == "pyflame" else []),
         ]:
             if wanted is not None:
-                seen = terminal.line(f"{program} {text}").replace("--pause=", "--pause ")
-                yield text, wanted, seen.replace("--abi=", "--abi ")
+                seen = terminal.line(f"{program} {text}")
+                yield text, wanted, re.sub("(--(pause|abi|format))=", r"\1 ", seen)
     finally:
         terminal.close()
 

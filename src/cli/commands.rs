@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use clap::builder::PossibleValue;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use super::definition::formats;
-use super::values::{format, parse_pid};
+use super::definition::{formats, frame_choice, thread_choice};
+use super::values::{format, frame_filter, parse_pid, sample_filter};
 use super::{UsageError, colour};
+use crate::filter::{FrameFilter, SampleFilter};
 use crate::output::Format;
 
 /// A command, and what it is asked for.
@@ -34,8 +35,10 @@ pub struct ReportOptions {
     pub output: Option<PathBuf>,
     /// How it is written.
     pub format: Format,
-    /// Write `file:function` without the line.
-    pub no_line_numbers: bool,
+    /// Which samples are kept.
+    pub samples: SampleFilter,
+    /// Which frames are kept, and how they are named.
+    pub frames: FrameFilter,
     /// The title of a picture or a report.
     pub title: Option<String>,
 }
@@ -64,6 +67,9 @@ pub struct TopOptions {
     pub passed_on: Vec<String>,
 }
 
+/// What the commands are called. A profiler knows no more of them, and stays small.
+const NAMES: [&str; 3] = ["report", "diff", "top"];
+
 /// The definition of each command.
 #[must_use]
 pub fn commands() -> Vec<Command> {
@@ -74,7 +80,7 @@ pub fn commands() -> Vec<Command> {
 #[must_use]
 pub fn named_command(arguments: &[OsString]) -> Option<&str> {
     let first = arguments.get(1)?.to_str()?;
-    commands().iter().any(|command| command.get_name() == first).then_some(first)
+    NAMES.contains(&first).then_some(first)
 }
 
 /// Reads the command line of a command; `None` if it is for a profiler.
@@ -95,7 +101,7 @@ pub fn parse_command(arguments: &[OsString]) -> Result<Option<Invocation>, Usage
         Err(error) => return Err(UsageError(colour::on_stderr(&error))),
     };
     Ok(Some(match name {
-        "report" => Invocation::Report(report_options(&matches)),
+        "report" => Invocation::Report(report_options(&matches)?),
         "diff" => Invocation::Diff(diff_options(&matches)),
         _ => Invocation::Top(top_options(&matches)?),
     }))
@@ -144,8 +150,35 @@ fn report() -> Command {
                 .value_name("TEXT")
                 .allow_hyphen_values(true)
                 .help("The title of a picture or an HTML report"),
-            flag("no-line-numbers").short('n').help("Write file:function without the line"),
         ])
+        .next_help_heading("Which samples")
+        .args([
+            flag("gil").help("Keep only the samples of threads that held the GIL"),
+            flag("cpu").help("Keep only those of threads that were on a processor").long_help(
+                "Keep only the samples of threads that were on a processor; for recordings made \
+                 with --idle or --cpu, which tell that.",
+            ),
+            flag("exclude-idle").short('x').help("Leave out moments at which there is none"),
+        ])
+        .args(thread_choice().map(kept))
+        .next_help_heading("Which frames")
+        .args(frame_choice())
+}
+
+/// The help of an option about samples that have been taken already.
+fn kept(option: Arg) -> Arg {
+    match option.get_id().as_str() {
+        "thread" => option
+            .help(
+                "Keep only the samples of this thread: its name or id; may be given several times",
+            )
+            .long_help(
+                "Keep only the samples of this thread, named as in the recording, or by the id \
+                 that Python or the kernel has for it. May be given several times. A moment at \
+                 which none of them was sampled counts as idle.",
+            ),
+        _ => option.help("Keep only those of the main thread (and of --thread)"),
+    }
 }
 
 fn diff() -> Command {
@@ -196,14 +229,15 @@ fn top() -> Command {
         ])
 }
 
-fn report_options(matches: &ArgMatches) -> ReportOptions {
-    ReportOptions {
+fn report_options(matches: &ArgMatches) -> Result<ReportOptions, UsageError> {
+    Ok(ReportOptions {
         files: matches.get_many("files").into_iter().flatten().cloned().collect(),
         output: matches.get_one("output").cloned(),
         format: format(matches),
-        no_line_numbers: matches.get_flag("no-line-numbers"),
+        samples: sample_filter(matches)?,
+        frames: frame_filter(matches)?,
         title: matches.get_one("title").cloned(),
-    }
+    })
 }
 
 fn diff_options(matches: &ArgMatches) -> DiffOptions {
@@ -228,6 +262,7 @@ Examples:
   pyflame report run.pyflame -o run.svg
   pyflame report monday.pyflame tuesday.pyflame -o both.folded
   pyflame report --format flamechart run.pyflame
+  pyflame report run.pyflame --thread pool-1 --exclude '*/site-packages/*' -o pool.svg
 ";
 
 const DIFF_EXAMPLES: &str = "\
@@ -239,6 +274,8 @@ Examples:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::filter::State;
+    use crate::stack::FrameStyle;
 
     fn parse(line: &str) -> Result<Option<Invocation>, UsageError> {
         let words = std::iter::once("pyflame").chain(line.split_whitespace());
@@ -247,6 +284,8 @@ mod tests {
 
     #[test]
     fn the_first_word_tells_a_command() {
+        let defined = commands();
+        assert_eq!(defined.iter().map(Command::get_name).collect::<Vec<_>>(), NAMES);
         assert_eq!(parse("-p 42 report").expect("not for it"), None);
         assert_eq!(parse("42").expect("not for it"), None);
         assert!(matches!(parse("report a.pyflame"), Ok(Some(Invocation::Report(_)))));
@@ -260,8 +299,20 @@ mod tests {
         };
         assert_eq!(options.files, [PathBuf::from("a"), PathBuf::from("b")]);
         assert_eq!(Some(options.format), Format::named("flamechart"));
-        assert!(options.no_line_numbers);
+        assert_eq!(options.frames.style, FrameStyle::WithoutLines);
+        assert!(options.samples.is_open());
         assert!(parse("report").is_err());
+    }
+
+    #[test]
+    fn a_report_chooses_as_a_profiler_does() {
+        let line = "report a --include x* --depth 3 --thread -1 --main-thread --cpu -x";
+        let Ok(Some(Invocation::Report(options))) = parse(line) else { panic!("a report") };
+        let ReportOptions { samples, frames, .. } = options;
+        assert_eq!((frames.include.len(), frames.depth), (1, Some(3)));
+        assert_eq!((samples.threads.words, samples.threads.main), (vec!["-1".to_owned()], true));
+        assert_eq!((samples.state, samples.exclude_idle), (State::OnCpu, true));
+        assert!(parse("report a --gil --cpu").is_err());
     }
 
     #[test]

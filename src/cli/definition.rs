@@ -147,6 +147,16 @@ fn contents() -> Vec<Arg> {
              py-spy calls so samples the same threads.",
         ),
         flag("exclude-idle").short('x').help("Leave out samples in which nobody held the GIL"),
+    ]
+    .into_iter()
+    .chain(thread_choice())
+    .chain(frame_choice())
+    .collect()
+}
+
+/// Which threads are sampled, or of a recording kept.
+pub fn thread_choice() -> [Arg; 2] {
+    [
         value("thread", "THREAD")
             .action(ArgAction::Append)
             .help("Sample only this thread: its name or id; may be given several times")
@@ -156,6 +166,12 @@ fn contents() -> Vec<Arg> {
                  times. A moment at which none of them was to be sampled counts as idle.",
             ),
         flag("main-thread").help("Sample only the main thread (and those of --thread)"),
+    ]
+}
+
+/// Which frames are kept, and how they are named.
+pub fn frame_choice() -> [Arg; 8] {
+    [
         value("include", "GLOB")
             .action(ArgAction::Append)
             .help("Keep only stacks with a frame of this module or path")

@@ -27,11 +27,12 @@ use self::values::{abi, dump_style, format, frame_filter, pause, thread_filter, 
 use crate::abi::{Abi, Version};
 use crate::dump::DumpStyle;
 use crate::error::Error;
-use crate::filter::FrameFilter;
+use crate::filter::{FrameFilter, ThreadFilter};
 use crate::output::{Format, recording};
 use crate::programs;
 use crate::sampler::pause::Pause;
-use crate::sampler::selection::{ThreadFilter, TimeMode};
+use crate::sampler::selection::TimeMode;
+use crate::stack::FrameStyle;
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -190,14 +191,6 @@ pub fn parse(arguments: &[OsString], abis: &[Version]) -> Result<Request, UsageE
                 .into(),
         ));
     }
-    let frames = frame_filter(&matches)?;
-    if format == recording::FORMAT && frames != FrameFilter::default() {
-        return Err(UsageError(
-            "Error: a recording keeps every frame as it is.\n\
-             Leave out what chooses or names frames, such as --include.\n"
-                .into(),
-        ));
-    }
     let mode = time_mode(&matches)?;
     let traced = matches!(target, Target::Command { .. });
     let subprocesses = matches.get_flag("subprocesses");
@@ -210,7 +203,7 @@ pub fn parse(arguments: &[OsString], abis: &[Version]) -> Result<Request, UsageE
         locals: matches.get_flag("locals"),
         mode,
         threads: thread_filter(&matches),
-        frames,
+        frames: frame_filter(&matches)?,
         every_thread: mode.is_of_all_threads() || matches.get_flag("dump"),
         exclude_idle: matches.get_flag("exclude-idle"),
         no_line_numbers: matches.get_flag("no-line-numbers"),
@@ -243,6 +236,19 @@ impl Options {
     #[must_use]
     pub fn is_tree(&self) -> bool {
         self.subprocesses || matches!(self.target, Target::Processes(_) | Target::Named(_))
+    }
+
+    /// Whether it matters on which lines of functions the samples are.
+    #[must_use]
+    pub fn reads_lines(&self) -> bool {
+        self.frames.style == FrameStyle::WithLines
+    }
+
+    /// Whether it matters where a process looks for its modules; who reads a recording may
+    /// want to know.
+    #[must_use]
+    pub fn needs_search_path(&self) -> bool {
+        self.frames.needs_search_path() || self.format == recording::FORMAT
     }
 
     /// The options for one process of many, whose recording a supervisor reads from a pipe

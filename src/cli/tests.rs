@@ -191,7 +191,6 @@ fn filters_may_be_given_several_times() {
     assert_eq!(options.threads.words, ["a", "-1"]);
     assert!(options.threads.main && options.frames.needs_search_path());
     assert_eq!(options.frames.depth, Some(3));
-    assert!(error("--depth 1 -o a.pyflame -p 1").contains("keeps every frame"));
     assert!(error("--depth 0 -p 1").contains("is not a number of frames"));
     assert!(error("--include a[ -p 1").contains("is no pattern for --include"));
     assert!(error("--file-only --function-only -p 1").contains("leave nothing"));

@@ -7,10 +7,11 @@ use clap::ArgMatches;
 use super::{UsageError, abi_list};
 use crate::abi::Version;
 use crate::dump::DumpStyle;
-use crate::filter::{FrameFilter, Glob, Grouping};
+use crate::filter::{FrameFilter, Glob, SampleFilter, State, ThreadFilter};
 use crate::output::{Format, flamechart, svg};
 use crate::sampler::pause::Pause;
-use crate::sampler::selection::{ThreadFilter, TimeMode};
+use crate::sampler::selection::TimeMode;
+use crate::stack::FrameStyle;
 
 pub fn parse_pid(text: &str) -> Result<i32, UsageError> {
     match text.parse() {
@@ -103,21 +104,21 @@ pub fn frame_filter(matches: &ArgMatches) -> Result<FrameFilter, UsageError> {
             )));
         }
     };
-    let grouping = match (matches.get_flag("function-only"), matches.get_flag("file-only")) {
+    let style = match (matches.get_flag("function-only"), matches.get_flag("file-only")) {
         (true, true) => {
             return Err(UsageError(
                 "Error: --function-only and --file-only leave nothing of a frame.\n".into(),
             ));
         }
-        (true, false) => Grouping::Function,
-        (false, true) => Grouping::File,
-        (false, false) => Grouping::Frame,
+        (true, false) => FrameStyle::FunctionOnly,
+        (false, true) => FrameStyle::FileOnly,
+        (false, false) => FrameStyle::with_lines(!matches.get_flag("no-line-numbers")),
     };
     Ok(FrameFilter {
         include: globs("include")?,
         exclude: globs("exclude")?,
         depth,
-        grouping,
+        style,
         strip: words("strip-prefix"),
         relative: matches.get_flag("relative"),
     })
@@ -127,6 +128,25 @@ pub fn frame_filter(matches: &ArgMatches) -> Result<FrameFilter, UsageError> {
 pub fn thread_filter(matches: &ArgMatches) -> ThreadFilter {
     let words = matches.get_many::<String>("thread").into_iter().flatten().cloned().collect();
     ThreadFilter { words, main: matches.get_flag("main-thread") }
+}
+
+/// Which samples of a recording are kept.
+pub fn sample_filter(matches: &ArgMatches) -> Result<SampleFilter, UsageError> {
+    let state = match (matches.get_flag("gil"), matches.get_flag("cpu")) {
+        (true, true) => {
+            return Err(UsageError(
+                "Error: --gil and --cpu contradict each other.\n\
+                 --gil keeps the samples of threads that held the GIL, --cpu those of threads\n\
+                 that were on a processor.\n"
+                    .into(),
+            ));
+        }
+        (true, false) => State::HeldGil,
+        (false, true) => State::OnCpu,
+        (false, false) => State::Any,
+    };
+    let exclude_idle = matches.get_flag("exclude-idle");
+    Ok(SampleFilter { threads: thread_filter(matches), state, exclude_idle })
 }
 
 pub fn abi(matches: &ArgMatches) -> Result<Option<Version>, UsageError> {

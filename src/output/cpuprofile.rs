@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::json::{self, Items};
 use super::lanes::{Lanes, Moment, Stretch, thread, with_gaps};
 use super::rows::{Row, Tree};
-use super::{Format, FrameStyle, Settings, labels, rows};
+use super::{Format, Settings, labels, rows};
 use crate::profile::{Detail, Profile, Seen, ThreadId};
 
 /// `cpuprofile`.
@@ -67,9 +67,9 @@ struct CallFrame<'a> {
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
     let lanes = Lanes::of(profile);
-    let mut nodes = Nodes::new(profile, &lanes, settings.style);
+    let mut nodes = Nodes::new(profile, &lanes);
     lanes.in_order().for_each(|moment| nodes.hit(moment.seen));
     let end = stretches(&lanes).last().map_or(0, |last| last.start);
     let document = Document {
@@ -121,7 +121,6 @@ fn in_one_row<'a>(lanes: &'a Lanes<'_>) -> Box<dyn Iterator<Item = Stretch> + 'a
 /// threads where there are several, then stacks.
 struct Nodes<'a> {
     profile: &'a Profile,
-    style: FrameStyle,
     tree: Tree<Option<ThreadId>>,
     /// Processes and threads: what they are called, and the node around each.
     branches: Vec<(String, u32)>,
@@ -132,7 +131,7 @@ struct Nodes<'a> {
 }
 
 impl<'a> Nodes<'a> {
-    fn new(profile: &'a Profile, lanes: &Lanes<'_>, style: FrameStyle) -> Self {
+    fn new(profile: &'a Profile, lanes: &Lanes<'_>) -> Self {
         let mut branches: Vec<(String, u32)> = Vec::new();
         let mut branch = |title, around| {
             branches.push((title, around));
@@ -156,7 +155,7 @@ impl<'a> Nodes<'a> {
             threads.insert(lane.thread, around);
         }
         let (tree, hits) = (Tree::new(), Vec::new());
-        Self { profile, style, tree, branches, threads, hits }
+        Self { profile, tree, branches, threads, hits }
     }
 
     /// Counts what was seen.
@@ -214,7 +213,7 @@ impl<'a> Nodes<'a> {
         let Some(frame) = row.frame(self.profile) else {
             return CallFrame::word(row.name(self.profile));
         };
-        let line = labels::line(frame, self.style).map_or(-1, |line| i64::from(line) - 1);
+        let line = labels::line(self.profile, frame).map_or(-1, |line| i64::from(line) - 1);
         CallFrame { url: &frame.file, line_number: line, ..CallFrame::word(&frame.function) }
     }
 }
@@ -282,7 +281,7 @@ mod tests {
             profile.record(profile.about.started + wait, sample);
         }
         let mut out = Vec::new();
-        let settings = Settings { style: FrameStyle::WithLines, title: None };
+        let settings = Settings::default();
         write(&profile, &settings, &mut out).expect("a Vec takes everything");
         let document: Value = serde_json::from_slice(&out).expect("it is JSON");
         assert_eq!(numbers(&document["samples"]), [2, 3, 3, 2, 3, 2]);

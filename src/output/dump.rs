@@ -3,8 +3,8 @@
 
 use std::io::{self, Write};
 
-use super::FrameStyle;
 use crate::snapshot::Snapshot;
+use crate::stack::FrameStyle;
 
 /// Writes each thread: its id, `*` if it held the GIL, and its frames. An empty
 /// line stands between two threads.

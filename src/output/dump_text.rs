@@ -10,9 +10,9 @@
 
 use std::io::{self, Write};
 
-use super::{FrameStyle, write_in_line};
+use super::write_in_line;
 use crate::snapshot::{Snapshot, ThreadSnapshot};
-use crate::stack::FrameTable;
+use crate::stack::{FrameStyle, FrameTable};
 
 /// Writes the process, then each thread after an empty line.
 ///

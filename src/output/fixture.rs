@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 use std::{env, fs};
 
-use super::{Format, FrameStyle, Settings};
+use super::{Format, Settings};
 use crate::profile::{
     About, Detail, Process, Profile, Sample, StackId, State, Step, Thread, ThreadId,
 };
-use crate::stack::Frame;
+use crate::stack::{Frame, FrameStyle};
 
 /// Names that each break a careless writer.
 const HOSTILE: [&str; 8] = [
@@ -73,7 +73,7 @@ fn about() -> About {
         ticks: 25,
         every_thread: true,
         tells_processes: true,
-        search_path: Vec::new(),
+        style: FrameStyle::WithLines,
         account: vec![
             row("ticks", "25"),
             row("samples", "28"),
@@ -84,13 +84,9 @@ fn about() -> About {
 }
 
 fn threads(profile: &mut Profile) -> [ThreadId; 3] {
-    let process = |pid, command: &str| Process {
-        pid,
-        command: command.to_owned(),
-        python: "3.11.7".to_owned(),
-    };
-    let parent = profile.add_process(process(4242, "python3 app.py --name=\"a;b\"\n<c>"));
-    let child = profile.add_process(process(4250, ""));
+    let command = "python3 app.py --name=\"a;b\"\n<c>";
+    let parent = profile.add_process(Process::new(4242, command, "3.11.7"));
+    let child = profile.add_process(Process::new(4250, "", "3.11.7"));
     let main = profile.intern_thread(parent, 140_737_353_971_520);
     let Thread { native_id, name, .. } = profile.thread_mut(main);
     (*native_id, *name) = (Some(4242), Some("Main\"Thread\n<1>;\u{1f40d}".into()));
@@ -111,7 +107,7 @@ fn record(profile: &mut Profile, time: u64, stack: StackId, thread: ThreadId, st
 /// The hostile profile, written.
 pub fn written(format: Format) -> Vec<u8> {
     let mut out = Vec::new();
-    let settings = Settings { style: FrameStyle::WithLines, title: None };
+    let settings = Settings::default();
     (format.write)(&profile(), &settings, &mut out).expect("a Vec takes everything");
     out
 }

@@ -20,7 +20,7 @@ pub const FORMAT: Format = Format {
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
     let tells_processes = profile.tells_processes();
     let mut steps = Vec::new();
     for event in profile.timeline() {
@@ -36,7 +36,7 @@ pub fn write(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> io:
                 }
                 profile.steps(sample.stack, &mut steps);
                 for step in &steps {
-                    settings.style.write_step(profile, *step, out)?;
+                    profile.about.style.write_step(profile, *step, out)?;
                     out.write_all(b";")?;
                 }
                 out.write_all(b"\n")?;

@@ -21,7 +21,7 @@ pub const FORMAT: Format = Format {
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
     if profile.idle() > 0 {
         writeln!(out, "(idle) {}", profile.idle())?;
     }
@@ -29,17 +29,17 @@ pub fn write(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> io:
         writeln!(out, "(failed) {}", profile.failed())?;
     }
     if profile.keeps_threads() && profile.tells_processes() {
-        return write_by_process(profile, settings, out);
+        return write_by_process(profile, out);
     }
     for (stack, samples) in profile.stacks() {
-        write_stack(profile, settings, stack, out)?;
+        write_stack(profile, stack, out)?;
         writeln!(out, " {samples}")?;
     }
     Ok(())
 }
 
 /// Every stack of every process, which is its outermost frame.
-fn write_by_process(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
+fn write_by_process(profile: &Profile, out: &mut dyn Write) -> io::Result<()> {
     let mut counts: BTreeMap<(ProcessId, StackId), u64> = BTreeMap::new();
     for (thread, stack, _, samples) in profile.stacks_by_thread() {
         *counts.entry((profile.thread(thread).process, stack)).or_default() += samples;
@@ -47,26 +47,21 @@ fn write_by_process(profile: &Profile, settings: &Settings, out: &mut dyn Write)
     for ((process, stack), samples) in counts {
         write_in_line(&profile.process(process).frame_name(), out)?;
         out.write_all(b";")?;
-        write_stack(profile, settings, stack, out)?;
+        write_stack(profile, stack, out)?;
         writeln!(out, " {samples}")?;
     }
     Ok(())
 }
 
 /// Writes a stack, root first, with a `;` between two frames.
-fn write_stack(
-    profile: &Profile,
-    settings: &Settings,
-    stack: StackId,
-    out: &mut dyn Write,
-) -> io::Result<()> {
+fn write_stack(profile: &Profile, stack: StackId, out: &mut dyn Write) -> io::Result<()> {
     let mut steps = Vec::new();
     profile.steps(stack, &mut steps);
     for (position, step) in steps.iter().enumerate() {
         if position > 0 {
             out.write_all(b";")?;
         }
-        settings.style.write_step(profile, *step, out)?;
+        profile.about.style.write_step(profile, *step, out)?;
     }
     Ok(())
 }

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::{
-    FrameStyle, cpuprofile, firefox, flamechart, folded, html, json_lines, pprof, recording,
-    speedscope, svg, trace_event,
+    cpuprofile, firefox, flamechart, folded, html, json_lines, pprof, recording, speedscope, svg,
+    trace_event,
 };
 use crate::profile::{Detail, Profile};
 
@@ -43,10 +43,8 @@ pub struct Format {
 }
 
 /// What the user chooses of a format's looks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// How frames are written.
-    pub style: FrameStyle,
     /// The title of a picture or a report; `None` for the command line and process id.
     pub title: Option<String>,
 }

@@ -95,18 +95,17 @@ fn thousands(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::FrameStyle;
     use crate::profile::Process;
 
     fn settings(title: Option<&str>) -> Settings {
-        Settings { style: FrameStyle::WithLines, title: title.map(str::to_owned) }
+        Settings { title: title.map(str::to_owned) }
     }
 
     #[test]
     fn the_title_is_the_users_or_the_command() {
         let mut profile = Profile::default();
         assert_eq!(title(&profile, &settings(None)), "pyflame");
-        let process = Process { pid: 7, command: "python3 app.py".into(), python: String::new() };
+        let process = Process::new(7, "python3 app.py", "");
         profile.add_process(process.clone());
         assert_eq!(title(&profile, &settings(None)), "python3 app.py (pid 7)");
         assert_eq!(title(&profile, &settings(Some("<mine>"))), "<mine>");

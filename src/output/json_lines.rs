@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::json::{self, Items};
-use super::{Format, FrameStyle, Settings, labels};
+use super::{Format, Settings, labels};
 use crate::profile::{Detail, Event, Profile, Sample, Seen, Step};
 
 /// `jsonl`.
@@ -77,7 +77,7 @@ struct Frame<'a> {
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
     let mut steps = Vec::new();
     json::write(&Bare::Run { run: json::Run::of(profile) }, out)?;
     for Event { microseconds: time_us, seen } in profile.timeline().iter().copied() {
@@ -86,7 +86,7 @@ pub fn write(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> io:
             Seen::Failed => json::write(&Bare::Failed { time_us }, out)?,
             Seen::Sample(sample) => {
                 profile.steps(sample.stack, &mut steps);
-                json::write(&line(profile, settings.style, time_us, sample, &steps), out)?;
+                json::write(&line(profile, time_us, sample, &steps), out)?;
             }
         }
     }
@@ -101,7 +101,6 @@ pub fn write(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> io:
 
 fn line<'a>(
     profile: &'a Profile,
-    style: FrameStyle,
     time_us: u64,
     sample: Sample,
     steps: &'a [Step],
@@ -115,7 +114,7 @@ fn line<'a>(
     let frame = move |step: &Step| match step {
         Step::Frame(id) => {
             let frame = profile.frames.frame(*id);
-            let line = labels::line(frame, style);
+            let line = labels::line(profile, frame);
             Some(Frame { file: &frame.file, function: &frame.function, line })
         }
         Step::Truncated => None,

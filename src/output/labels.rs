@@ -1,10 +1,9 @@
 //! What lanes, profiles and states are called. Threads and processes themselves are called
 //! as they say.
 
-use super::FrameStyle;
 use super::lanes::{Lane, Lanes};
 use crate::profile::{Process, Profile, State};
-use crate::stack::Frame;
+use crate::stack::{Frame, FrameStyle};
 
 /// The highest id that Linux gives to a thread.
 const HIGHEST_NATIVE_ID: u32 = 1 << 22;
@@ -67,8 +66,8 @@ pub fn state(state: State) -> &'static str {
 }
 
 /// The line of a frame, where it has one and lines are wanted.
-pub fn line(frame: &Frame, style: FrameStyle) -> Option<u32> {
-    match style {
+pub fn line(profile: &Profile, frame: &Frame) -> Option<u32> {
+    match profile.about.style {
         FrameStyle::WithLines => u32::try_from(frame.line).ok().filter(|line| *line > 0),
         FrameStyle::WithoutLines | FrameStyle::FunctionOnly | FrameStyle::FileOnly => None,
     }
@@ -93,9 +92,11 @@ mod tests {
     #[test]
     fn lines_that_are_none_are_left_out() {
         let frame = |line| Frame { file: "a.py".into(), function: "f".into(), line };
-        assert_eq!(line(&frame(7), FrameStyle::WithLines), Some(7));
-        assert_eq!(line(&frame(7), FrameStyle::WithoutLines), None);
-        assert_eq!(line(&frame(0), FrameStyle::WithLines), None);
-        assert_eq!(line(&frame(-1), FrameStyle::WithLines), None);
+        let mut profile = Profile::default();
+        assert_eq!(line(&profile, &frame(7)), Some(7));
+        assert_eq!(line(&profile, &frame(0)), None);
+        assert_eq!(line(&profile, &frame(-1)), None);
+        profile.about.style = FrameStyle::WithoutLines;
+        assert_eq!(line(&profile, &frame(7)), None);
     }
 }

@@ -11,7 +11,7 @@ pub mod dump_json;
 pub mod dump_text;
 pub mod firefox;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 pub mod flamechart;
 pub mod folded;
 mod format;
@@ -36,28 +36,9 @@ pub use self::destination::{Destination, NewFile};
 pub use self::format::{FORMATS, Format, Settings};
 pub use self::next_step::next_step;
 use crate::profile::{Profile, Step};
-use crate::stack::Frame;
-
-/// How a frame is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FrameStyle {
-    /// `file:function:line`
-    WithLines,
-    /// `file:function`
-    WithoutLines,
-    /// `function`
-    FunctionOnly,
-    /// `file`
-    FileOnly,
-}
+use crate::stack::{Frame, FrameStyle};
 
 impl FrameStyle {
-    /// `file:function`, with the line if `lines`.
-    #[must_use]
-    pub fn with_lines(lines: bool) -> Self {
-        if lines { Self::WithLines } else { Self::WithoutLines }
-    }
-
     fn write(self, frame: &Frame, out: &mut dyn Write) -> io::Result<()> {
         match self {
             Self::FunctionOnly => return write_in_line(&frame.function, out),
@@ -68,6 +49,17 @@ impl FrameStyle {
         out.write_all(b":")?;
         write_in_line(&frame.function, out)?;
         if self == Self::WithLines { write!(out, ":{}", frame.line) } else { Ok(()) }
+    }
+
+    /// A step of a stack as folded stacks have it, in one line.
+    #[must_use]
+    pub fn step_name(self, profile: &Profile, step: Step) -> String {
+        let mut name = Vec::new();
+        match self.write_step(profile, step, &mut name) {
+            Ok(()) => String::from_utf8_lossy(&name).into_owned(),
+            // A Vec takes everything.
+            Err(_) => String::new(),
+        }
     }
 
     fn write_step(self, profile: &Profile, step: Step, out: &mut dyn Write) -> io::Result<()> {
@@ -105,8 +97,8 @@ mod tests {
         let frame = profile.frames.intern(frame);
         let stack = profile.child(None, Step::Frame(frame));
         profile.record(1, Sample { stack, thread, state: State::default() });
-        let (style, mut out) = (FrameStyle::WithLines, Vec::new());
-        let settings = Settings { style, title: Some("a title".into()) };
+        let mut out = Vec::new();
+        let settings = Settings { title: Some("a title".into()) };
         (format.write)(&profile, &settings, &mut out).expect("a Vec takes everything");
         String::from_utf8(out).expect("UTF-8")
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::json::{self, Items};
 use super::lanes::{Lane, Lanes, with_gaps};
 use super::rows::{Row, rows};
-use super::{Format, FrameStyle, Settings, labels};
+use super::{Format, Settings, labels};
 use crate::profile::{Detail, Profile};
 
 /// `speedscope`.
@@ -66,14 +66,14 @@ struct Thread<Samples: Serialize, Weights: Serialize> {
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
     let lanes = Lanes::of(profile);
     let document = Document {
         schema: SCHEMA,
         exporter: labels::PROGRAM,
         name: labels::title(profile),
         active: busiest(&lanes),
-        shared: Shared { frames: Items(|| frames(profile, settings.style)) },
+        shared: Shared { frames: Items(|| frames(profile)) },
         profiles: Items(|| lanes.lanes().iter().map(|lane| thread(profile, &lanes, lane))),
         pyflame: json::About::of(profile),
     };
@@ -88,13 +88,13 @@ fn busiest(lanes: &Lanes<'_>) -> usize {
 }
 
 /// All frames, and after them the words that stand where there is none.
-fn frames(profile: &Profile, style: FrameStyle) -> impl Iterator<Item = Frame<'_>> {
+fn frames(profile: &Profile) -> impl Iterator<Item = Frame<'_>> {
     let words = Row::WORDS.into_iter();
     let words = words.map(|word| Frame { name: word.name(profile), file: None, line: None });
     let frames = profile.frames.all().iter().map(move |frame| Frame {
         name: &frame.function,
         file: Some(&frame.file),
-        line: labels::line(frame, style),
+        line: labels::line(profile, frame),
     });
     frames.chain(words)
 }
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn an_empty_profile_can_be_written() {
         let mut out = Vec::new();
-        let settings = Settings { style: FrameStyle::WithoutLines, title: None };
+        let settings = Settings::default();
         write(&Profile::default(), &settings, &mut out).expect("a Vec takes everything");
         let document: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
         assert_eq!(document["profiles"], serde_json::json!([]));

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
-use crate::output::FrameStyle;
+use crate::output::fixture;
 use crate::profile::{About, Process, Sample, State, Step};
 use crate::stack::Frame;
 
-const SETTINGS: Settings = Settings { style: FrameStyle::WithLines, title: None };
+const SETTINGS: Settings = Settings { title: None };
 
 /// A profile of one process with a stack of functions for each sample, as it happened.
 fn profile(stacks: &[&[&str]]) -> Profile {
     let mut profile = Profile::new(Detail::Timeline);
-    let process = Process { pid: 7, command: "python3 app.py".into(), python: "3.11.7".into() };
+    let process = Process::new(7, "python3 app.py", "3.11.7");
     let process = profile.add_process(process);
     let thread = Some(profile.intern_thread(process, 1));
     for (time, functions) in (0..).zip(stacks) {
@@ -67,6 +67,15 @@ fn boxes(svg: &str) -> BTreeMap<String, Vec<u64>> {
         boxes.entry(label.to_owned()).or_default().push(samples.parse().expect("a number"));
     }
     boxes
+}
+
+#[test]
+fn golden() {
+    for (name, format) in
+        [("hostile.svg", FLAME_GRAPH), ("hostile.icicle.svg", ICICLE), ("hostile.chart.svg", CHART)]
+    {
+        fixture::expect_golden(name, &fixture::written(format));
+    }
 }
 
 #[test]
@@ -124,7 +133,7 @@ fn a_chart_of_many_threads_has_one_beside_the_other() {
 #[test]
 fn processes_have_boxes_of_their_own() {
     let mut profile = profile(&[&["main"]]);
-    let process = Process { pid: 8, command: "python3 x".into(), python: String::new() };
+    let process = Process::new(8, "python3 x", "");
     let process = profile.add_process(process);
     let thread = profile.intern_thread(process, 1);
     let stack = profile.stacks().next().expect("one").0;
@@ -190,7 +199,7 @@ fn the_head_says_what_was_profiled() {
     assert!(svg.contains("python3 app.py (pid 7)"));
     assert!(svg.contains("1 samples · 100 Hz for 1.0 s · Python 3.11.7 · torn 0"));
     let mut out = Vec::new();
-    let settings = Settings { title: Some("A & <B>\u{7}".into()), ..SETTINGS };
+    let settings = Settings { title: Some("A & <B>\u{7}".into()) };
     write_flame_graph(&profile(&[&["main"]]), &settings, &mut out).expect("drawn");
     assert!(String::from_utf8_lossy(&out).contains("A &amp; &lt;B&gt;\\u{7}"));
 }

@@ -2,7 +2,8 @@
 //! ends. What Perfetto, `chrome://tracing` and speedscope open.
 //!
 //! A function that is found at the same place of two samples in a row is taken for one call
-//! that went on in between.
+//! that went on in between. What a thread was doing may change meanwhile; it stands beside
+//! the calls, in counters of the thread that are 0 or 1.
 
 use std::io::{self, Write};
 
@@ -11,8 +12,8 @@ use serde::{Serialize, Serializer};
 
 use super::lanes::{Lane, Lanes, with_gaps};
 use super::rows::{Row, rows};
-use super::{Format, FrameStyle, Settings, json, labels};
-use crate::profile::{Detail, Profile};
+use super::{Format, Settings, json, labels};
+use crate::profile::{Detail, Profile, Seen, State};
 
 /// `trace-event`.
 pub const FORMAT: Format = Format {
@@ -38,7 +39,6 @@ struct Document<'a> {
 struct Events<'a> {
     profile: &'a Profile,
     lanes: Lanes<'a>,
-    style: FrameStyle,
 }
 
 #[derive(Serialize)]
@@ -56,6 +56,8 @@ enum Event<'a> {
     },
     /// The innermost function ends. Some readers want its name once more.
     E { pid: i32, tid: u32, ts: u64, cat: &'static str, name: &'a str },
+    /// What a thread was doing from now on.
+    C { pid: i32, tid: u32, ts: u64, cat: &'static str, name: &'a str, id: u32, args: Doing },
     /// What a process or a thread is called.
     M { pid: i32, tid: u32, ts: u64, cat: &'static str, name: &'static str, args: Name },
 }
@@ -66,6 +68,15 @@ struct Place<'a> {
     /// Where it stood at its first sample.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u32>,
+}
+
+/// What a thread was doing: 1 if it was so, 0 if not, or if it was not seen.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+struct Doing {
+    #[serde(rename = "holds the GIL")]
+    holds_gil: u8,
+    #[serde(rename = "on a CPU", skip_serializing_if = "Option::is_none")]
+    on_cpu: Option<u8>,
 }
 
 #[derive(Serialize)]
@@ -84,8 +95,8 @@ struct Track {
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
-    let events = Events { profile, lanes: Lanes::of(profile), style: settings.style };
+pub fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
+    let events = Events { profile, lanes: Lanes::of(profile) };
     let document = Document {
         trace_events: events,
         display_time_unit: "ms",
@@ -104,8 +115,11 @@ impl Serialize for Events<'_> {
         for lane in self.lanes.lanes() {
             let track = self.track(lane);
             let title = labels::thread(self.profile, lane);
+            if lane.thread.is_some() {
+                self.states(track, &title, lane, &mut events)?;
+            }
             events.serialize_element(&track.named("thread_name", title))?;
-            self.lane(track, lane, &mut events)?;
+            self.calls(track, lane, &mut events)?;
         }
         events.end()
     }
@@ -119,7 +133,27 @@ impl<'a> Events<'a> {
         Track { pid, tid: labels::thread_number(self.profile, lane) }
     }
 
-    fn lane<S: SerializeSeq>(
+    /// What a thread was doing, wherever that changes.
+    fn states<S: SerializeSeq>(
+        &self,
+        track: Track,
+        title: &str,
+        lane: &Lane,
+        events: &mut S,
+    ) -> Result<(), S::Error> {
+        let mut last: Option<Doing> = None;
+        for stretch in with_gaps(self.lanes.moments(lane)) {
+            let doing = Doing::of(stretch.seen, last);
+            if last != Some(doing) {
+                events.serialize_element(&track.counts(title, stretch.start, doing))?;
+                last = Some(doing);
+            }
+        }
+        let end = Doing::of(None, last);
+        events.serialize_element(&track.counts(title, self.lanes.end(lane), end))
+    }
+
+    fn calls<S: SerializeSeq>(
         &self,
         track: Track,
         lane: &Lane,
@@ -160,7 +194,7 @@ impl<'a> Events<'a> {
     fn begin(&self, track: Track, ts: u64, row: Row) -> Event<'_> {
         let args = row
             .frame(self.profile)
-            .map(|frame| Place { file: &frame.file, line: labels::line(frame, self.style) });
+            .map(|frame| Place { file: &frame.file, line: labels::line(self.profile, frame) });
         let Track { pid, tid } = track;
         Event::B { pid, tid, ts, cat: CATEGORY, name: row.name(self.profile), args }
     }
@@ -170,7 +204,25 @@ impl<'a> Events<'a> {
     }
 }
 
+impl Doing {
+    /// What was seen, after `last`: a counter that has begun goes on.
+    fn of(seen: Option<Seen>, last: Option<Self>) -> Self {
+        let state = match seen {
+            Some(Seen::Sample(sample)) => sample.state,
+            _ => State::default(),
+        };
+        let none = last.and_then(|last| last.on_cpu).map(|_| 0);
+        Self { holds_gil: state.holds_gil.into(), on_cpu: state.on_cpu.map(u8::from).or(none) }
+    }
+}
+
 impl Track {
+    /// Threads may have the same name; their numbers tell them apart.
+    fn counts(self, title: &str, ts: u64, args: Doing) -> Event<'_> {
+        let Self { pid, tid } = self;
+        Event::C { pid, tid, ts, cat: CATEGORY, name: title, id: tid, args }
+    }
+
     fn named(self, what: &'static str, name: String) -> Event<'static> {
         let Self { pid, tid } = self;
         Event::M { pid, tid, ts: 0, cat: "__metadata", name: what, args: Name { name } }
@@ -213,6 +265,30 @@ mod tests {
     }
 
     #[test]
+    fn what_a_thread_was_doing_is_counted_until_it_changes() {
+        let document: Value =
+            serde_json::from_slice(&fixture::written(FORMAT)).expect("it is JSON");
+        let events = document["traceEvents"].as_array().expect("events");
+        let counters = |tid: u64| -> Vec<(u64, &Value)> {
+            let of_thread = events.iter().filter(|event| event["ph"] == "C" && event["id"] == tid);
+            of_thread.map(|e| (e["ts"].as_u64().expect("a time"), &e["args"])).collect()
+        };
+        let main = counters(4242);
+        // It is not seen, holds the GIL on a CPU, then without a word of the CPU; is not
+        // looked at for a while, and holds the GIL again until the end.
+        let gil: Vec<u64> =
+            main.iter().filter_map(|(_, args)| args["holds the GIL"].as_u64()).collect();
+        assert_eq!(gil, [0, 1, 1, 0, 1, 0]);
+        let cpu: Vec<Option<u64>> =
+            main.iter().map(|(_, args)| args["on a CPU"].as_u64()).collect();
+        assert_eq!(cpu, [None, Some(1), Some(0), Some(0), Some(0), Some(0)]);
+        assert_eq!(
+            main.iter().map(|(time, _)| *time).collect::<Vec<_>>(),
+            [0, 10_000, 90_000, 110_000, 190_000, 200_000]
+        );
+    }
+
+    #[test]
     fn a_function_that_moves_on_to_another_line_is_one_call() {
         let mut profile = Profile::new(Detail::Timeline);
         profile.about = fixture::profile().about;
@@ -225,7 +301,7 @@ mod tests {
             profile.record(profile.about.started + line as u64 * 10_000, sample);
         }
         let mut out = Vec::new();
-        let settings = Settings { style: FrameStyle::WithLines, title: None };
+        let settings = Settings::default();
         write(&profile, &settings, &mut out).expect("a Vec takes everything");
         let document: Value = serde_json::from_slice(&out).expect("it is JSON");
         let events = document["traceEvents"].as_array().expect("events");

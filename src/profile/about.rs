@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::stack::FrameStyle;
+
 /// The longest command line in the name of a process, in characters.
 const LONGEST_COMMAND: usize = 200;
 
@@ -35,9 +37,8 @@ pub struct About {
     /// Whether it was a run with several processes: then stacks tell whose they are, even if
     /// only one process was seen.
     pub tells_processes: bool,
-    /// Where the program looks for its modules: the absolute entries of `sys.path`, if
-    /// they were asked for.
-    pub search_path: Vec<String>,
+    /// What frames tell.
+    pub style: FrameStyle,
     /// What became of every tick: names and values, in the order to print them.
     pub account: Vec<(String, String)>,
 }
@@ -56,7 +57,8 @@ impl About {
     }
 
     /// Several runs, as if they were one: from the first beginning to the last end, with
-    /// their ticks and accounts added up. The interval is the shortest.
+    /// their ticks and accounts added up. The interval is the shortest, and frames tell what
+    /// those of all runs do.
     #[must_use]
     pub fn of_all<'a>(runs: impl IntoIterator<Item = &'a Self>) -> Self {
         let mut runs = runs.into_iter().filter(|run| run.started > 0);
@@ -69,11 +71,7 @@ impl About {
             all.ticks = all.ticks.saturating_add(run.ticks);
             all.every_thread |= run.every_thread;
             all.tells_processes |= run.tells_processes;
-            for entry in &run.search_path {
-                if !all.search_path.contains(entry) {
-                    all.search_path.push(entry.clone());
-                }
-            }
+            all.style = all.style.max(run.style);
             add_account(&mut all.account, &run.account);
             all
         })
@@ -91,7 +89,12 @@ fn add_account(all: &mut Vec<(String, String)>, other: &[(String, String)]) {
     let adds_up = |name: &str| !name.contains(" per ") && !name.contains(" p99 ");
     all.retain(|(name, value)| adds_up(name) && value.parse::<f64>().is_ok());
     for (name, value) in other.iter().filter(|(name, _)| adds_up(name)) {
-        let Some((_, sum)) = all.iter_mut().find(|(known, _)| known == name) else { continue };
+        let Some((_, sum)) = all.iter_mut().find(|(known, _)| known == name) else {
+            if value.parse::<f64>().is_ok() {
+                all.push((name.clone(), value.clone()));
+            }
+            continue;
+        };
         if let (Ok(a), Ok(b)) = (sum.parse::<u64>(), value.parse::<u64>()) {
             *sum = a.saturating_add(b).to_string();
         } else if let (Ok(a), Ok(b)) = (sum.parse::<f64>(), value.parse::<f64>()) {
@@ -109,6 +112,17 @@ pub struct Process {
     pub command: String,
     /// The full version of its Python, such as `3.11.7`; empty if unknown.
     pub python: String,
+    /// Where it looks for its modules: the absolute entries of `sys.path`, if they were
+    /// asked for.
+    pub search_path: Vec<String>,
+}
+
+impl Process {
+    /// A process of which no more than this is known.
+    #[must_use]
+    pub fn new(pid: i32, command: impl Into<String>, python: impl Into<String>) -> Self {
+        Self { pid, command: command.into(), python: python.into(), search_path: Vec::new() }
+    }
 }
 
 impl Process {
@@ -256,14 +270,12 @@ mod tests {
             elapsed: Duration::from_micros(10),
             interval: Duration::from_millis(1),
             ticks: 5,
-            search_path: vec!["/lib".into(), format!("/{started}")],
             account,
             ..About::default()
         };
         let all = About::of_all(&[run(107, account("2", "1.5")), run(100, account("40", "0.25"))]);
         assert_eq!((all.started, all.elapsed), (100, Duration::from_micros(17)));
         assert_eq!(all.ticks, 10);
-        assert_eq!(all.search_path, ["/lib", "/107", "/100"]);
         let mut expected = account("42", "1.75");
         expected.pop();
         assert_eq!(all.account, expected);

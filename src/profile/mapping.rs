@@ -1,77 +1,83 @@
-//! The same samples on other stacks.
+//! What is needed to put the samples of one profile into another, on other stacks.
 
-use std::collections::HashMap;
-
-use rustc_hash::FxBuildHasher;
-
-use super::{Profile, Seen, StackId, Step};
-use crate::stack::{Frame, FrameTable};
-
-/// A step of a stack that is yet to be interned.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NewStep {
-    /// A frame.
-    Frame(Frame),
-    /// A place of frames that are left out.
-    Truncated,
-}
+use super::{Detail, Event, Profile, Sample, Seen, StackId};
 
 impl Profile {
-    /// Puts every sample on the stack that `map` makes of its own, root first; where it
-    /// makes none the sample is left out. Each distinct stack is mapped once. Also returns
-    /// how many samples were left out.
-    #[must_use]
-    pub fn map_stacks(
-        self,
-        mut map: impl FnMut(&FrameTable, &[Step]) -> Option<Vec<NewStep>>,
-    ) -> (Self, u64) {
-        let mut mapped = Self {
-            about: self.about.clone(),
-            detail: self.detail,
-            processes: self.processes.clone(),
-            threads: self.threads.clone(),
-            thread_ids: self.thread_ids.clone(),
-            idle: self.idle,
-            failed: self.failed,
-            ..Self::default()
-        };
-        let mut left_out = 0;
-        let mut ids: HashMap<StackId, StackId, FxBuildHasher> = HashMap::default();
-        let mut steps = Vec::new();
-        for (stack, samples) in self.stacks() {
-            self.steps(stack, &mut steps);
-            match map(&self.frames, &steps).and_then(|new| mapped.intern_stack(new)) {
-                Some(id) => {
-                    mapped.nodes[id.0 as usize].samples += samples;
-                    ids.insert(stack, id);
-                }
-                None => left_out += samples,
-            }
-        }
-        for ((stack, thread, state), samples) in &self.by_thread {
-            if let Some(id) = ids.get(stack) {
-                *mapped.by_thread.entry((*id, *thread, *state)).or_default() += samples;
-            }
-        }
-        for mut event in self.timeline {
-            if let Seen::Sample(sample) = &mut event.seen {
-                let Some(id) = ids.get(&sample.stack) else { continue };
-                sample.stack = *id;
-            }
-            mapped.timeline.push(event);
-        }
-        (mapped, left_out)
+    /// Takes over what is known of `from` beside its samples: the run, its processes and
+    /// threads, by the same ids.
+    pub fn follow(&mut self, from: &Self) {
+        self.about.clone_from(&from.about);
+        self.processes.clone_from(&from.processes);
+        self.threads.clone_from(&from.threads);
+        self.thread_ids.clone_from(&from.thread_ids);
     }
 
-    fn intern_stack(&mut self, steps: Vec<NewStep>) -> Option<StackId> {
-        let mut stack = None;
-        for step in steps {
-            let step = match step {
-                NewStep::Frame(frame) => Step::Frame(self.frames.intern(frame)),
-                NewStep::Truncated => Step::Truncated,
-            };
-            stack = Some(self.child(stack, step));
+    /// The same run, processes, frames and stacks, without threads and samples; it keeps so
+    /// much of those that are to come.
+    #[must_use]
+    pub fn emptied(self, detail: Detail) -> Self {
+        let mut nodes = self.nodes;
+        nodes.iter_mut().for_each(|node| node.samples = 0);
+        Self {
+            about: self.about,
+            frames: self.frames,
+            detail,
+            processes: self.processes,
+            nodes,
+            children: self.children,
+            ..Self::default()
         }
-        stack
+    }
+
+    /// Forgets of each sample what goes beyond so much detail.
+    pub fn reduce(&mut self, detail: Detail) {
+        self.detail = self.detail.min(detail);
+        if self.detail < Detail::Timeline {
+            self.timeline.clear();
+        }
+        if self.detail < Detail::Threads {
+            self.by_thread.clear();
+        }
+    }
+
+    /// The stacks that have been interned after the first `known`, callers first.
+    pub fn stack_ids_since(&self, known: usize) -> impl Iterator<Item = StackId> + use<> {
+        (super::index(known)..super::index(self.nodes.len())).map(StackId)
+    }
+
+    /// Counts everything that `from` has counted, each sample on the stack that `stack_of`
+    /// makes of it. Returns how many samples were left out, because it made none.
+    pub fn count_all(
+        &mut self,
+        from: &Self,
+        mut stack_of: impl FnMut(&mut Self, Sample) -> Option<StackId>,
+    ) -> u64 {
+        self.idle += from.idle;
+        self.failed += from.failed;
+        let mut left_out = 0;
+        let mut of_no_thread: Vec<u64> = from.nodes.iter().map(|node| node.samples).collect();
+        let mut count = |sample: Sample, samples| match stack_of(self, sample) {
+            Some(stack) => self.count(Sample { stack, ..sample }, samples),
+            None => left_out += samples,
+        };
+        for (thread, stack, state, samples) in from.stacks_by_thread() {
+            of_no_thread[stack.index()] -= samples;
+            count(Sample { stack, thread: Some(thread), state }, samples);
+        }
+        for (stack, samples) in from.stack_ids_since(0).zip(of_no_thread) {
+            if samples > 0 {
+                count(Sample { stack, thread: None, state: Default::default() }, samples);
+            }
+        }
+        left_out
+    }
+
+    /// Records what was seen once more.
+    pub fn record_event(&mut self, Event { microseconds, seen }: Event) {
+        match seen {
+            Seen::Idle => self.record_idle(microseconds),
+            Seen::Failed => self.record_failed(microseconds),
+            Seen::Sample(sample) => self.record(microseconds, sample),
+        }
     }
 }

@@ -10,7 +10,6 @@ use std::collections::{HashMap, HashSet};
 use rustc_hash::FxBuildHasher;
 
 pub use self::about::{About, Detail, Process, ProcessId, State, Thread, ThreadId};
-pub use self::mapping::NewStep;
 use crate::stack::{FrameId, FrameTable};
 
 /// The samples of one run.
@@ -137,6 +136,14 @@ impl Profile {
         &self.processes[id.0 as usize]
     }
 
+    /// The same, to add what has become known of it.
+    ///
+    /// # Panics
+    /// If `id` comes from another profile.
+    pub fn process_mut(&mut self, id: ProcessId) -> &mut Process {
+        &mut self.processes[id.0 as usize]
+    }
+
     /// The thread of `process` that calls itself `id`, a new one if it has not been seen.
     pub fn intern_thread(&mut self, process: ProcessId, id: u64) -> ThreadId {
         let next = ThreadId(index(self.threads.len()));
@@ -183,11 +190,16 @@ impl Profile {
 
     /// Counts one sample, whose stack was interned with [`Profile::child`].
     pub fn record(&mut self, microseconds: u64, sample: Sample) {
-        self.nodes[sample.stack.0 as usize].samples += 1;
-        if let (true, Some(thread)) = (self.keeps_threads(), sample.thread) {
-            *self.by_thread.entry((sample.stack, thread, sample.state)).or_default() += 1;
-        }
+        self.count(sample, 1);
         self.note(microseconds, Seen::Sample(sample));
+    }
+
+    /// Counts so many equal samples whose times are not known.
+    pub fn count(&mut self, sample: Sample, samples: u64) {
+        self.nodes[sample.stack.0 as usize].samples += samples;
+        if let (true, Some(thread)) = (self.keeps_threads(), sample.thread) {
+            *self.by_thread.entry((sample.stack, thread, sample.state)).or_default() += samples;
+        }
     }
 
     /// Counts one moment at which nobody ran Python code.

@@ -130,7 +130,7 @@ impl<R: Read> Parts<R> {
 }
 
 /// Reads until `buffer` is full or nothing is left. Returns how much that was.
-fn read_up_to(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+pub fn read_up_to(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
         match input.read(&mut buffer[filled..]) {

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
 
-use super::block::{Part, Parts};
-use super::reader::RecordingError;
+use super::block::{Part, Parts, read_up_to};
+use super::reader::expect_run;
 use crate::error::Error;
 
 /// A place for one run of a recording.
@@ -51,13 +51,18 @@ pub fn open(path: Option<&Path>, append: bool) -> Result<Place, Error> {
 /// block, which was being written when its run was killed.
 fn end_of_runs(path: &Path, file: &mut impl Read) -> Result<u64, Error> {
     let refused = |source| Error::NoRecording { path: PathBuf::from(path), source };
-    let mut parts = Parts::new(io::BufReader::new(file));
-    let mut first = true;
+    let unreadable = |source: io::Error| refused(source.into());
+    let mut input = io::BufReader::new(file);
+    let mut start = [0; 8];
+    let length = read_up_to(&mut input, &mut start).map_err(unreadable)?;
+    if length == 0 {
+        return Ok(0);
+    }
+    expect_run(start).map_err(refused)?;
+    let mut parts = Parts::new(start.as_slice().chain(input));
     loop {
-        match parts.next().map_err(|source| refused(source.into()))? {
-            Part::End if first => return Ok(0),
-            Part::Block | Part::Broken if first => return Err(refused(RecordingError::Other)),
-            Part::Run | Part::Block => first = false,
+        match parts.next().map_err(unreadable)? {
+            Part::Run | Part::Block => {}
             Part::End => return Ok(parts.whole()),
             Part::Broken => {
                 eprintln!(

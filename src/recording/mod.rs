@@ -34,8 +34,12 @@
 //! | frames    | file (its text), function (its text), line (signed)                     |
 //! | stacks    | distance back to the stack it was called from (0: none), frame plus 1 (0: outer frames were not read) |
 //! | events    | as columns, see below                                                   |
-//! | about     | begin (µs), length (ns), interval (ns), ticks, flags, number of account rows, then name and value (texts) of each, number of entries of `sys.path`, then each (text); the last one holds |
+//! | about     | begin (µs), length (ns), interval (ns), ticks, flags, what frames tell, number of account rows, then name and value (texts) of each; the last one holds |
 //! | end       | none: the run came to its end                                           |
+//! | paths     | process, one more entry of its `sys.path` (text)                        |
+//!
+//! What frames tell is 0 for file, function and line, 1 for file and function, 2 for the
+//! file alone, 3 for the function alone.
 //!
 //! Flags are 1 if all threads were sampled, plus 2 if several processes were to be.
 //!
@@ -67,9 +71,10 @@ mod writer;
 pub use self::reader::{Ending, Reader, RecordingError};
 pub use self::recorder::Recorder;
 pub use self::writer::Writer;
+use crate::stack::FrameStyle;
 
 /// What a run begins with: the name, and the version of the format.
-pub const MAGIC: [u8; 8] = *b"PYFLAME\x01";
+pub const MAGIC: [u8; 8] = *b"PYFLAME\x02";
 
 /// The most bytes that a block may have.
 pub const LARGEST_BLOCK: usize = 1 << 24;
@@ -83,8 +88,16 @@ const LONGEST_TEXT: usize = 1 << 20;
 /// The most rows of an account.
 const MOST_ROWS: usize = 64;
 
-/// The most entries of `sys.path`.
-const MOST_PATHS: usize = 1024;
+/// The most entries of a process's `sys.path`.
+const LONGEST_SEARCH_PATH: usize = 1000;
+
+/// What frames can tell, at the places of the numbers that say so.
+const STYLES: [FrameStyle; 4] = [
+    FrameStyle::WithLines,
+    FrameStyle::WithoutLines,
+    FrameStyle::FileOnly,
+    FrameStyle::FunctionOnly,
+];
 
 /// What a section holds.
 pub mod section {
@@ -106,4 +119,6 @@ pub mod section {
     pub const ABOUT: u8 = 8;
     /// The end of the run.
     pub const END: u8 = 9;
+    /// Where processes look for their modules.
+    pub const PATHS: u8 = 10;
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::block::{Part, Parts, Unpacker};
 use super::bytes::Bytes;
-use super::{MAGIC, MOST_PATHS, MOST_ROWS, section};
+use super::{LONGEST_SEARCH_PATH, MAGIC, MOST_ROWS, STYLES, section};
 use crate::profile::{
     About, Process, ProcessId, Profile, Sample, StackId, State, Step, Thread, ThreadId,
 };
@@ -27,12 +27,14 @@ pub enum RecordingError {
     /// It is something else.
     #[error("it is not a recording: it does not begin as one")]
     Other,
-    /// It was made by a later release.
+    /// It was made by another release.
     #[error(
-        "it is a recording of a later release (format {version}, this one reads {})",
+        "it is a recording of {} release, in format {version}: this one reads format {}. \
+         Use the release that made it",
+        if *version > MAGIC[7] { "a later" } else { "an earlier" },
         MAGIC[7]
     )]
-    Later {
+    OtherRelease {
         /// The version of its format.
         version: u8,
     },
@@ -89,6 +91,8 @@ pub struct Reader<R> {
 struct Run {
     texts: Vec<Arc<str>>,
     processes: Vec<ProcessId>,
+    /// How many entries of the `sys.path` of each process have been read.
+    paths: Vec<usize>,
     threads: Vec<ThreadId>,
     frames: Vec<FrameId>,
     /// Stacks and how many steps they have.
@@ -108,13 +112,7 @@ impl<R: Read> Reader<R> {
             io::ErrorKind::UnexpectedEof => RecordingError::Other,
             _ => RecordingError::Input(error),
         })?;
-        match magic {
-            MAGIC => {}
-            [name @ .., version] if name == MAGIC[..7] => {
-                return Err(RecordingError::Later { version });
-            }
-            _ => return Err(RecordingError::Other),
-        }
+        expect_run(magic)?;
         Ok(Self {
             parts: Parts::new(input),
             unpacker: Unpacker::new()?,
@@ -220,6 +218,7 @@ impl Run {
             for _ in 0..count {
                 match kind {
                     section::PROCESSES => self.read_process(&mut bytes, into, known)?,
+                    section::PATHS => self.read_path(&mut bytes, into)?,
                     section::THREADS => self.read_thread(&mut bytes, into)?,
                     section::NEWS => {
                         let thread = bytes.position(self.threads.len())?;
@@ -245,8 +244,12 @@ impl Run {
     ) -> Option<()> {
         let pid = i32::try_from(bytes.signed()?).ok()?;
         let command = bytes.text()?.to_owned();
-        let process = Process { pid, command, python: bytes.text()?.to_owned() };
-        let earlier = known.iter().find(|earlier| *into.process(**earlier) == process).copied();
+        let process = Process::new(pid, command, bytes.text()?);
+        let is_same = |known: &Process| {
+            (known.pid, &known.command, &known.python)
+                == (process.pid, &process.command, &process.python)
+        };
+        let earlier = known.iter().find(|earlier| is_same(into.process(**earlier))).copied();
         let id = match earlier {
             Some(id) => id,
             None => {
@@ -255,7 +258,23 @@ impl Run {
                 id
             }
         };
+        push(&mut self.paths, 0, MOST)?;
         push(&mut self.processes, id, MOST)
+    }
+
+    fn read_path(&mut self, bytes: &mut Bytes<'_>, into: &mut Profile) -> Option<()> {
+        let process = bytes.position(self.processes.len())?;
+        let entry = bytes.text()?;
+        self.paths[process] += 1;
+        if self.paths[process] > LONGEST_SEARCH_PATH {
+            return None;
+        }
+        let path = &mut into.process_mut(self.processes[process]).search_path;
+        // It may be known from another run.
+        if !path.iter().any(|known| known == entry) && path.len() < LONGEST_SEARCH_PATH {
+            path.push(entry.to_owned());
+        }
+        Some(())
     }
 
     fn read_thread(&mut self, bytes: &mut Bytes<'_>, into: &mut Profile) -> Option<()> {
@@ -316,6 +335,15 @@ impl Run {
     }
 }
 
+/// Fails unless a run that can be read begins with these bytes.
+pub fn expect_run(bytes: [u8; 8]) -> Result<(), RecordingError> {
+    match bytes {
+        MAGIC => Ok(()),
+        [name @ .., version] if name == MAGIC[..7] => Err(RecordingError::OtherRelease { version }),
+        _ => Err(RecordingError::Other),
+    }
+}
+
 /// Adds to `list`, which has a bound.
 fn push<T>(list: &mut Vec<T>, value: T, most: usize) -> Option<()> {
     let fits = list.len() < most;
@@ -358,11 +386,10 @@ fn read_about(bytes: &mut Bytes<'_>) -> Option<About> {
     let interval = Duration::from_nanos(bytes.number()?);
     let ticks = bytes.number()?;
     let flags = bytes.byte().filter(|flags| *flags < 4)?;
+    let style = STYLES[bytes.position(STYLES.len())?];
     let rows = bytes.position(MOST_ROWS + 1)?;
     let row = |_| Some((bytes.text()?.to_owned(), bytes.text()?.to_owned()));
     let account = (0..rows).map(row).collect::<Option<_>>()?;
-    let paths = bytes.position(MOST_PATHS + 1)?;
-    let search_path = (0..paths).map(|_| Some(bytes.text()?.to_owned())).collect::<Option<_>>()?;
     Some(About {
         started,
         elapsed,
@@ -370,7 +397,7 @@ fn read_about(bytes: &mut Bytes<'_>) -> Option<About> {
         ticks,
         every_thread: flags & 1 != 0,
         tells_processes: flags & 2 != 0,
-        search_path,
+        style,
         account,
     })
 }

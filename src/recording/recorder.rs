@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::file::{Place, open};
 use super::writer::Writer;
 use crate::error::Error;
+use crate::filter::Sieve;
 use crate::profile::Profile;
 
 /// How often what is new is taken out of the profile; a reader of a pipe then sees it.
@@ -21,6 +22,8 @@ pub struct Recorder {
     /// The file, for messages; `None` for stdout.
     path: Option<PathBuf>,
     writer: Writer<Box<dyn Write>>,
+    /// What is recorded of a profile, if not everything.
+    sieve: Option<Sieve>,
     /// How long what has been taken up may wait to be written.
     wait: Duration,
     flushed: Instant,
@@ -30,11 +33,12 @@ pub struct Recorder {
 
 impl Recorder {
     /// Prepares the place before the run, so that a wrong name costs no samples. `None` and
-    /// `-` are stdout. With `append` the run is added to those of the file.
+    /// `-` are stdout. With `append` the run is added to those of the file. Of profiles,
+    /// what `sieve` leaves is recorded.
     ///
     /// # Errors
     /// [`Error`] if it cannot be written.
-    pub fn open(path: Option<&Path>, append: bool) -> Result<Self, Error> {
+    pub fn open(path: Option<&Path>, append: bool, sieve: Option<Sieve>) -> Result<Self, Error> {
         let (out, wait): (Box<dyn Write>, _) = match open(path, append)? {
             Place::Live(out) => (out, Duration::ZERO),
             Place::File(file) => (Box::new(LockedFile(file)), FILE_WAIT),
@@ -43,7 +47,7 @@ impl Recorder {
         match Writer::new(out) {
             Ok(writer) => {
                 let now = Instant::now();
-                Ok(Self { path, writer, wait, flushed: now, recorded: now, failure: None })
+                Ok(Self { path, writer, sieve, wait, flushed: now, recorded: now, failure: None })
             }
             Err(source) => Err(failed(path, source)),
         }
@@ -78,7 +82,10 @@ impl Recorder {
     pub fn finish(mut self, profile: &Profile) -> Result<(), Error> {
         let written = match self.failure.take() {
             Some(failure) => Err(failure),
-            None => self.writer.finish(profile),
+            None => match &mut self.sieve {
+                Some(sieve) => self.writer.finish(sieve.put(profile, profile.timeline())),
+                None => self.writer.finish(profile),
+            },
         };
         match written {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -92,6 +99,13 @@ impl Recorder {
         if self.failure.is_some() {
             return;
         }
+        let profile = match &mut self.sieve {
+            Some(sieve) => {
+                let events = profile.take_timeline();
+                sieve.put(profile, &events)
+            }
+            None => profile,
+        };
         let mut written = self.writer.update(profile);
         if flush {
             written = written.and_then(|()| self.writer.flush(&profile.about));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::block::Packer;
 use super::bytes::{put_number, put_option, put_signed, put_text};
-use super::{LONGEST_TEXT, MAGIC, section};
+use super::{LONGEST_SEARCH_PATH, LONGEST_TEXT, MAGIC, STYLES, section};
 use crate::profile::{About, Event, Profile, Sample, Seen, State, Step, Thread};
 use crate::stack::Frame;
 
@@ -19,9 +19,6 @@ const LONG_SECTION: usize = 64 * 1024;
 /// The most events of one section.
 const MOST_EVENTS: usize = 16 * 1024;
 
-/// The longest path that Linux opens.
-const LONGEST_PATH: usize = 4096;
-
 /// Writes one run of a recording: what a profile has gained since the last time.
 ///
 /// It must always be given the same profile.
@@ -32,6 +29,8 @@ pub struct Writer<W> {
     content: Vec<u8>,
     texts: HashMap<Arc<str>, u64>,
     processes: usize,
+    /// How many entries of the `sys.path` of each process have been written.
+    paths: Vec<usize>,
     /// Threads as they have been written.
     threads: Vec<Thread>,
     frames: usize,
@@ -61,6 +60,7 @@ impl<W: Write> Writer<W> {
             content: Vec::new(),
             texts: HashMap::new(),
             processes: 0,
+            paths: Vec::new(),
             threads: Vec::new(),
             frames: 0,
             stacks: 0,
@@ -85,6 +85,7 @@ impl<W: Write> Writer<W> {
     /// Those of the output.
     pub fn write(&mut self, profile: &Profile, events: &[Event]) -> io::Result<()> {
         self.write_processes(profile)?;
+        self.write_paths(profile)?;
         self.write_threads(profile)?;
         self.write_frames(profile)?;
         self.write_stacks(profile)?;
@@ -129,6 +130,24 @@ impl<W: Write> Writer<W> {
             put_text(out, &process.python);
             self.processes += 1;
             self.close_if_long(&mut entries)?;
+        }
+        self.close(&mut entries)
+    }
+
+    /// Entries are only ever added to a `sys.path`.
+    fn write_paths(&mut self, profile: &Profile) -> io::Result<()> {
+        let mut entries = Entries::new(section::PATHS);
+        self.paths.resize(self.processes, 0);
+        for (id, process) in profile.processes() {
+            let known = self.paths[id.index()];
+            let path = process.search_path.iter().take(LONGEST_SEARCH_PATH);
+            for entry in path.skip(known) {
+                let out = entries.add();
+                put_number(out, id.index() as u64);
+                put_text(out, entry);
+                self.paths[id.index()] += 1;
+                self.close_if_long(&mut entries)?;
+            }
         }
         self.close(&mut entries)
     }
@@ -304,6 +323,7 @@ fn put_about(out: &mut Vec<u8>, about: &About) {
     put_number(out, nanoseconds(about.interval));
     put_number(out, about.ticks);
     out.push(u8::from(about.every_thread) | u8::from(about.tells_processes) << 1);
+    put_number(out, STYLES.iter().position(|style| *style == about.style).unwrap_or(0) as u64);
     // More rows than this are none of ours, and a block has its bounds.
     let fits = |text: &str| text.len() < LONGEST_TEXT / 64;
     let rows = about.account.iter().filter(|(name, value)| fits(name) && fits(value));
@@ -313,8 +333,4 @@ fn put_about(out: &mut Vec<u8>, about: &About) {
         put_text(out, name);
         put_text(out, value);
     }
-    let paths = about.search_path.iter().filter(|path| path.len() <= LONGEST_PATH);
-    let paths: Vec<_> = paths.take(super::MOST_PATHS).collect();
-    put_number(out, paths.len() as u64);
-    paths.iter().for_each(|path| put_text(out, path));
 }

@@ -6,24 +6,29 @@ use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
-use crate::profile::{About, Detail, Profile, Step};
+use crate::profile::{About, Detail, Profile};
 use crate::recording::{MAGIC, Reader};
+use crate::stack::FrameStyle;
 
 /// Samples by stack, root first, each step as folded stacks name it.
 pub type Stacks = HashMap<Vec<String>, u64>;
 
 /// Reads all these recordings into one profile, and says on stderr what is missing of them.
+/// Returns whether one of them is of several processes.
 ///
 /// # Errors
 /// [`Error`] if one cannot be read, or is none.
-pub fn load(files: &[PathBuf], into: &mut Profile) -> Result<(), Error> {
+pub fn load(files: &[PathBuf], into: &mut Profile) -> Result<bool, Error> {
     let mut runs = Vec::new();
+    let mut has_tree = false;
     for file in files {
+        let before = into.processes().count();
         runs.push(read_recording(file, open(file)?, into)?);
+        has_tree |= into.processes().count() > before + 1;
     }
     into.about = About::of_all(&runs);
     into.sort_timeline();
-    Ok(())
+    Ok(has_tree)
 }
 
 /// Reads a recording or folded stacks. Lines are left out unless `lines`; so are the moments
@@ -38,22 +43,20 @@ pub fn load_stacks(file: &Path, lines: bool) -> Result<Stacks, Error> {
         return read_folded(file, input, lines);
     }
     let mut profile = Profile::new(Detail::Stacks);
-    read_recording(file, input, &mut profile)?;
+    let about = read_recording(file, input, &mut profile)?;
+    Ok(named_stacks(&profile, about.style.max(FrameStyle::with_lines(lines))))
+}
+
+/// The stacks of a profile by the names that folded stacks in this style give to them.
+fn named_stacks(profile: &Profile, style: FrameStyle) -> Stacks {
     let mut stacks = Stacks::new();
     let mut steps = Vec::new();
     for (stack, count) in profile.stacks() {
         profile.steps(stack, &mut steps);
-        let names = steps.iter().map(|step| match step {
-            Step::Truncated => "(truncated)".to_owned(),
-            Step::Frame(frame) => {
-                let frame = profile.frames.frame(*frame);
-                let name = format!("{}:{}", frame.file, frame.function);
-                if lines { format!("{name}:{}", frame.line) } else { name }
-            }
-        });
+        let names = steps.iter().map(|step| style.step_name(profile, *step));
         *stacks.entry(names.collect()).or_default() += count;
     }
-    Ok(stacks)
+    stacks
 }
 
 fn open(file: &Path) -> Result<Box<dyn BufRead>, Error> {
@@ -118,7 +121,31 @@ fn without_line(frame: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
+    use crate::output::fixture;
+
+    #[test]
+    fn a_recording_and_its_folded_stacks_have_the_same_names() {
+        let profile = fixture::profile();
+        let mut folded = Vec::new();
+        for (stack, count) in profile.stacks() {
+            let mut steps = Vec::new();
+            profile.steps(stack, &mut steps);
+            // A `;` in a name separates nothing, which folded stacks cannot tell.
+            let names = steps.iter().map(|step| profile.about.style.step_name(&profile, *step));
+            let names: Vec<String> = names.map(|name| name.replace(';', ",")).collect();
+            writeln!(folded, "{} {count}", names.join(";")).expect("a Vec takes everything");
+        }
+        let mut named = Stacks::new();
+        for (stack, count) in named_stacks(&profile, FrameStyle::WithLines) {
+            let names = stack.into_iter().map(|name| name.replace(';', ","));
+            *named.entry(names.collect()).or_default() += count;
+        }
+        let folded = read_folded(Path::new("a.folded"), folded.as_slice(), true);
+        assert_eq!(folded.expect("folded"), named);
+    }
 
     fn read(text: &str, lines: bool) -> Result<Stacks, Error> {
         read_folded(Path::new("a.folded"), text.as_bytes(), lines)

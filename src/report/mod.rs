@@ -2,6 +2,8 @@
 
 mod compare;
 mod load;
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, IsTerminal, Write};
 
@@ -9,7 +11,8 @@ pub use self::compare::diff;
 use self::load::load;
 use crate::cli::ReportOptions;
 use crate::error::Error;
-use crate::output::{Destination, FrameStyle, Settings, recording};
+use crate::filter::Lacking;
+use crate::output::{Destination, Settings, recording};
 use crate::profile::{Detail, Profile};
 
 /// Renders recordings in another format.
@@ -21,13 +24,35 @@ pub fn report(options: &ReportOptions) -> Result<(), Error> {
     if to_stdout && options.format == recording::FORMAT && io::stdout().is_terminal() {
         return Err(Error::RecordingToTerminal);
     }
-    // Which process a stack is of is known by its thread.
-    let mut profile = Profile::new(options.format.detail.max(Detail::Threads));
-    load(&options.files, &mut profile)?;
-    let style = FrameStyle::with_lines(!options.no_line_numbers);
-    let settings = Settings { style, title: options.title.clone() };
+    // Processes are told apart by their threads, and moments by the timeline.
+    let detail = options.format.detail.max(Detail::Threads);
+    let whole = if options.samples.is_open() { detail } else { Detail::Timeline };
+    let mut profile = Profile::new(whole);
+    let has_tree = load(&options.files, &mut profile)?;
+    let mut profile = choose(options, profile, detail).map_err(|source| Error::Lacking {
+        path: options.files.first().cloned().unwrap_or_default(),
+        others: options.files.len().saturating_sub(1),
+        source,
+    })?;
+    // Where each file is of one process, equal stacks of several files add up.
+    if !has_tree && !profile.about.tells_processes {
+        profile.reduce(options.format.detail);
+    }
+    let settings = Settings { title: options.title.clone() };
     let place = Destination::open(options.output.as_deref())?;
     place.write(|out| (options.format.write)(&profile, &settings, out))
+}
+
+/// What the user wants to see of a profile.
+fn choose(options: &ReportOptions, profile: Profile, detail: Detail) -> Result<Profile, Lacking> {
+    let mut profile =
+        if options.samples.is_open() { profile } else { options.samples.apply(profile, detail)? };
+    options.frames.check(profile.about.style)?;
+    // Frames of several recordings may tell more or less: what all of them do is told.
+    let told = std::mem::take(&mut profile.about.style);
+    let mut frames = options.frames.clone();
+    frames.style = frames.style.max(told);
+    Ok(frames.apply(profile))
 }
 
 /// Writes text to stdout. A reader that closed its pipe has seen enough.

@@ -3,8 +3,9 @@
 //! The state in `stat` tells that a thread runs or waits for a processor. Which of the
 //! two, the time on a processor in `schedstat` tells: a thread is not given more samples
 //! than fit into the time that it got. So eight threads that share two processors have
-//! two samples at a tick, and not eight. A thread that sleeps costs one read at a tick,
-//! one that runs two; the files are kept open.
+//! two samples at a tick, and not eight. `schedstat` also tells that a thread which was
+//! asleep has not run since; it is read several times as fast as `stat`. So a thread that
+//! sleeps costs one short read at a tick, one that runs two; the files are kept open.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -36,6 +37,8 @@ struct Tracked {
     schedule: Option<File>,
     /// Its time on a processor that has been counted, in nanoseconds.
     counted: Option<u64>,
+    /// How often it had run when it was asleep, if it was at the last look.
+    asleep: Option<RunCount>,
 }
 
 impl Processor {
@@ -55,7 +58,15 @@ impl Processor {
             stat: open(pid, tid, "stat").filter(|_| is_kept),
             schedule: open(pid, tid, "schedstat").filter(|_| is_kept),
             counted: None,
+            asleep: None,
         });
+        // Before the state, so that one that sleeps then has slept as long as this stays.
+        let count = read(thread.schedule.as_ref(), pid, tid, "schedstat")
+            .and_then(|text| RunCount::parse(&text));
+        if count.is_some() && count == thread.asleep {
+            return Some(false);
+        }
+        thread.asleep = None;
         let Some(state) = read(thread.stat.as_ref(), pid, tid, "stat")
             .and_then(|line| Stat::parse(&line))
             .map(|stat| stat.state)
@@ -65,13 +76,11 @@ impl Processor {
         };
         // One that is stopped by this program ran until then.
         if !matches!(state, ThreadState::Running | ThreadState::Traced) {
+            thread.asleep = count;
             return Some(false);
         }
-        let time = read(thread.schedule.as_ref(), pid, tid, "schedstat")
-            .and_then(|text| RunCount::parse(&text))
-            .map(|count| count.time);
         // Where the kernel does not count, its state has to do.
-        Some(time.is_none_or(|time| is_due(&mut thread.counted, time, interval)))
+        Some(count.is_none_or(|count| is_due(&mut thread.counted, count.time, interval)))
     }
 }
 

@@ -47,7 +47,7 @@ impl Seen {
             let copied = profile.copy_stack(&self.profile, &steps);
             if let Some(stack) = copied {
                 let sample = Sample { stack, thread: None, state: Default::default() };
-                (0..count).for_each(|_| profile.record(0, sample));
+                profile.count(sample, count);
             }
         }
         profile

@@ -23,7 +23,7 @@ use self::view::{Action, View};
 use crate::cli::TopOptions;
 use crate::error::Error;
 use crate::launcher;
-use crate::output::{Destination, Format, FrameStyle, Settings};
+use crate::output::{Destination, Format, Settings};
 use crate::signals::Signals;
 
 /// The time between two pictures, if no key is pressed.
@@ -124,7 +124,7 @@ fn save(seen: &Seen, view: &View, pid: i32) -> Result<PathBuf, Error> {
     let format = Format::named("svg").unwrap_or_default();
     let path = PathBuf::from(format!("pyflame-{pid}.{}", format.extensions[0]));
     let profile = seen.profile_of(view.only_gil);
-    let settings = Settings { style: FrameStyle::WithLines, title: None };
+    let settings = Settings::default();
     let place = Destination::open(Some(&path))?;
     place.write(|out| (format.write)(&profile, &settings, out))?;
     Ok(path)

@@ -180,7 +180,7 @@ mod tests {
 
     fn seen() -> Seen {
         let mut profile = Profile::new(Detail::Timeline);
-        let process = Process { pid: 42, command: "a\nb".into(), python: "3.11.7".into() };
+        let process = Process::new(42, "a\nb", "3.11.7");
         let process = profile.add_process(process);
         let thread = Some(profile.intern_thread(process, 7));
         for (time, function, holds_gil) in

@@ -70,12 +70,12 @@ impl Merged {
     /// What there is to say of the run by now.
     fn about(&self, tally: &Tally) -> About {
         let all = About::of_all(self.live.values().chain([&self.past]));
-        let (elapsed, search_path) = (self.begin.elapsed(), all.search_path);
+        let elapsed = self.begin.elapsed();
         let mut account = all.account;
         account.retain(|(name, _)| name != "elapsed s");
         account.extend(tally.rows());
         account.push(("elapsed s".to_owned(), format!("{:.2}", elapsed.as_secs_f64())));
-        About { elapsed, ticks: all.ticks, search_path, account, ..self.own.clone() }
+        About { elapsed, ticks: all.ticks, style: all.style, account, ..self.own.clone() }
     }
 }
 

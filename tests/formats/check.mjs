@@ -8,6 +8,7 @@ import * as firefox from './firefox.mjs';
 import * as pprof from './pprof.mjs';
 import * as schemas from './schemas.mjs';
 import { Speedscope } from './speedscope.mjs';
+import * as svg from './svg.mjs';
 
 const stem = process.argv[2];
 const truth = expected(`${stem}.jsonl`);
@@ -24,6 +25,10 @@ const readers = [
   ['trace-event: Chrome\'s developer tools', () => devtools.trace(`${stem}.trace.json`)],
   ['firefox: the Firefox Profiler', () => firefox.read(`${stem}.firefox.json`)],
   ['pprof: go tool pprof', () => pprof.read(`${stem}.pb.gz`)],
+  ...['svg', 'icicle.svg', 'chart.svg'].map(kind => [
+    `${kind}: Chromium`,
+    () => svg.read(speedscope.browser, `${stem}.${kind}`, `${stem}.jsonl`),
+  ]),
 ];
 let [passed, failed] = [0, 0];
 for (const [name, read] of readers) {

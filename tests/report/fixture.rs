@@ -29,7 +29,7 @@ const HOSTILE: [&str; 6] =
 /// was in a function with a strange name, whose file has a name of 10 000 letters.
 pub fn profile(file: &str) -> Profile {
     let mut profile = Profile::new(Detail::Timeline);
-    let process = Process { pid: 4242, command: "python3 app.py".into(), python: "3.11.7".into() };
+    let process = Process::new(4242, "python3 app.py", "3.11.7");
     let process = profile.add_process(process);
     let threads = [1, u64::MAX].map(|id| profile.intern_thread(process, id));
     profile.thread_mut(threads[0]).name = Some("MainThread".into());

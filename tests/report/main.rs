@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use pyflame::output::{Format, FrameStyle, Settings};
+use pyflame::output::{Format, Settings};
 use pyflame::profile::Profile;
 
 #[allow(dead_code)]
@@ -33,7 +33,7 @@ fn folder(name: &str) -> Outcome<PathBuf> {
 fn write(profile: &Profile, file: &Path) -> Outcome {
     let words = || format!("write {}", file.display());
     let format = Format::of_file(file).context(words)?;
-    let settings = Settings { style: FrameStyle::WithLines, title: None };
+    let settings = Settings::default();
     let mut out = fs::File::create(file).context(words)?;
     (format.write)(profile, &settings, &mut out).context(words)
 }

@@ -141,12 +141,12 @@ struct Markers {
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
     let lanes = Lanes::of(profile);
     let document = Document {
         meta: Meta::of(profile, &lanes),
         libs: [],
-        threads: Items(|| lanes.lanes().iter().map(|lane| Track { settings, lanes: &lanes, lane })),
+        threads: Items(|| lanes.lanes().iter().map(|lane| Track { lanes: &lanes, lane })),
     };
     json::write(&document, out)
 }
@@ -190,16 +190,15 @@ fn extra(profile: &Profile) -> Vec<Section> {
 
 /// A thread that is about to be written.
 struct Track<'a> {
-    settings: &'a Settings,
     lanes: &'a Lanes<'a>,
     lane: &'a Lane,
 }
 
 impl Serialize for Track<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { lanes, lane, .. } = self;
+        let Self { lanes, lane } = self;
         let profile = lanes.profile();
-        let mut tables = Tables::new(profile, self.settings.style);
+        let mut tables = Tables::new(profile);
         let mut length = 0;
         for stretch in with_gaps(lanes.moments(lane)) {
             length += 1;

@@ -8,8 +8,8 @@ use std::iter::repeat_n;
 use serde::{Serialize, Serializer};
 
 use super::Category;
+use crate::output::labels;
 use crate::output::rows::{Row, Tree};
-use crate::output::{FrameStyle, labels};
 use crate::profile::{Profile, Seen};
 
 /// Where there is no address, and no resource.
@@ -18,14 +18,13 @@ const NONE: i32 = -1;
 /// The tables of a thread, while stacks are put in.
 pub struct Tables<'a> {
     profile: &'a Profile,
-    style: FrameStyle,
     stacks: Tree<Category>,
 }
 
 impl<'a> Tables<'a> {
     /// Empty ones.
-    pub fn new(profile: &'a Profile, style: FrameStyle) -> Self {
-        Self { profile, style, stacks: Tree::new() }
+    pub fn new(profile: &'a Profile) -> Self {
+        Self { profile, stacks: Tree::new() }
     }
 
     /// Puts a stack in.
@@ -55,7 +54,7 @@ impl<'a> Tables<'a> {
                 frame_functions.push(functions.number((name, file.map(|f| strings.number(f)))));
             }
         }
-        let line = |row: &Row| labels::line(row.frame(self.profile)?, self.style);
+        let line = |row: &Row| labels::line(self.profile, row.frame(self.profile)?);
         Written {
             frame_table: FrameTable {
                 category: frames.values.iter().map(|(_, category)| *category).collect(),

@@ -1,12 +1,11 @@
 //! Tests of the report's bytes. tests/pictures.rs looks at it in a browser.
 
 use super::*;
-use crate::output::FrameStyle;
 use crate::profile::{Process, Sample, State, Step};
 use crate::stack::Frame;
 
 fn written(profile: &Profile, title: Option<&str>) -> String {
-    let settings = Settings { style: FrameStyle::WithLines, title: title.map(str::to_owned) };
+    let settings = Settings { title: title.map(str::to_owned) };
     let mut out = Vec::new();
     write(profile, &settings, &mut out).expect("a Vec takes it");
     String::from_utf8(out).expect("HTML is UTF-8")
@@ -33,7 +32,7 @@ fn a_report_is_one_file_of_bounded_size() {
 fn names_cannot_break_out() {
     let hostile = "</script><script>alert(1)</script>{{style}}\u{2028}<!--\n;\"🔥";
     let mut profile = Profile::new(Detail::Timeline);
-    let process = Process { pid: 1, command: hostile.into(), python: String::new() };
+    let process = Process::new(1, hostile, "");
     let process = profile.add_process(process);
     let thread = profile.intern_thread(process, u64::MAX);
     profile.thread_mut(thread).name = Some(hostile.into());

@@ -16,7 +16,7 @@ use prost::Message;
 
 use self::message::{Function, Label, Line, Location, Mapping, Sample, ValueType};
 use super::rows::{Row, rows};
-use super::{Format, FrameStyle, Settings, labels};
+use super::{Format, Settings, labels};
 use crate::profile::{self, Detail, Process, Profile, Seen, State, Thread};
 
 /// `pprof`.
@@ -35,10 +35,9 @@ const MAPPING: u64 = 1;
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
     let mut writer = Writer {
         profile,
-        style: settings.style,
         out: GzEncoder::new(out, Compression::default()),
         strings: HashMap::new(),
         functions: HashMap::new(),
@@ -62,7 +61,6 @@ pub fn write(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> io:
 
 struct Writer<'a> {
     profile: &'a Profile,
-    style: FrameStyle,
     out: GzEncoder<&'a mut dyn Write>,
     /// Positions in the string table.
     strings: HashMap<String, i64>,
@@ -161,7 +159,7 @@ impl Writer<'_> {
         let frame = row.frame(self.profile);
         let name = self.string(row.name(self.profile))?;
         let filename = self.string(frame.map_or("", |frame| &frame.file))?;
-        let line = frame.and_then(|frame| labels::line(frame, self.style)).unwrap_or(0);
+        let line = frame.and_then(|frame| labels::line(self.profile, frame)).unwrap_or(0);
         let function_id = self.function(name, filename)?;
         let line = vec![Line { function_id, line: line.into() }];
         let location = vec![Location { id, mapping_id: MAPPING, line }];
@@ -207,6 +205,7 @@ mod tests {
 
     use super::*;
     use crate::output::fixture;
+    use crate::stack::FrameStyle;
 
     fn unpacked(bytes: &[u8]) -> Vec<u8> {
         let mut plain = Vec::new();
@@ -255,8 +254,8 @@ mod tests {
         let mut profile = fixture::profile();
         profile.about.every_thread = false;
         let mut out = Vec::new();
-        let settings = Settings { style: FrameStyle::WithoutLines, title: None };
-        write(&profile, &settings, &mut out).expect("a Vec takes everything");
+        profile.about.style = FrameStyle::WithoutLines;
+        write(&profile, &Settings::default(), &mut out).expect("a Vec takes everything");
         let plain = unpacked(&out);
         let decoded = message::Profile::decode(plain.as_slice()).expect("it is protobuf");
         let words: Vec<&Sample> = decoded.sample.iter().filter(|s| s.label.is_empty()).collect();
