@@ -117,25 +117,27 @@ impl<'a> Family<'a> {
 
     fn find_children(&mut self) {
         let mut parents: Vec<i32> = self.members.keys().copied().collect();
-        let counted = std::mem::take(&mut self.counted);
         while let Some(parent) = parents.pop() {
             for pid in process::children(parent).unwrap_or_default() {
-                if !self.members.contains_key(&pid) && self.meet(pid, &counted) {
+                if !self.members.contains_key(&pid) && self.meet(pid) {
                     parents.push(pid);
                 }
             }
         }
+        self.counted.retain(|pid, started| {
+            process::stat(*pid).is_some_and(|stat| stat.start_time == *started)
+        });
     }
 
     /// Takes up a process that a known one has started. `false` if it has ended, or there is
     /// no room for it.
-    fn meet(&mut self, pid: i32, counted: &HashMap<i32, u64>) -> bool {
+    fn meet(&mut self, pid: i32) -> bool {
         let Some(member) = Member::new(pid, false) else {
-            // It has not been sampled.
-            self.past.too_short += 1;
+            // It is not there any more. If it has not been counted, it was not sampled.
+            self.past.too_short += u64::from(self.counted.remove(&pid).is_none());
             return false;
         };
-        let is_counted = counted.get(&pid) == Some(&member.started());
+        let is_counted = self.counted.get(&pid) == Some(&member.started());
         if is_counted || !member.is_alive() {
             self.past.too_short += u64::from(!is_counted);
             self.counted.insert(pid, member.started());
@@ -311,7 +313,34 @@ impl Starts {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
+    use crate::cli::{Request, parse};
+    use crate::process::ThreadState;
+
+    #[test]
+    fn a_child_that_has_ended_is_counted_once_however_often_it_is_met() {
+        let arguments = ["pyflame", "--subprocesses", "-p", "1"].map(OsString::from);
+        let Ok(Request::Profile(options)) = parse(&arguments, &[]) else { panic!("options") };
+        let mut family = Family::new(&options, &[], &[]);
+        let mut child = Command::new("true").spawn().expect("a child");
+        let pid = i32::try_from(child.id()).expect("a pid");
+        while process::stat(pid).is_some_and(|stat| stat.state != ThreadState::Zombie) {
+            std::thread::yield_now();
+        }
+        for _ in 0..2 {
+            assert!(!family.meet(pid));
+            assert_eq!(family.tally().too_short, 1);
+        }
+        // It was still listed when its parent collected it.
+        child.wait().expect("it has ended");
+        assert!(!family.meet(pid));
+        assert_eq!(family.tally().too_short, 1);
+        // Another one that is gone before it is looked at.
+        assert!(!family.meet(pid));
+        assert_eq!(family.tally().too_short, 2);
+    }
 
     #[test]
     fn samplers_are_not_started_without_bounds() {
