@@ -88,8 +88,8 @@ function expected(file, isChart) {
 /// JSON's numbers are no integers here; the one of the golden file is known.
 function thread({ thread_id: id, native_id: native, thread_name: name }) {
   const hex = Number.isSafeInteger(id) ? id.toString(16) : BigInt.asUintN(64, -1n).toString(16);
-  const number = native === null ? `thread 0x${hex}` : `thread ${native}`;
-  return name === null ? number : `${name} (${number})`;
+  const number = native === null ? `0x${hex}` : `${native}`;
+  return name === null ? `Thread ${number}` : `${name} (${number})`;
 }
 
 /// Control characters cannot stand in XML, and a blank at the start is easily lost.
