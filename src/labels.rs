@@ -8,7 +8,7 @@ use crate::abi::Abi;
 use crate::attach::Objects;
 use crate::memory::Memory;
 use crate::process::Process;
-use crate::profile::{ProcessId, Profile};
+use crate::profile::{LONGEST_SEARCH_PATH, ProcessId, Profile};
 use crate::python::search_path;
 use crate::python::thread_names::{Names, ThreadNames};
 use crate::python::threads::ProcessRoots;
@@ -100,9 +100,6 @@ impl Labels {
 /// add to it.
 const PATH_HOLD: [Duration; 2] = [Duration::from_millis(5), Duration::from_secs(1)];
 
-/// The most entries that are kept of it.
-const MOST_ENTRIES: usize = 1000;
-
 /// `sys.path` of a process, as it was when it could last be read.
 pub struct SearchPath {
     objects: Objects,
@@ -136,7 +133,7 @@ impl SearchPath {
         self.read = Some(now);
         let Objects { types, system } = &self.objects;
         for entry in search_path::read::<A, M>(memory, types, system, roots) {
-            if self.entries.len() < MOST_ENTRIES && !self.entries.contains(&entry) {
+            if self.entries.len() < LONGEST_SEARCH_PATH && !self.entries.contains(&entry) {
                 self.entries.push(entry);
             }
         }

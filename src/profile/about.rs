@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::stack::FrameStyle;
 
+/// The most entries that are kept of a process's `sys.path`.
+pub const LONGEST_SEARCH_PATH: usize = 1000;
+
 /// The longest command line in the name of a process, in characters.
 const LONGEST_COMMAND: usize = 200;
 
@@ -123,9 +126,7 @@ impl Process {
     pub fn new(pid: i32, command: impl Into<String>, python: impl Into<String>) -> Self {
         Self { pid, command: command.into(), python: python.into(), search_path: Vec::new() }
     }
-}
 
-impl Process {
     /// Its name, as wherever it is shown, but with at most so many characters of the
     /// command line.
     #[must_use]

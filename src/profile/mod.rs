@@ -9,7 +9,9 @@ use std::collections::{HashMap, HashSet};
 
 use rustc_hash::FxBuildHasher;
 
-pub use self::about::{About, Detail, Process, ProcessId, State, Thread, ThreadId};
+pub use self::about::{
+    About, Detail, LONGEST_SEARCH_PATH, Process, ProcessId, State, Thread, ThreadId,
+};
 use crate::stack::{FrameId, FrameTable};
 
 /// The samples of one run.

@@ -88,9 +88,6 @@ const LONGEST_TEXT: usize = 1 << 20;
 /// The most rows of an account.
 const MOST_ROWS: usize = 64;
 
-/// The most entries of a process's `sys.path`.
-const LONGEST_SEARCH_PATH: usize = 1000;
-
 /// What frames can tell, at the places of the numbers that say so.
 const STYLES: [FrameStyle; 4] = [
     FrameStyle::WithLines,

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::block::{Part, Parts, Unpacker};
 use super::bytes::Bytes;
-use super::{LONGEST_SEARCH_PATH, MAGIC, MOST_ROWS, STYLES, section};
+use super::{MAGIC, MOST_ROWS, STYLES, section};
 use crate::profile::{
-    About, Process, ProcessId, Profile, Sample, StackId, State, Step, Thread, ThreadId,
+    About, LONGEST_SEARCH_PATH, Process, ProcessId, Profile, Sample, StackId, State, Step, Thread,
+    ThreadId,
 };
 use crate::stack::{Frame, FrameId};
 

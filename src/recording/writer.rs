@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use super::block::Packer;
 use super::bytes::{put_number, put_option, put_signed, put_text};
-use super::{LONGEST_SEARCH_PATH, LONGEST_TEXT, MAGIC, STYLES, section};
-use crate::profile::{About, Event, Profile, Sample, Seen, State, Step, Thread};
+use super::{LONGEST_TEXT, MAGIC, STYLES, section};
+use crate::profile::{
+    About, Event, LONGEST_SEARCH_PATH, Profile, Sample, Seen, State, Step, Thread,
+};
 use crate::stack::Frame;
 
 /// A block is closed when its content is longer than this: it compresses no better then.

@@ -23,8 +23,9 @@ pub fn load(files: &[PathBuf], into: &mut Profile) -> Result<bool, Error> {
     let mut has_tree = false;
     for file in files {
         let before = into.processes().count();
-        runs.push(read_recording(file, open(file)?, into)?);
-        has_tree |= into.processes().count() > before + 1;
+        let run = read_recording(file, open(file)?, into)?;
+        has_tree |= run.tells_processes || into.processes().count() > before + 1;
+        runs.push(run);
     }
     into.about = About::of_all(&runs);
     into.sort_timeline();

@@ -12,7 +12,7 @@ use self::load::load;
 use crate::cli::ReportOptions;
 use crate::error::Error;
 use crate::filter::Lacking;
-use crate::output::{Destination, Settings, recording};
+use crate::output::{Destination, Format, Settings, recording};
 use crate::profile::{Detail, Profile};
 
 /// Renders recordings in another format.
@@ -24,9 +24,7 @@ pub fn report(options: &ReportOptions) -> Result<(), Error> {
     if to_stdout && options.format == recording::FORMAT && io::stdout().is_terminal() {
         return Err(Error::RecordingToTerminal);
     }
-    // Processes are told apart by their threads, and moments by the timeline.
-    let detail = options.format.detail.max(Detail::Threads);
-    let whole = if options.samples.is_open() { detail } else { Detail::Timeline };
+    let (detail, whole) = details(options.format, options);
     let mut profile = Profile::new(whole);
     let has_tree = load(&options.files, &mut profile)?;
     let mut profile = choose(options, profile, detail).map_err(|source| Error::Lacking {
@@ -35,12 +33,19 @@ pub fn report(options: &ReportOptions) -> Result<(), Error> {
         source,
     })?;
     // Where each file is of one process, equal stacks of several files add up.
-    if !has_tree && !profile.about.tells_processes {
+    if !has_tree {
         profile.reduce(options.format.detail);
     }
     let settings = Settings { title: options.title.clone() };
     let place = Destination::open(options.output.as_deref())?;
     place.write(|out| (options.format.write)(&profile, &settings, out))
+}
+
+/// How much detail a format needs, and how much is read to choose from: processes are told
+/// apart by their threads, and moments by the timeline.
+fn details(format: Format, options: &ReportOptions) -> (Detail, Detail) {
+    let detail = format.detail.max(Detail::Threads);
+    (detail, if options.samples.is_open() { detail } else { Detail::Timeline })
 }
 
 /// What the user wants to see of a profile.

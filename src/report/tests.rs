@@ -4,7 +4,7 @@
 use super::*;
 use crate::cli::{Invocation, parse_command};
 use crate::filter::{FrameFilter, Sieve};
-use crate::output::{FORMATS, Format, fixture};
+use crate::output::{FORMATS, fixture};
 use crate::recording::{Reader, Writer};
 use crate::stack::FrameStyle;
 
@@ -55,8 +55,7 @@ fn recorded(frames: &FrameFilter, told: FrameStyle, paths: [&str; 2]) -> Vec<u8>
 
 /// What a report in this format makes of a recording.
 fn reported(recording: &[u8], format: Format, options: &ReportOptions) -> Vec<u8> {
-    let detail = format.detail.max(Detail::Threads);
-    let whole = if options.samples.is_open() { detail } else { Detail::Timeline };
+    let (detail, whole) = details(format, options);
     let mut profile = Profile::new(whole);
     let mut reader = Reader::new(recording).expect("a recording");
     reader.read_all(&mut profile).expect("a slice can be read");
