@@ -23,7 +23,7 @@ mod support;
 use self::profile::Profile;
 use self::support::binaries::{Binaries, is_built};
 use self::support::interpreters::{Interpreter, Interpreters};
-use self::support::process::{Finished, Running, wait_until};
+use self::support::process::{Finished, Running, family_states, wait_until};
 use self::support::profiler::{command, wait_until_it_catches};
 use self::support::runner::{self, Trial};
 use self::support::target::{Target, in_folder, new_file};
@@ -156,7 +156,11 @@ impl Case {
             last = Profile::read(&file);
             Ok(last.as_ref().is_ok_and(&is_enough).then_some(()))
         });
-        enough.map_err(|words| format!("{words}: {last:?}"))
+        enough.map_err(|words| {
+            let states = family_states(running.pid());
+            let said = running.stderr_so_far();
+            format!("{words}: {last:?}\nprocesses: {states}\nstderr: {said}")
+        })
     }
 
     /// Waits for the end of a run that must be without complaints.

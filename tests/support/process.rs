@@ -3,7 +3,8 @@
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Context, Outcome, PATIENCE};
@@ -30,6 +31,21 @@ pub fn status_line(pid: u32, name: &str) -> Outcome<String> {
     let text = std::fs::read_to_string(&path).context(|| path.clone())?;
     let line = text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(':'));
     line.map(|l| l.trim().to_owned()).context(|| format!("{path} has no {name}"))
+}
+
+/// What a process and all those that it has started are doing, a line each: for messages.
+pub fn family_states(pid: u32) -> String {
+    let read = |file: &str| {
+        let bytes = std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).replace('\0', " ").trim().to_owned()
+    };
+    let line = |name| status_line(pid, name).unwrap_or_default();
+    let (state, tracer) = (line("State"), line("TracerPid"));
+    let (call, words) = (read("syscall"), read("cmdline"));
+    let own = format!("\n{pid} {state}, tracer {tracer}, in {call}: {words}");
+    let children = read(&format!("task/{pid}/children"));
+    let children = children.split_whitespace().filter_map(|pid| pid.parse().ok());
+    own + &children.map(family_states).collect::<String>()
 }
 
 /// Fails if a process is stopped or traced.
@@ -147,8 +163,15 @@ pub struct Running {
     guard: Guard,
     command: String,
     stdin: Option<ChildStdin>,
-    stdout: Receiver<Vec<u8>>,
-    stderr: Receiver<Vec<u8>>,
+    stdout: Collected,
+    stderr: Collected,
+}
+
+/// What is read from a pipe by a thread.
+struct Collected {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    /// Closed at the end.
+    end: Receiver<()>,
 }
 
 impl Running {
@@ -159,8 +182,8 @@ impl Running {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut guard = Guard::spawn(command)?;
         let stdin = guard.0.stdin.take();
-        let stdout = collect(guard.0.stdout.take());
-        let stderr = collect(guard.0.stderr.take());
+        let stdout = Collected::begin(guard.0.stdout.take());
+        let stderr = Collected::begin(guard.0.stderr.take());
         Ok(Self { guard, command: format!("{command:?}"), stdin, stdout, stderr })
     }
 
@@ -174,29 +197,53 @@ impl Running {
         self.stdin.take()
     }
 
+    /// What it has said on standard error by now.
+    pub fn stderr_so_far(&self) -> String {
+        String::from_utf8_lossy(&self.stderr.so_far()).into_owned()
+    }
+
     /// Waits for its end and the end of its output.
     pub fn finish(mut self) -> Outcome<Finished> {
         drop(self.stdin.take());
         let late = || format!("waited in vain for the end of the output of {}", self.command);
-        let stdout = self.stdout.recv_timeout(PATIENCE).context(late)?;
-        let stderr = self.stderr.recv_timeout(PATIENCE).context(late)?;
+        let stdout = self.stdout.all().context(late)?;
+        let stderr = self.stderr.all().context(late)?;
         let stderr = String::from_utf8_lossy(&stderr).into_owned();
         let status = self.guard.wait(&self.command)?;
         Ok(Finished { command: self.command.clone(), stdout, stderr, status })
     }
 }
 
-fn collect(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
-    let (sender, receiver) = channel();
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(mut pipe) = pipe {
+impl Collected {
+    fn begin(mut pipe: Option<impl Read + Send + 'static>) -> Self {
+        let (sender, end) = channel();
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let shared = Arc::clone(&bytes);
+        std::thread::spawn(move || {
+            let _until_the_end: Sender<()> = sender;
+            let mut piece = [0; 16 << 10];
             // What was read before an error is still worth showing.
-            let _ = pipe.read_to_end(&mut bytes);
-        }
-        let _ = sender.send(bytes);
-    });
-    receiver
+            while let Some(Ok(length @ 1..)) = pipe.as_mut().map(|pipe| pipe.read(&mut piece)) {
+                lock(&shared).extend_from_slice(&piece[..length]);
+            }
+        });
+        Self { bytes, end }
+    }
+
+    /// What has been read by now.
+    fn so_far(&self) -> Vec<u8> {
+        lock(&self.bytes).clone()
+    }
+
+    /// What has been read at the end.
+    fn all(&self) -> Option<Vec<u8>> {
+        let ended = self.end.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Disconnected);
+        ended.then(|| self.so_far())
+    }
+}
+
+fn lock(bytes: &Mutex<Vec<u8>>) -> MutexGuard<'_, Vec<u8>> {
+    bytes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs a command to its end.
