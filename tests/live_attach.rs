@@ -28,8 +28,9 @@ struct Case {
 
 type Test = fn(&Case) -> Outcome<String>;
 
-const TESTS: [(&str, Test); 13] = [
+const TESTS: [(&str, Test); 14] = [
     ("loops of short calls, not stopped", loops_of_short_calls),
+    ("constructors, not stopped", constructors),
     ("busy program", busy_program),
     ("one sample", one_sample),
     ("without line numbers", without_line_numbers),
@@ -148,6 +149,22 @@ fn loops_of_short_calls(case: &Case) -> Outcome<String> {
         target.end()?;
     }
     Ok(words.join(", "))
+}
+
+/// From 3.13 a frame of the interpreter's own stands between the call of a class and its
+/// `__init__`, and no stop tells what is behind it.
+fn constructors(case: &Case) -> Outcome<String> {
+    let mut target = Target::start(&case.interpreter, "constructs.py", &[])?;
+    target.expect("ready")?;
+    let options = ["-s", "0.5", "-r", "0.0005", "--pause", "never"];
+    let profile = profile(case, &target, &options)?;
+    Shape::of("constructs.py")?.check(&profile)?;
+    target.close_stdin();
+    target.end()?;
+    let (all, inside) = (profile.total(), profile.samples_with("work"));
+    let words = format!("{inside} of {all} samples in constructors");
+    expect(all >= 100 && inside * 10 > all * 8, || words.clone())?;
+    Ok(words)
 }
 
 fn one_sample(case: &Case) -> Outcome<String> {

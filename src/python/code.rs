@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::FxBuildHasher;
 
-use super::frames::{Broken, Position};
+use super::frames::{Broken, Position, RawFrame};
 use super::known::Known;
 use super::objects::Code;
 use crate::abi::Abi;
@@ -55,9 +55,9 @@ impl CodeId {
 pub enum Place {
     /// On an instruction.
     Inside(CodeId),
-    /// Before the first traceable instruction: CPython does not count it as a
-    /// frame yet, unless it is a generator's.
-    Incomplete(CodeId),
+    /// Before the first traceable instruction: not a frame yet, or one of the
+    /// interpreter's own.
+    Incomplete,
     /// Nowhere: the frame is a mixture of two, copied while it changed.
     Outside,
 }
@@ -125,14 +125,14 @@ impl<A: Abi> CodeCache<A> {
         self.generation
     }
 
-    /// What a frame at `position` is, if its code object has been decoded.
+    /// Where a frame stands, if its code object has been decoded.
     #[must_use]
-    pub fn place(&self, code: Remote<Code>, position: Position) -> Option<Place> {
-        let (id, known) = self.known.get(&code.address())?;
-        Some(if !known.is_inside(position) {
+    pub fn place(&self, raw: &RawFrame) -> Option<Place> {
+        let (id, known) = self.known.get(&raw.code.address())?;
+        Some(if !known.is_inside(raw.position) {
             Place::Outside
-        } else if known.is_incomplete(position) {
-            Place::Incomplete(*id)
+        } else if raw.may_be_incomplete && known.is_incomplete(raw.position) {
+            Place::Incomplete
         } else {
             Place::Inside(*id)
         })

@@ -3,7 +3,7 @@
 
 use super::code::{CodeCache, Place, Verified};
 use super::fixtures::{CODE_LENGTH, FakePython, TYPES};
-use super::frames::{Broken, Frames, MAX_DEPTH, Position, Walk, is_settled, walk_thread};
+use super::frames::{Broken, Frames, MAX_DEPTH, Position, RawFrame, Walk, is_settled, walk_thread};
 use super::objects::{Code, Frame, Text as TextObject};
 use super::proof::{Proof, prove};
 use super::text::{MAX_UNITS, Text};
@@ -180,9 +180,7 @@ fn shown(python: &FakePython<Python314>, top: Remote<Frame>) -> Vec<String> {
     let mut names = Vec::new();
     for raw in &walk.frames {
         cache.decode(&python.memory, raw.code).expect("code objects are whole");
-        if raw.may_be_incomplete
-            && matches!(cache.place(raw.code, raw.position), Some(Place::Incomplete(_)))
-        {
+        if cache.place(raw) == Some(Place::Incomplete) {
             continue;
         }
         let frame = cache.frame(raw.code, raw.position, &mut table).expect("it was decoded");
@@ -351,13 +349,18 @@ fn a_position_outside_the_code_is_no_place() {
     let code = code36(&mut python, "f");
     let mut cache = CodeCache::<Python36>::new(TYPES);
     cache.decode(&python.memory, code).expect("a code object");
-    let place = |offset| cache.place(code, Position::Instruction(offset));
+    let frame = python.heap_frame(code, Remote::new(0), 0);
+    let raw = walk(&python, frame).frames[0];
+    let place = |offset| cache.place(&RawFrame { position: Position::Instruction(offset), ..raw });
     let length = i32::try_from(CODE_LENGTH).expect("a small number");
-    assert!(matches!(place(-1), Some(Place::Incomplete(_))));
+    assert!(matches!(place(-1), Some(Place::Inside(_))), "not begun, but a frame");
     assert!(matches!(place(0), Some(Place::Inside(_))));
     assert!(matches!(place(length - 1), Some(Place::Inside(_))));
     assert_eq!(place(length), Some(Place::Outside));
     assert_eq!(place(-3), Some(Place::Outside));
+    let unfinished = RawFrame { position: Position::Instruction(-1), ..raw };
+    let unfinished = RawFrame { may_be_incomplete: true, ..unfinished };
+    assert_eq!(cache.place(&unfinished), Some(Place::Incomplete));
 }
 
 #[test]

@@ -192,9 +192,9 @@ impl<A: Abi, M: Memory> Careful<A, M> {
             for raw in &walk.frames {
                 self.code.decode(&self.memory, raw.code)?;
                 codes.push(raw.code);
-                match self.code.place(raw.code, raw.position) {
-                    Some(Place::Incomplete(_)) if raw.may_be_incomplete => {}
-                    Some(Place::Inside(_) | Place::Incomplete(_)) => {
+                match self.code.place(raw) {
+                    Some(Place::Incomplete) => {}
+                    Some(Place::Inside(_)) => {
                         stack.frames.extend(self.code.frame(raw.code, raw.position, frames));
                         stack.variables.extend(self.read_variables(raw));
                         self.shown.push(*raw);

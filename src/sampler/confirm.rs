@@ -9,7 +9,8 @@ use super::{Engine, Unproven};
 use crate::abi::Abi;
 use crate::memory::prefetch::Side;
 use crate::memory::{Memory, Remote};
-use crate::python::frames::{Broken, Word, is_settled, path_to_top};
+use crate::python::code::Place;
+use crate::python::frames::{Broken, RawFrame, Word, is_settled, path_to_top};
 use crate::python::objects::Thread;
 
 /// How often calls of one stack are looked at a second time, in all, and each.
@@ -126,7 +127,9 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     ) -> Option<bool> {
         tops_above(&self.copied.chains(), callee, &mut self.tops);
         let top = Top { path, candidates: &self.tops };
-        self.glance.sees_call::<A, _>(self.prefetch.direct(), &top, caller, callee, ends)
+        let (memory, code) = (self.prefetch.direct(), &self.code);
+        let is_no_frame = |raw: &RawFrame| code.place(raw) == Some(Place::Incomplete);
+        self.glance.sees_call::<A, _>(memory, &top, caller, callee, ends, is_no_frame)
     }
 
     /// Whether a thread was not just entering the evaluation loop, when seen in

@@ -191,10 +191,9 @@ impl Chain {
                 if caller.is_some_and(|c| raw.has_left(c.step.frame, c.calls_none)) {
                     break;
                 }
-                let id = match code.place(raw.code, raw.position) {
+                let id = match code.place(raw) {
                     Some(Place::Inside(id)) => Some(id),
-                    Some(Place::Incomplete(_)) if raw.may_be_incomplete => None,
-                    Some(Place::Incomplete(id)) => Some(id),
+                    Some(Place::Incomplete) => None,
                     Some(Place::Outside) => return Err(Unproven::Torn),
                     None => {
                         is_complete = false;
@@ -225,7 +224,7 @@ impl Chain {
         while caller.may_call && self.above.len() < MOST_ABOVE {
             let found = calls.callees.of(caller.frame).find_map(|place| {
                 let raw = frame_at::<A, M>(prefetch, Remote::new(place))?;
-                let Some(Place::Inside(id)) = code.place(raw.code, raw.position) else {
+                let Some(Place::Inside(id)) = code.place(&raw) else {
                     return None;
                 };
                 let callee = Link::new(&raw, id);

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use super::chain::Link;
 use crate::abi::Abi;
 use crate::memory::{Memory, Remote, Span, Value};
-use crate::python::frames::{Decoded, Frames, Word};
+use crate::python::frames::{Decoded, Frames, RawFrame, Word};
 
 /// So many looks at so many places only tell how long one takes.
 const WARM_UP: u32 = 8;
@@ -71,8 +71,9 @@ impl Glance {
     }
 
     /// Whether `caller` stands on its call of `callee`, and is the outermost frame if it
-    /// `is_root`. The innermost frame of a stack (`is_leaf`) may have moved on. `None` if
-    /// that cannot be told.
+    /// `is_root`. The innermost frame of a stack (`is_leaf`) may have moved on. Between the
+    /// two there may be a shim, or a frame of the interpreter's own that `is_no_frame`.
+    /// `None` if that cannot be told.
     pub fn sees_call<A: Abi, M: Memory>(
         &mut self,
         memory: &M,
@@ -80,6 +81,7 @@ impl Glance {
         caller: &Link,
         callee: &Link,
         (is_leaf, is_root): (bool, bool),
+        is_no_frame: impl Fn(&RawFrame) -> bool,
     ) -> Option<bool> {
         let shim = (callee.caller != caller.frame).then_some(callee.caller);
         self.begin(top);
@@ -93,8 +95,10 @@ impl Glance {
         }
         self.read(memory, top)?;
         let is_linked = |decoded: &Decoded| decoded.caller.address() == callee.caller;
-        let leads_on =
-            |decoded: &Decoded| decoded.raw.is_none() && decoded.caller.address() == caller.frame;
+        let leads_on = |decoded: &Decoded| {
+            decoded.raw.as_ref().is_none_or(&is_no_frame)
+                && decoded.caller.address() == caller.frame
+        };
         let is_calling = |decoded: &Decoded| {
             let none = decoded.raw.is_some_and(|raw| raw.calls_none) && callee.is_told_by_caller;
             !(none && shim.is_none()) && (!is_root || is_outermost::<A>(decoded, caller))
@@ -200,6 +204,8 @@ mod tests {
 
     const CALLER: Remote<Code> = Remote::new(0x10);
     const CALLEE: Remote<Code> = Remote::new(0x20);
+    /// Of the interpreter's own.
+    const OWN: Remote<Code> = Remote::new(0x30);
     const NULL: Remote<Frame> = Remote::new(0);
 
     impl Glance {
@@ -254,6 +260,7 @@ mod tests {
                 &self.caller,
                 &self.callee,
                 (is_leaf, false),
+                |_| false,
             )
         }
     }
@@ -314,7 +321,8 @@ mod tests {
             let top = Top { path: &path, candidates: &[call.callee.frame] };
             let memory = &call.python.memory;
             let mut glance = Glance::timeless();
-            glance.sees_call::<Python36, _>(memory, &top, &call.caller, &call.callee, (true, false))
+            let (caller, callee, ends) = (&call.caller, &call.callee, (true, false));
+            glance.sees_call::<Python36, _>(memory, &top, caller, callee, ends, |_| false)
         };
         assert_eq!(is_seen(&call), Some(false));
         call.python.memory.write_word(first, 7);
@@ -339,6 +347,7 @@ mod tests {
                 &call.caller,
                 &call.callee,
                 (true, true),
+                |_| false,
             )
         };
         assert_eq!(is_root(&call), Some(true));
@@ -366,6 +375,8 @@ mod tests {
         let mut python = FakePython::<Python314>::new();
         let (shim_owner, nothing) = (Python314::FRAME.first_shim_owner, Remote::new(0));
         let outer = python.interpreter_frame(CALLER, NULL, 6, 0);
+        let own = python.interpreter_frame(OWN, outer, 2, 0);
+        let other = python.interpreter_frame(CALLEE, outer, 2, 0);
         let shim = python.interpreter_frame(nothing, outer, 0, shim_owner);
         let elsewhere = python.interpreter_frame(nothing, NULL, 0, shim_owner);
         let pointer = python.object(0);
@@ -381,9 +392,12 @@ mod tests {
                 &caller,
                 &callee,
                 (true, false),
+                |raw| raw.code == OWN,
             )
         };
         assert_eq!(is_seen(shim), Some(true));
+        assert_eq!(is_seen(own), Some(true));
+        assert_eq!(is_seen(other), Some(false));
         assert_eq!(is_seen(elsewhere), Some(false));
     }
 }
