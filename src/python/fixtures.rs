@@ -65,14 +65,19 @@ impl<A: Abi> FakePython<A> {
         self.set(code, A::CODE.file, file);
         self.set(code, A::CODE.line_table, table);
         self.set_i32(code, A::CODE.first_line, first_line);
+        self.set_length(code, CODE_LENGTH);
+        code
+    }
+
+    /// Gives a code object so many bytes of bytecode.
+    pub fn set_length(&mut self, code: Remote<Code>, length: u64) {
         match A::CODE.length {
-            CodeLength::Instructions(field) => self.set(code, field, CODE_LENGTH / 2),
+            CodeLength::Instructions(field) => self.set(code, field, length / 2),
             CodeLength::Bytes(field) => {
-                let bytecode = self.bytes(&[0; CODE_LENGTH as usize]);
+                let bytecode = self.bytes(&vec![0; length as usize]);
                 self.set(code, field, bytecode);
             }
         }
-        code
     }
 
     fn c_frame(

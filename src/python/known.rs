@@ -189,18 +189,24 @@ impl Parts {
 
 /// The fields that tell a code object from another. What lies between them does
 /// not change in its life either.
+///
+/// Where the bytecode is an object of its own, that is one of them: line tables up to 3.9
+/// do not tell how long it is, and those of two one-line programs are equal. Later ones do.
 fn identity<A: Abi>(code: Remote<Code>) -> Span {
     let layout = A::CODE;
-    let starts = [
-        layout.name.offset(),
-        layout.file.offset(),
-        layout.first_line.offset(),
-        layout.line_table.offset(),
+    let bytecode = match layout.length {
+        CodeLength::Bytes(field) => Some((field.offset(), field.end())),
+        CodeLength::Instructions(_) => None,
+    };
+    let fields = [
+        (layout.name.offset(), layout.name.end()),
+        (layout.file.offset(), layout.file.end()),
+        (layout.first_line.offset(), layout.first_line.end()),
+        (layout.line_table.offset(), layout.line_table.end()),
     ];
-    let ends =
-        [layout.name.end(), layout.file.end(), layout.first_line.end(), layout.line_table.end()];
-    let start = starts.into_iter().min().unwrap_or(0);
-    let end = ends.into_iter().max().unwrap_or(start);
+    let fields = || fields.into_iter().chain(bytecode);
+    let start = fields().map(|(start, _)| start).min().unwrap_or(0);
+    let end = fields().map(|(_, end)| end).max().unwrap_or(start);
     Span { address: code.address().wrapping_add(start as u64), length: end - start }
 }
 

@@ -1,7 +1,7 @@
 //! Walkers, code objects and text over a fake memory: what a well-behaved
 //! process never shows, and both ends of every bound.
 
-use super::code::{CodeCache, Place, Verified};
+use super::code::{CodeCache, Place, Types, Verified};
 use super::fixtures::{CODE_LENGTH, FakePython, TYPES};
 use super::frames::{Broken, Frames, MAX_DEPTH, Position, RawFrame, Walk, is_settled, walk_thread};
 use super::objects::{Code, Frame, Text as TextObject};
@@ -341,6 +341,24 @@ fn a_reused_code_object_is_never_given_the_old_name() {
     let mut table = FrameTable::default();
     let frame = cache.frame(code, walk.frames[0].position, &mut table).expect("it was decoded");
     assert_eq!(&*table.frame(frame).function, "new");
+}
+
+#[test]
+fn one_line_programs_are_told_by_their_bytecode() {
+    fn is_told<A: Abi>(mut python: FakePython<A>, types: Types, text: u64) -> bool {
+        let code = python.code(text, text, 1, &[]);
+        let mut cache = CodeCache::<A>::new(types);
+        cache.decode(&python.memory, code).expect("a code object");
+        assert_eq!(cache.verify(&python.memory, &[code]), Verified::Same);
+        python.set_length(code, 2 * CODE_LENGTH);
+        cache.verify(&python.memory, &[code]) != Verified::Same
+    }
+    let mut old = FakePython::<Python27>::new();
+    let text = old.bytes(b"<string>");
+    assert!(is_told(old, Types { text: TYPES.bytes, ..TYPES }, text));
+    let mut new = FakePython::<Python36>::new();
+    let text = new.ascii("<string>");
+    assert!(is_told(new, TYPES, text));
 }
 
 #[test]

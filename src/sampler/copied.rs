@@ -194,7 +194,11 @@ impl Chain {
                 let id = match code.place(raw) {
                     Some(Place::Inside(id)) => Some(id),
                     Some(Place::Incomplete) => None,
-                    Some(Place::Outside) => return Err(Unproven::Torn),
+                    Some(Place::Outside) => {
+                        // Or in another code object, in the memory of one that is gone.
+                        let _ = code.verify(prefetch.direct(), &[raw.code]);
+                        return Err(Unproven::Torn);
+                    }
                     None => {
                         is_complete = false;
                         Some(code.decode(prefetch.direct(), raw.code)?)
@@ -433,6 +437,34 @@ mod tests {
 
     fn facts(chain: &Chain) -> (&[Link], bool, Option<Remote<Frame>>) {
         (&chain.links, chain.walk.is_whole, chain.walk.loop_caller)
+    }
+
+    #[test]
+    fn code_in_the_memory_of_shorter_code_is_told() {
+        let mut python = FakePython::<Python312>::new();
+        let code = code(&mut python, "f");
+        let owner = Python312::FRAME.first_shim_owner;
+        let shim = python.interpreter_frame(Remote::new(0), Remote::new(0), 0, owner);
+        let frame = python.interpreter_frame(code, shim, 6, 0);
+        python.set_length(code, 8);
+        let changing = Changing(RefCell::new(python));
+        let prefetch = Prefetch::new(&changing);
+        let mut cache = CodeCache::<Python312>::new(TYPES);
+        let (sites, callees) = (CallSites::default(), Callees::default());
+        let calls = Calls { sites: &sites, callees: &callees };
+        let mut chain = Chain::default();
+        let mut read = || {
+            prefetch.fetch().expect("there is memory");
+            chain.read(&prefetch, &mut cache, &calls, frame).map(|()| chain.links[0].code)
+        };
+        let _ = (read(), read());
+        let short = read().expect("it is known by now");
+        changing.0.borrow_mut().set_length(code, 40);
+        changing.0.borrow_mut().set_i32(code, Python312::CODE.first_line, 7);
+        changing.set_instruction(frame, code, 30);
+        assert!(matches!(read(), Err(Unproven::Torn)));
+        assert!(matches!(read(), Err(Unproven::Incomplete)), "it is decoded");
+        assert_ne!(read().expect("it is known by now"), short);
     }
 
     #[test]
