@@ -38,32 +38,26 @@ fn launch(arguments: &[OsString]) -> Result<(), Error> {
     match cli::parse(arguments, &installed())? {
         Request::Show(text) => cli::show(&text),
         Request::Profile(options) if options.is_tree() => tree::run(&options, arguments),
-        Request::Profile(options) => {
-            let choice = choose(&options)?;
-            Err(become_binary(&choice, arguments))
-        }
+        Request::Profile(options) => Err(become_binary(choose(&options)?, arguments)),
     }
 }
 
 /// Which binary to become.
 struct Choice {
-    version: Version,
-    /// Who needs it, for the case that it is not there.
-    reason: String,
+    program: PathBuf,
     /// The process of the command, where the launcher had to start it.
     started: Option<i32>,
 }
 
 fn choose(options: &Options) -> Result<Choice, Error> {
     if let Some(version) = options.abi {
-        return Ok(Choice { version, reason: format!("--abi {}", version.abi()), started: None });
+        let what = format!("--abi {}", version.abi());
+        let program = programs::profiler(version);
+        let program = program.ok_or(Error::NotInstalled { what, version })?;
+        return Ok(Choice { program, started: None });
     }
     match &options.target {
-        Target::Process(pid) => {
-            let process = Process::open(*pid)?;
-            let interpreter = wait_for_interpreter(&process, &LiveMemory::new(*pid))?;
-            choice(*pid, &interpreter, None)
-        }
+        Target::Process(pid) => Ok(Choice { program: profiler_for(*pid)?, started: None }),
         // Several processes are a tree, and not for one binary.
         Target::Processes(_) | Target::Named(_) => {
             Err(Error::NoLauncher { command: "several processes".into() })
@@ -72,33 +66,23 @@ fn choose(options: &Options) -> Result<Choice, Error> {
             let mut child = Child::start(words)?;
             // A signal ends the launcher as it ends any program.
             match child.find_python(|| false)? {
-                Some((process, interpreter)) => {
-                    choice(process.pid(), &interpreter, Some(child.pid()))
-                }
+                Some((process, interpreter)) => Ok(Choice {
+                    program: profiler_of(process.pid(), &interpreter)?,
+                    started: Some(child.pid()),
+                }),
                 None => Err(Error::Ended { pid: child.pid() }),
             }
         }
     }
 }
 
-fn choice(pid: i32, interpreter: &Interpreter, started: Option<i32>) -> Result<Choice, Error> {
-    let found = interpreter.version.to_string();
-    let version = Version::new(interpreter.version.major, interpreter.version.minor);
-    if !version.is_supported() {
-        return Err(Error::UnknownVersion { pid, found });
-    }
-    Ok(Choice { version, reason: format!("process {pid} runs CPython {found} and"), started })
-}
-
 /// Executes the binary in place of this program. Comes back only with an error.
-fn become_binary(choice: &Choice, arguments: &[OsString]) -> Error {
-    let Some(program) = programs::profiler(choice.version) else {
-        return Error::NotInstalled { what: choice.reason.clone(), version: choice.version };
-    };
+fn become_binary(choice: Choice, arguments: &[OsString]) -> Error {
+    let Choice { program, started } = choice;
     let mut command = Command::new(&program);
     command.args(arguments.iter().skip(1));
     command.env_remove(STARTED_VARIABLE);
-    if let Some(pid) = choice.started {
+    if let Some(pid) = started {
         command.env(STARTED_VARIABLE, pid.to_string());
     }
     let source = command.exec();
@@ -111,9 +95,12 @@ fn become_binary(choice: &Choice, arguments: &[OsString]) -> Error {
 /// [`Error`] if the process cannot be looked at, or the profiler is not installed.
 pub fn profiler_for(pid: i32) -> Result<PathBuf, Error> {
     let process = Process::open(pid)?;
-    let interpreter = wait_for_interpreter(&process, &LiveMemory::new(pid))?;
-    let Choice { version, reason, .. } = choice(pid, &interpreter, None)?;
-    programs::profiler(version).ok_or(Error::NotInstalled { what: reason, version })
+    profiler_of(pid, &wait_for_interpreter(&process, &LiveMemory::new(pid))?)
+}
+
+fn profiler_of(pid: i32, interpreter: &Interpreter) -> Result<PathBuf, Error> {
+    let found = interpreter.version;
+    programs::profiler_for(pid, &found, Version::new(found.major, found.minor))
 }
 
 /// The versions whose binaries are there.

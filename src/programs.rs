@@ -3,6 +3,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,6 +15,19 @@ use crate::error::Error;
 #[must_use]
 pub fn profiler(version: Version) -> Option<PathBuf> {
     find(&[version.program(), format!("pyflame{}", version.abi())])
+}
+
+/// The profiler for process `pid`, which runs CPython `found`.
+///
+/// # Errors
+/// [`Error::UnknownVersion`] if there is none for this version, [`Error::NotInstalled`] if it
+/// is not there.
+pub fn profiler_for(pid: i32, found: &impl Display, version: Version) -> Result<PathBuf, Error> {
+    if !version.is_supported() {
+        return Err(Error::UnknownVersion { pid, found: found.to_string() });
+    }
+    let what = || format!("process {pid} runs CPython {found} and");
+    profiler(version).ok_or_else(|| Error::NotInstalled { what: what(), version })
 }
 
 /// The launcher, `pyflame`.

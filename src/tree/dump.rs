@@ -131,9 +131,8 @@ fn one(pid: i32, arguments: &[OsString]) -> Outcome {
 /// The dump by the profiler for this Python, or why there is none.
 fn ask_profiler(pid: i32, found: &Interpreter, arguments: &[OsString]) -> Result<Vec<u8>, String> {
     let version = Version::new(found.version.major, found.version.minor);
-    let what = format!("process {pid} runs CPython {} and", found.version);
-    let missing = || Error::NotInstalled { what, version }.to_string();
-    let program = programs::profiler(version).ok_or_else(missing)?;
+    let program = programs::profiler_for(pid, &found.version, version);
+    let program = program.map_err(|error| error.to_string())?;
     let failed = |source| Error::Execute { program: program.clone(), source }.to_string();
     let output = command(&program, pid, arguments).output().map_err(failed)?;
     if output.status.success() {

@@ -229,14 +229,8 @@ impl<'a> Family<'a> {
         {
             return;
         }
-        let started = match programs::profiler(version) {
-            Some(program) => Sampler::start(&program, pid, self.arguments, merged),
-            None if version.is_supported() => {
-                let what = format!("process {pid} runs CPython {version} and");
-                Err(Error::NotInstalled { what, version })
-            }
-            None => Err(Error::UnknownVersion { pid, found: version.to_string() }),
-        };
+        let started = programs::profiler_for(pid, &version, version)
+            .and_then(|program| Sampler::start(&program, pid, self.arguments, merged));
         let state = match started {
             Ok(sampler) => State::Sampled(version, sampler),
             Err(error) => {
