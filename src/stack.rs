@@ -1,6 +1,7 @@
 //! Frames and stacks as plain data, which know nothing of Python or Linux.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 /// A place in a program.
@@ -16,13 +17,31 @@ pub struct Frame {
 
 /// A frame that has been interned in a [`FrameTable`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FrameId(u32);
+pub struct FrameId(Index);
 
 impl FrameId {
     /// Its position in the table, from 0.
     #[must_use]
     pub fn index(self) -> usize {
-        self.0 as usize
+        self.0.index()
+    }
+}
+
+/// A position in a list, from 0, of which an `Option` takes no more memory: there are
+/// millions of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Index(NonZeroU32);
+
+impl Index {
+    /// The position `index`.
+    pub fn at(index: usize) -> Self {
+        let index = u32::try_from(index).unwrap_or(u32::MAX);
+        Self(NonZeroU32::MIN.saturating_add(index))
+    }
+
+    /// The same as a number.
+    pub fn index(self) -> usize {
+        self.0.get() as usize - 1
     }
 }
 
@@ -39,7 +58,7 @@ impl FrameTable {
         if let Some(id) = self.ids.get(&frame) {
             return *id;
         }
-        let id = FrameId(u32::try_from(self.frames.len()).unwrap_or(u32::MAX));
+        let id = FrameId(Index::at(self.frames.len()));
         self.frames.push(frame.clone());
         self.ids.insert(frame, id);
         id
@@ -51,7 +70,7 @@ impl FrameTable {
     /// If `id` comes from another table.
     #[must_use]
     pub fn frame(&self, id: FrameId) -> &Frame {
-        &self.frames[id.0 as usize]
+        &self.frames[id.index()]
     }
 
     /// Every frame, in the order of their positions.

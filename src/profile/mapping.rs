@@ -1,6 +1,7 @@
 //! What is needed to put the samples of one profile into another, on other stacks.
 
 use super::{Detail, Event, Profile, Sample, Seen, StackId};
+use crate::stack::Index;
 
 impl Profile {
     /// Takes over what is known of `from` beside its samples: the run, its processes and
@@ -42,7 +43,7 @@ impl Profile {
 
     /// The stacks that have been interned after the first `known`, callers first.
     pub fn stack_ids_since(&self, known: usize) -> impl Iterator<Item = StackId> + use<> {
-        (super::index(known)..super::index(self.nodes.len())).map(StackId)
+        (known..self.nodes.len()).map(|index| StackId(Index::at(index)))
     }
 
     /// Counts everything that `from` has counted, each sample on the stack that `stack_of`
