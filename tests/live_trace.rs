@@ -17,7 +17,7 @@ use support::binaries::{Binaries, is_built};
 use support::copies::copy_file;
 use support::interpreters::{Interpreter, Interpreters};
 use support::process::{Finished, Running, run, status_line, wait_until};
-use support::profiler::{Profile, command};
+use support::profiler::{Profile, command, wait_for_ticks};
 use support::runner::{self, Trial};
 use support::target::{in_folder, new_file, set_environment};
 use support::{Context, Outcome, expect, targets};
@@ -165,6 +165,8 @@ fn standard_input(case: &Case) -> Outcome<String> {
     let mut command = case.profiler(&["-t"]);
     let mut running = Running::start(command.args([&case.python(), "-c", echo]), true)?;
     let mut stdin = running.take_stdin().context(|| "no pipe".into())?;
+    // By then it is being sampled: with its input at once it could have ended before.
+    wait_for_ticks(&running, 200)?;
     stdin.write_all(b"from the test").context(|| "write to the program".into())?;
     drop(stdin);
     let output = running.finish()?.clean()?;
