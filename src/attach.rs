@@ -4,7 +4,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::abi::{Abi, Roots, SystemLayout, Version};
+use crate::abi::{Abi, Roots, SystemLayout};
 use crate::error::Error;
 use crate::locate::{self, Interpreter, LocateError};
 use crate::memory::live::LiveMemory;
@@ -139,7 +139,7 @@ fn may_yet_start(process: &Process, error: &LocateError) -> bool {
 fn refuse_others<A: Abi>(process: &Process, found: &Interpreter) -> Result<(), Error> {
     let pid = process.pid();
     let release = found.version;
-    let version = Version::new(release.major, release.minor);
+    let version = release.version();
     if !version.is_supported() {
         return Err(Error::UnknownVersion { pid, found: release.to_string() });
     }

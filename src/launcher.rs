@@ -100,7 +100,7 @@ pub fn profiler_for(pid: i32) -> Result<PathBuf, Error> {
 
 fn profiler_of(pid: i32, interpreter: &Interpreter) -> Result<PathBuf, Error> {
     let found = interpreter.version;
-    programs::profiler_for(pid, &found, Version::new(found.major, found.minor))
+    programs::profiler_for(pid, &found, found.version())
 }
 
 /// The versions whose binaries are there.

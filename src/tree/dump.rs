@@ -6,7 +6,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::sampler::command;
-use crate::abi::Version;
 use crate::cli::Options;
 use crate::dump::DumpStyle;
 use crate::error::Error;
@@ -130,8 +129,7 @@ fn one(pid: i32, arguments: &[OsString]) -> Outcome {
 
 /// The dump by the profiler for this Python, or why there is none.
 fn ask_profiler(pid: i32, found: &Interpreter, arguments: &[OsString]) -> Result<Vec<u8>, String> {
-    let version = Version::new(found.version.major, found.version.minor);
-    let program = programs::profiler_for(pid, &found.version, version);
+    let program = programs::profiler_for(pid, &found.version, found.version.version());
     let program = program.map_err(|error| error.to_string())?;
     let failed = |source| Error::Execute { program: program.clone(), source }.to_string();
     let output = command(&program, pid, arguments).output().map_err(failed)?;

@@ -155,7 +155,7 @@ impl Member {
             }
         };
         match locate::find(&process, &LiveMemory::new(self.pid)) {
-            Ok(found) => Look::Python(Version::new(found.version.major, found.version.minor)),
+            Ok(found) => Look::Python(found.version.version()),
             Err(error) if error.is_other_python() => Look::Refused(error.to_string()),
             Err(error) if error.may_pass() || error.is_gone() => {
                 looks.is_other |= matches!(error, LocateError::NotPython { .. });

@@ -1,6 +1,6 @@
 //! Child processes that cannot outlive or outwait a test.
 
-use std::io::Read;
+use std::io::{self, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -215,16 +215,15 @@ impl Running {
 }
 
 impl Collected {
-    fn begin(mut pipe: Option<impl Read + Send + 'static>) -> Self {
+    fn begin(pipe: Option<impl Read + Send + 'static>) -> Self {
         let (sender, end) = channel();
         let bytes = Arc::new(Mutex::new(Vec::new()));
         let shared = Arc::clone(&bytes);
         std::thread::spawn(move || {
             let _until_the_end: Sender<()> = sender;
-            let mut piece = [0; 16 << 10];
-            // What was read before an error is still worth showing.
-            while let Some(Ok(length @ 1..)) = pipe.as_mut().map(|pipe| pipe.read(&mut piece)) {
-                lock(&shared).extend_from_slice(&piece[..length]);
+            if let Some(mut pipe) = pipe {
+                // What was read before an error is still worth showing.
+                let _ = io::copy(&mut pipe, &mut Sink(shared));
             }
         });
         Self { bytes, end }
@@ -239,6 +238,19 @@ impl Collected {
     fn all(&self) -> Option<Vec<u8>> {
         let ended = self.end.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Disconnected);
         ended.then(|| self.so_far())
+    }
+}
+
+/// Takes what is read.
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Sink {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        lock(&self.0).write(piece)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
