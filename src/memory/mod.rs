@@ -5,6 +5,7 @@
 
 mod field;
 pub mod live;
+mod placed;
 pub mod prefetch;
 
 #[cfg(test)]

@@ -14,6 +14,7 @@
 
 use std::cell::RefCell;
 
+use super::placed::{FEW_WALKS, FORGET_AFTER, Placed, Walks, index_of, merge};
 use super::{Fault, Memory, Span};
 
 /// Spans that are less than this apart, in bytes, are fetched as one.
@@ -25,12 +26,6 @@ const MERGE_GAP: u64 = 2048;
 /// Spans begin and end at multiples of this, so that the next frame of a stack
 /// that grows is already there. It divides a page: rounding never leaves one.
 const ROUNDING: u64 = 256;
-
-/// A span that no walk has read for so many fetches is forgotten.
-const FORGET_AFTER: u32 = 256;
-
-/// A root from which no more walks began in so many fetches is fetched once.
-const FEW_WALKS: u32 = 4;
 
 /// How often a fetch is tried again without a span that cannot be read any more.
 const MAX_ATTEMPTS: usize = 4;
@@ -92,57 +87,6 @@ pub struct Footprint {
     /// The last fetch that is known to have brought the same.
     fetch: u32,
     places: Vec<Place>,
-}
-
-/// A span and where its bytes are.
-#[derive(Clone, Copy, Debug)]
-struct Placed {
-    span: Span,
-    offset: usize,
-    used: u32,
-    has_frames: bool,
-    /// Where the second copy of a root is, if there is one.
-    second: Option<usize>,
-    walks: Walks,
-}
-
-/// How often a root was read after the frames.
-#[derive(Clone, Copy, Debug)]
-struct Walks {
-    count: u32,
-    /// The fetch from which on they are counted.
-    since: u32,
-    /// Whether there were more than a few.
-    are_many: bool,
-}
-
-impl Walks {
-    /// Of a root that is new: some are about to begin there.
-    fn begin(now: u32) -> Self {
-        Self { count: 0, since: now, are_many: true }
-    }
-
-    /// Takes stock, if they were counted for long enough.
-    fn review(&mut self, now: u32) {
-        self.are_many |= self.count > FEW_WALKS;
-        if now.wrapping_sub(self.since) >= FORGET_AFTER / 2 {
-            *self = Self { count: 0, since: now, are_many: self.count > FEW_WALKS };
-        }
-    }
-}
-
-impl Placed {
-    /// Where in the fetched bytes a read lies that this span holds whole. The span
-    /// is then in use.
-    fn offset_of(&mut self, address: u64, length: usize, now: u32) -> Option<usize> {
-        let inside = usize::try_from(address.checked_sub(self.span.address)?).ok()?;
-        let holds = inside.checked_add(length).is_some_and(|end| end <= self.span.length);
-        if !holds {
-            return None;
-        }
-        self.used = now;
-        Some(self.offset + inside)
-    }
 }
 
 impl<M: Memory> Prefetch<M> {
@@ -394,33 +338,6 @@ enum Found {
     At(usize),
     /// Nowhere: it is left to be read by itself.
     Alone,
-}
-
-/// The span that begins at or before `address`, nearest to it.
-fn index_of(spans: &[Placed], address: u64) -> Option<usize> {
-    spans.partition_point(|placed| placed.span.address <= address).checked_sub(1)
-}
-
-/// Adds `missed` to `spans`, forgets what is not used, joins what lies near.
-fn merge(spans: &mut Vec<Placed>, missed: &mut Vec<Placed>, now: u32, gap: u64) {
-    spans.retain(|placed| now.wrapping_sub(placed.used) <= FORGET_AFTER);
-    spans.append(missed);
-    spans.sort_unstable_by_key(|placed| placed.span.address);
-    spans.dedup_by(|next, kept| {
-        if next.span.address > kept.span.end().saturating_add(gap) {
-            return false;
-        }
-        let end = kept.span.end().max(next.span.end());
-        kept.span.length = (end - kept.span.address) as usize;
-        kept.has_frames |= next.has_frames;
-        kept.walks.are_many |= next.walks.are_many;
-        kept.used = if now.wrapping_sub(kept.used) < now.wrapping_sub(next.used) {
-            kept.used
-        } else {
-            next.used
-        };
-        true
-    });
 }
 
 /// A [`Prefetch`] as a memory.
