@@ -5,6 +5,13 @@ use super::Span;
 /// A span that no walk has read for so many fetches is forgotten.
 pub const FORGET_AFTER: u32 = 256;
 
+/// A spare root that was not asked for twice in so many fetches is forgotten.
+///
+/// One that is fetched in vain costs a tenth of a fetch; one that is not there when it is
+/// asked for costs a second fetch, a moment later. What is seen less often than once in
+/// so many fetches may be seen a moment later without a bias worth mentioning.
+pub const SPARE_AFTER: u32 = 64;
+
 /// A root from which no more walks began in so many fetches is fetched once.
 pub const FEW_WALKS: u32 = 4;
 
@@ -17,6 +24,10 @@ pub struct Placed {
     pub offset: usize,
     /// The fetch of which it was last read.
     pub used: u32,
+    /// The fetch before that one, of which it was read.
+    used_before: u32,
+    /// Whether it is a root that walks can mostly do without.
+    pub is_spare: bool,
     /// Whether frames were read there.
     pub has_frames: bool,
     /// Where the second copy of a root is, if there is one.
@@ -52,6 +63,51 @@ impl Walks {
 }
 
 impl Placed {
+    /// A span that was not fetched when it was needed, in the fetch `now`.
+    pub fn missed(span: Span, now: u32) -> Self {
+        Self {
+            span,
+            offset: 0,
+            used: now,
+            used_before: now,
+            is_spare: false,
+            has_frames: false,
+            second: None,
+            walks: Walks::begin(now),
+        }
+    }
+
+    /// Notes that it is read.
+    pub fn note_use(&mut self, now: u32) {
+        if self.used != now {
+            self.used_before = self.used;
+            self.used = now;
+        }
+    }
+
+    /// Whether it is worth to be fetched again.
+    fn is_in_use(&self, now: u32) -> bool {
+        if self.is_spare {
+            now.wrapping_sub(self.used_before) < SPARE_AFTER
+        } else {
+            now.wrapping_sub(self.used) <= FORGET_AFTER
+        }
+    }
+
+    /// Takes over what is known of another span, which is fetched with this one.
+    fn join(&mut self, other: &Self, now: u32) {
+        let end = self.span.end().max(other.span.end());
+        self.span.length = (end - self.span.address) as usize;
+        self.has_frames |= other.has_frames;
+        self.is_spare &= other.is_spare;
+        self.walks.are_many |= other.walks.are_many;
+        let later = |one: u32, two: u32| {
+            if now.wrapping_sub(one) < now.wrapping_sub(two) { one } else { two }
+        };
+        self.used = later(self.used, other.used);
+        self.used_before = later(self.used_before, other.used_before);
+    }
+
     /// Where in the fetched bytes a read lies that this span holds whole. The span
     /// is then in use.
     pub fn offset_of(&mut self, address: u64, length: usize, now: u32) -> Option<usize> {
@@ -60,7 +116,7 @@ impl Placed {
         if !holds {
             return None;
         }
-        self.used = now;
+        self.note_use(now);
         Some(self.offset + inside)
     }
 }
@@ -72,22 +128,14 @@ pub fn index_of(spans: &[Placed], address: u64) -> Option<usize> {
 
 /// Adds `missed` to `spans`, forgets what is not used, joins what lies near.
 pub fn merge(spans: &mut Vec<Placed>, missed: &mut Vec<Placed>, now: u32, gap: u64) {
-    spans.retain(|placed| now.wrapping_sub(placed.used) <= FORGET_AFTER);
+    spans.retain(|placed| placed.is_in_use(now));
     spans.append(missed);
     spans.sort_unstable_by_key(|placed| placed.span.address);
     spans.dedup_by(|next, kept| {
-        if next.span.address > kept.span.end().saturating_add(gap) {
-            return false;
+        let is_near = next.span.address <= kept.span.end().saturating_add(gap);
+        if is_near {
+            kept.join(next, now);
         }
-        let end = kept.span.end().max(next.span.end());
-        kept.span.length = (end - kept.span.address) as usize;
-        kept.has_frames |= next.has_frames;
-        kept.walks.are_many |= next.walks.are_many;
-        kept.used = if now.wrapping_sub(kept.used) < now.wrapping_sub(next.used) {
-            kept.used
-        } else {
-            next.used
-        };
-        true
+        is_near
     });
 }

@@ -10,11 +10,12 @@
 //! [`Side::After`], and thereby learns what changed while the frames were copied. All
 //! else is fetched first, so that the time between the two is short. A root from which
 //! hardly a walk began lately, that of a thread that waits, is fetched once, and read a
-//! second time when a walk asks for it.
+//! second time when a walk asks for it. A *spare* root, which walks can mostly do without,
+//! is fetched only while it is asked for often.
 
 use std::cell::RefCell;
 
-use super::placed::{FEW_WALKS, FORGET_AFTER, Placed, Walks, index_of, merge};
+use super::placed::{FEW_WALKS, FORGET_AFTER, Placed, SPARE_AFTER, index_of, merge};
 use super::{Fault, Memory, Span};
 
 /// Spans that are less than this apart, in bytes, are fetched as one.
@@ -102,7 +103,7 @@ impl<M: Memory> Prefetch<M> {
     pub fn fetch(&self) -> Result<(), Fault> {
         let state = &mut *self.state.borrow_mut();
         state.fetches = state.fetches.wrapping_add(1);
-        if state.has_missed() || state.fetches % FORGET_AFTER == 0 {
+        if state.has_missed() || state.is_review_due() {
             state.plan();
         }
         state.misses = 0;
@@ -195,7 +196,12 @@ impl<M: Memory> Prefetch<M> {
 
     /// A view in which roots are remembered as roots.
     pub fn roots(&self, side: Side) -> View<'_, M> {
-        View { prefetch: self, kind: Kind::Root(side) }
+        View { prefetch: self, kind: Kind::Root { side, is_spare: false } }
+    }
+
+    /// A view in which roots are remembered as roots that walks can mostly do without.
+    pub fn spare_roots(&self, side: Side) -> View<'_, M> {
+        View { prefetch: self, kind: Kind::Root { side, is_spare: true } }
     }
 
     /// A view in which frames are remembered as frames.
@@ -219,12 +225,20 @@ impl State {
         !self.missed_roots.is_empty() || !self.missed_body.is_empty()
     }
 
-    /// Lays out the next fetch: what is in use, and what was missing.
+    /// Whether it is time to forget what is not used.
+    fn is_review_due(&self) -> bool {
+        let has_spare = || self.roots.iter().any(|root| root.is_spare);
+        self.fetches % FORGET_AFTER == 0 || self.fetches % SPARE_AFTER == 0 && has_spare()
+    }
+
+    /// Lays out the next fetch: what is in use, and what was missing. What the last one
+    /// brought can be compared with it if it is laid out alike, and the body if that is.
     fn plan(&mut self) {
         let now = self.fetches;
+        let old_spans = std::mem::take(&mut self.spans);
+        let old_body: Vec<_> = self.body.iter().map(|old| (old.span, old.offset)).collect();
         merge(&mut self.roots, &mut self.missed_roots, now, 0);
         merge(&mut self.body, &mut self.missed_body, now, MERGE_GAP);
-        self.spans.clear();
         let mut offset = 0;
         let mut place = |placed: &mut Placed| {
             placed.offset = offset;
@@ -242,16 +256,37 @@ impl State {
                 self.spans.push(placed.span);
             }
         }
-        self.bytes.clear();
-        self.previous.clear();
-        self.valid = 0;
+        self.last_hit = 0;
+        if self.spans == old_spans {
+            return;
+        }
         self.layout = self.layout.wrapping_add(1);
         if offset > MAX_BYTES {
             *self = Self { fetches: now, layout: self.layout, ..Self::default() };
         } else {
-            self.bytes.resize(offset, 0);
+            self.move_bytes(offset, &old_body);
         }
-        self.last_hit = 0;
+    }
+
+    /// Makes room for another layout, and takes along the bytes of the body if that has
+    /// not changed.
+    fn move_bytes(&mut self, length: usize, old_body: &[(Span, usize)]) {
+        let was_whole = self.valid == self.bytes.len();
+        let old = std::mem::replace(&mut self.bytes, vec![0; length]);
+        self.previous.clear();
+        self.valid = 0;
+        let is_same_body = self.body.len() == old_body.len()
+            && self.body.iter().zip(old_body).all(|(new, (span, _))| new.span == *span);
+        if !was_whole || !is_same_body {
+            return;
+        }
+        for (new, (span, at)) in self.body.iter().zip(old_body) {
+            let to = self.bytes.get_mut(new.offset..new.offset + span.length);
+            if let (Some(to), Some(from)) = (to, old.get(*at..*at + span.length)) {
+                to.copy_from_slice(from);
+            }
+        }
+        self.valid = length;
     }
 
     /// After a fetch that ended early: forgets the span that stopped it, so that
@@ -276,7 +311,7 @@ impl State {
             Place::Body(index) => self.body.get_mut(index as usize),
         };
         let Some(placed) = placed else { return false };
-        placed.used = now;
+        placed.note_use(now);
         let length = placed.span.length;
         let bytes = self.bytes.get(placed.offset..placed.offset + length);
         bytes.is_some()
@@ -350,7 +385,7 @@ pub struct View<'a, M> {
 /// What is read through a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    Root(Side),
+    Root { side: Side, is_spare: bool },
     Frame,
     Other,
 }
@@ -360,7 +395,7 @@ impl<M: Memory> Memory for View<'_, M> {
         let length = buffer.len();
         let state = &mut *self.prefetch.state.borrow_mut();
         let found = match self.kind {
-            Kind::Root(side) => state.find_root(side, address, length),
+            Kind::Root { side, .. } => state.find_root(side, address, length),
             Kind::Frame | Kind::Other => state.find_body(address, length).map(Found::At),
         };
         match found {
@@ -372,15 +407,15 @@ impl<M: Memory> Memory for View<'_, M> {
             None => self.prefetch.inner.read_into(address, buffer)?,
         }
         state.misses += 1;
-        let span = Span { address, length };
-        let has_frames = self.kind == Kind::Frame;
-        let (used, walks) = (state.fetches, Walks::begin(state.fetches));
-        let missed = Placed { span, offset: 0, used, has_frames, second: None, walks };
-        match self.kind {
-            Kind::Root(_) => state.missed_roots.push(missed),
-            Kind::Frame | Kind::Other => {
-                state.missed_body.push(Placed { span: span.rounded(ROUNDING), ..missed });
-            }
+        let mut missed = Placed::missed(Span { address, length }, state.fetches);
+        if let Kind::Root { is_spare, .. } = self.kind {
+            missed.is_spare = is_spare;
+            missed.walks.are_many = !is_spare;
+            state.missed_roots.push(missed);
+        } else {
+            missed.has_frames = self.kind == Kind::Frame;
+            missed.span = missed.span.rounded(ROUNDING);
+            state.missed_body.push(missed);
         }
         Ok(())
     }

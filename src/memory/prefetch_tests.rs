@@ -157,14 +157,7 @@ fn what_is_not_used_any_more_is_forgotten() {
 
 #[test]
 fn near_spans_become_one_and_far_ones_do_not() {
-    let span = |address| Placed {
-        span: Span { address, length: 16 },
-        offset: 0,
-        used: 0,
-        has_frames: false,
-        second: None,
-        walks: Walks::begin(0),
-    };
+    let span = |address| Placed::missed(Span { address, length: 16 }, 0);
     let mut spans = Vec::new();
     let mut missed = vec![span(0x5000), span(0x1000), span(0x1100), span(0x1008)];
     merge(&mut spans, &mut missed, 0, MERGE_GAP);
@@ -178,4 +171,50 @@ fn a_read_at_the_end_of_the_address_space_is_a_fault() {
     let prefetch = Prefetch::new(memory());
     assert!(prefetch.body().read::<u64>(u64::MAX - 3).is_err());
     prefetch.fetch().expect("nothing is planned");
+}
+
+#[test]
+fn a_spare_root_is_fetched_while_it_is_asked_for_often() {
+    let prefetch = Prefetch::new(memory());
+    let is_fetched = || prefetch.state.borrow().spans.iter().any(|span| span.address == 0x2000 - 8);
+    let ask = || prefetch.spare_roots(Side::Before).read::<u64>(0x2000 - 8).expect("mapped");
+    let fetch = |times: u32, is_asked_each: bool| {
+        for _ in 0..times {
+            prefetch.fetch().expect("everything is mapped");
+            prefetch.body().read::<u8>(0x8010).expect("mapped");
+            if is_asked_each {
+                ask();
+            }
+        }
+    };
+    ask();
+    fetch(4 * SPARE_AFTER, true);
+    assert!(is_fetched());
+    fetch(2 * SPARE_AFTER, false);
+    assert!(!is_fetched());
+    ask();
+    assert_eq!(prefetch.misses(), 1);
+    fetch(1, true);
+    assert_eq!(prefetch.misses(), 0, "the next fetch has it");
+    fetch(2 * SPARE_AFTER, false);
+    assert!(!is_fetched());
+}
+
+#[test]
+fn roots_that_come_and_go_do_not_make_frames_incomparable() {
+    let mut prefetch = Prefetch::new(memory());
+    let places = [0x8010, 0x8020];
+    let same = |prefetch: &Prefetch<Counting>| {
+        prefetch.fetch().expect("everything is mapped");
+        prefetch.same_at(places.into_iter(), 8)
+    };
+    walk(&prefetch);
+    assert_eq!([same(&prefetch), same(&prefetch)], [0, 2]);
+    prefetch.spare_roots(Side::Before).read::<u64>(0x1100).expect("mapped");
+    assert_eq!(same(&prefetch), 2);
+    prefetch.spare_roots(Side::Before).read::<u64>(0x1200).expect("mapped");
+    prefetch.inner.fake.write(0x8020, &[9]);
+    assert_eq!(same(&prefetch), 1);
+    prefetch.frames().read::<u64>(0x20800).expect("mapped");
+    assert_eq!(same(&prefetch), 0, "another body");
 }

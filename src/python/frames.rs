@@ -1,6 +1,6 @@
 //! A thread's frames, before anything is known of their code.
 
-use super::objects::{Code, Frame, Thread};
+use super::objects::{CFrame, Code, Frame, Thread};
 use crate::abi::{Abi, TopFrame};
 use crate::memory::{Fault, Memory, Remote};
 
@@ -272,6 +272,35 @@ pub fn top_frame<A: Abi, M: Memory>(
     }
 }
 
+/// The newest C frame of a thread (3.11 and 3.12): it stands for the innermost call of the
+/// evaluation loop. `None` where there are no C frames.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn newest_c_frame<A: Abi, M: Memory>(
+    memory: &M,
+    thread: Remote<Thread>,
+) -> Result<Option<Remote<CFrame>>, Fault> {
+    match A::THREAD.top {
+        TopFrame::Direct(_) => Ok(None),
+        TopFrame::CFrame(layout) => memory.field(thread, layout.newest).map(Some),
+    }
+}
+
+/// The frame that called the innermost call of the evaluation loop, for a `c_frame` that is
+/// the newest: the current frame of the C frame before. `None` where there are no C frames.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn caller_of_loop<A: Abi, M: Memory>(
+    memory: &M,
+    c_frame: Remote<CFrame>,
+) -> Result<Option<Remote<Frame>>, Fault> {
+    let TopFrame::CFrame(layout) = A::THREAD.top else { return Ok(None) };
+    let before = memory.field(c_frame, layout.previous)?;
+    memory.field(before, layout.current).map(Some)
+}
+
 /// The frames of a thread, innermost first, into `walk`.
 pub fn walk_thread<A: Abi, M: Memory>(
     memory: &M,
@@ -303,9 +332,8 @@ pub fn is_settled<A: Abi, M: Memory>(
         return Ok(true);
     }
     let newest = memory.field(thread, layout.newest)?;
-    let before = memory.field(newest, layout.previous)?;
-    let caller = memory.field(before, layout.current)?;
+    let caller = caller_of_loop::<A, M>(memory, newest)?;
     let dead =
         memory.field(thread, layout.frames_top)?..memory.field(thread, layout.frames_limit)?;
-    Ok(walk.loop_caller == Some(caller) && !dead.contains(&walk.top.address()))
+    Ok(walk.loop_caller == caller && !dead.contains(&walk.top.address()))
 }

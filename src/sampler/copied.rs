@@ -1,18 +1,18 @@
 //! Chains of frames as they were copied, and the code objects that they run.
 
+mod upwards;
+
 use super::Unproven;
 use super::callees::Callees;
 use super::calls::CallSites;
 use super::chain::{Chains, Link};
+use super::loops::{Loop, Loops};
 use crate::abi::Abi;
-use crate::memory::prefetch::Prefetch;
+use crate::memory::prefetch::{Prefetch, Side};
 use crate::memory::{Memory, Remote};
 use crate::python::code::{CodeCache, Place};
-use crate::python::frames::{Frames, MAX_DEPTH, RawFrame, Step, Walk};
-use crate::python::objects::Frame;
-
-/// How many frames are looked for above the one that the top-frame pointer names.
-const MOST_ABOVE: usize = 64;
+use crate::python::frames::{Frames, MAX_DEPTH, RawFrame, Step, Walk, newest_c_frame, top_frame};
+use crate::python::objects::{Frame, Thread};
 
 /// Among so many of the innermost known steps a frame is looked for.
 const NEAR: usize = 8;
@@ -25,19 +25,44 @@ pub struct Copied {
     /// The one that ends with the pointer as it was after that, if it was another.
     after: Chain,
     is_same: bool,
+    loops: Loops,
 }
 
 impl Copied {
-    /// Reads the chains that end with `before` and `after`.
+    /// Reads the chains of `thread` that end with its top-frame pointer as it was before
+    /// and after its frames were copied. Where the frames tell which of them was on top,
+    /// no pointer is asked for, and soon none is fetched.
     pub(super) fn read<A: Abi, M: Memory>(
         &mut self,
         prefetch: &Prefetch<M>,
         code: &mut CodeCache<A>,
         calls: &Calls<'_>,
-        (before, after): (Remote<Frame>, Remote<Frame>),
+        thread: Remote<Thread>,
     ) -> Result<(), Unproven> {
-        self.before.read(prefetch, code, calls, before)?;
-        self.is_same = before == after;
+        let (first, last) = (prefetch.roots(Side::Before), prefetch.roots(Side::After));
+        let c_frame = newest_c_frame::<A, _>(&first, thread)?;
+        let top = |side| match c_frame {
+            None => top_frame::<A, _>(&prefetch.roots(side), thread),
+            Some(_) => top_frame::<A, _>(&prefetch.spare_roots(side), thread),
+        };
+        let is_same_loop = newest_c_frame::<A, _>(&last, thread)? == c_frame;
+        let same = c_frame.filter(|_| is_same_loop);
+        let begins = same.and_then(|c_frame| self.loops.first(thread, c_frame));
+        self.is_same =
+            begins.is_some_and(|first| self.before.read_upwards(prefetch, code, calls, first));
+        if !self.is_same {
+            let before = top(Side::Before)?;
+            self.before.read(prefetch, code, calls, before)?;
+            self.is_same = same.is_some() && self.before.is_top_executed;
+        }
+        if self.is_same {
+            if let (Some(c_frame), Some(first)) = (same, self.before.first_of_loop()) {
+                self.loops.note::<A, M>(Loop { thread, c_frame, first }, prefetch.direct());
+            }
+            return Ok(());
+        }
+        let after = top(Side::After)?;
+        self.is_same = self.before.walk.top == after;
         if self.is_same {
             return Ok(());
         }
@@ -70,6 +95,9 @@ pub struct Chain {
     kept: usize,
     /// Frames that the walk did not begin with, outermost first.
     above: Vec<Link>,
+    /// Whether the innermost frame said that it was executed. Then no other of the same
+    /// call of the evaluation loop was.
+    is_top_executed: bool,
 }
 
 /// A step of a walk, and what follows from it.
@@ -78,8 +106,25 @@ struct Known {
     step: Step,
     /// Whether the frame says that it is not inside a call ([`RawFrame::calls_none`]).
     calls_none: bool,
+    /// Whether it says that it was entered and not left ([`RawFrame::is_executed`]).
+    is_executed: bool,
     /// How many links there are up to here.
     links: usize,
+}
+
+impl Known {
+    fn new(step: Step, raw: Option<&RawFrame>, links: usize) -> Self {
+        let calls_none = raw.is_some_and(|raw| raw.calls_none);
+        let is_executed = raw.is_some_and(|raw| raw.is_executed);
+        Self { step, calls_none, is_executed, links }
+    }
+
+    /// Of a frame that tells whether it is executed.
+    fn above(link: &Link, links: usize) -> Self {
+        let (frame, caller) = (Remote::new(link.frame), Remote::new(link.caller));
+        let step = Step { frame, caller, begins: false, is_shim: false };
+        Self { step, calls_none: !link.may_call, is_executed: !link.may_call, links }
+    }
 }
 
 /// What is known of a program's calls.
@@ -100,15 +145,33 @@ impl Chain {
         calls: &Calls<'_>,
         top: Remote<Frame>,
     ) -> Result<(), Unproven> {
-        let now = (prefetch.number(), code.generation());
-        let before = (now.0.wrapping_sub(1), now.1);
-        let is_last = self.moment.take() == Some(before) && !self.walk.truncated;
-        let places = self.known.iter().map(|known| known.step.frame.address());
-        let same = if is_last { prefetch.same_at(places, A::Frames::SIZE) } else { 0 };
+        let same = self.unchanged(prefetch, code);
+        self.moment = None;
         self.known.truncate(same);
         self.go_on(prefetch, code, calls, top)?;
-        self.moment = Some(now);
+        self.moment = Some((prefetch.number(), code.generation()));
         Ok(())
+    }
+
+    /// How many of the known steps, from the outermost on, were in the last fetch, and in
+    /// the one before it, byte for byte.
+    fn unchanged<A: Abi, M: Memory>(&self, prefetch: &Prefetch<M>, code: &CodeCache<A>) -> usize {
+        let before = (prefetch.number().wrapping_sub(1), code.generation());
+        let is_last = self.moment == Some(before) && !self.walk.truncated;
+        let places = self.known.iter().map(|known| known.step.frame.address());
+        if is_last { prefetch.same_at(places, A::Frames::SIZE) } else { 0 }
+    }
+
+    /// Whether the innermost known frame says that it is executed.
+    fn is_at_top(&self) -> bool {
+        self.known.last().is_some_and(|known| known.is_executed)
+    }
+
+    /// The step with which the innermost call of the evaluation loop begins, if all steps
+    /// are known.
+    fn first_of_loop(&self) -> Option<Step> {
+        let begins = self.known.iter().rev().find(|known| known.step.begins);
+        begins.map(|known| known.step).filter(|_| !self.walk.truncated)
     }
 
     /// The same, where `other` has been read from the same fetch.
@@ -154,7 +217,8 @@ impl Chain {
             return Err(Unproven::Torn);
         }
         self.link(prefetch, code)?;
-        self.ascend(prefetch, code, calls);
+        let above = self.ascend(prefetch, code, calls);
+        self.is_top_executed = above > 0 || self.is_at_top();
         Ok(())
     }
 
@@ -206,46 +270,9 @@ impl Chain {
                 };
                 self.links.extend(id.map(|id| Link::new(raw, id)));
             }
-            let calls_none = raw.is_some_and(|raw| raw.calls_none);
-            self.known.push(Known { step: *step, calls_none, links: self.links.len() });
+            self.known.push(Known::new(*step, raw, self.links.len()));
         }
         if is_complete { Ok(()) } else { Err(Unproven::Incomplete) }
-    }
-
-    /// Goes on from an innermost frame that says that it is inside a call. Its callee
-    /// was copied with it, and says itself that it is linked to it and executed; only a
-    /// call that is known is believed, for the two were not copied at one instant. If
-    /// there is none, the pointer is right, or as good as any guess.
-    fn ascend<A: Abi, M: Memory>(
-        &mut self,
-        prefetch: &Prefetch<M>,
-        code: &CodeCache<A>,
-        calls: &Calls<'_>,
-    ) {
-        let Some(mut caller) = self.links.last().copied() else { return };
-        self.above.clear();
-        let mut executed = 0;
-        while caller.may_call && self.above.len() < MOST_ABOVE {
-            let found = calls.callees.of(caller.frame).find_map(|place| {
-                let raw = frame_at::<A, M>(prefetch, Remote::new(place))?;
-                let Some(Place::Inside(id)) = code.place(&raw) else {
-                    return None;
-                };
-                let callee = Link::new(&raw, id);
-                let is_callee = raw.caller.address() == caller.frame
-                    && raw.is_told_by_caller
-                    && (raw.is_executed || callee.may_call)
-                    && calls.sites.contains(&caller, &callee);
-                is_callee.then_some((callee, raw.is_executed))
-            });
-            let Some((callee, is_executed)) = found else { break };
-            self.above.push(callee);
-            if is_executed {
-                executed = self.above.len();
-            }
-            caller = callee;
-        }
-        self.links.extend_from_slice(&self.above[..executed]);
     }
 }
 

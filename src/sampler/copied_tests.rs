@@ -59,7 +59,7 @@ impl Called {
     }
 }
 
-fn code(python: &mut FakePython<Python312>, name: &str) -> Remote<Code> {
+pub fn code(python: &mut FakePython<Python312>, name: &str) -> Remote<Code> {
     let (name, file) = (python.ascii(name), python.ascii("a.py"));
     python.code(name, file, 1, &[])
 }
@@ -110,7 +110,7 @@ fn a_place_that_cannot_be_read_costs_nothing() {
 }
 
 /// A process that changes between two fetches.
-struct Changing(RefCell<FakePython<Python312>>);
+pub struct Changing(pub RefCell<FakePython<Python312>>);
 
 impl Memory for &Changing {
     fn read_into(&self, address: u64, buffer: &mut [u8]) -> Result<(), Fault> {

@@ -14,6 +14,7 @@ mod confirm;
 mod copied;
 mod counting;
 mod glance;
+mod loops;
 pub mod pause;
 mod pending;
 pub mod processor;
@@ -41,7 +42,7 @@ use crate::memory::prefetch::{Prefetch, Side};
 use crate::memory::{Memory, Remote};
 use crate::profile::{self, Profile};
 use crate::python::code::{CodeCache, Verified};
-use crate::python::frames::{Broken, top_frame};
+use crate::python::frames::Broken;
 use crate::python::objects::{Code, Thread};
 use crate::python::threads::{GilRef, ProcessRoots};
 
@@ -311,10 +312,8 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     /// Reads the chains of a thread that begin at its top-frame pointer before and
     /// after everything else was copied.
     fn read_chains(&mut self, thread: Remote<Thread>) -> Result<(), Unproven> {
-        let before = top_frame::<A, _>(&self.prefetch.roots(Side::Before), thread)?;
-        let after = top_frame::<A, _>(&self.prefetch.roots(Side::After), thread)?;
         let calls = Calls { sites: &self.sites, callees: &self.callees };
-        self.copied.read(&self.prefetch, &mut self.code, &calls, (before, after))
+        self.copied.read(&self.prefetch, &mut self.code, &calls, thread)
     }
 
     /// Decides what the stack of a thread was. `false` if the thread runs no Python code.

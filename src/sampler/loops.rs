@@ -1,0 +1,72 @@
+//! Which call of the evaluation loop a thread is in, told without its top-frame pointer.
+//!
+//! In 3.11 and 3.12 two words lead to the top: the thread state names its newest C frame,
+//! which names the current frame. The second lies on the C stack, apart from all else that
+//! is fetched. But a frame that says that it is executed is on top of its call of the loop;
+//! and which call that is, its outermost frame tells. So once it is known of a C frame
+//! with which frame its call begins, the second word is not needed while both stay.
+//!
+//! That is asked of the process itself ([`caller_of_loop`]), not believed of a pointer: a C
+//! frame that is just being entered still points to what it pointed to before.
+
+use crate::abi::Abi;
+use crate::memory::{Fault, Memory, Remote};
+use crate::python::frames::{Step, caller_of_loop, newest_c_frame};
+use crate::python::objects::{CFrame, Thread};
+
+/// So many times a call of the loop must be met, one after the other, before it is worth
+/// to ask for it.
+const OFTEN: u32 = 64;
+
+/// So many times what is known is used before it is asked for again.
+const FOR_LONG: u32 = 1024;
+
+/// A thread, its newest C frame, and where the call of the loop begins that it stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loop {
+    /// The thread.
+    pub thread: Remote<Thread>,
+    /// Its newest C frame.
+    pub c_frame: Remote<CFrame>,
+    /// The outermost frame of the call, or the shim that called it.
+    pub first: Step,
+}
+
+/// The call of the loop that was met last.
+#[derive(Debug, Default)]
+pub struct Loops {
+    last: Option<Loop>,
+    /// How often it was met since it was asked for.
+    met: u32,
+    is_known: bool,
+}
+
+impl Loops {
+    /// Where the call of the loop begins that a C frame of a thread stands for, if known.
+    #[must_use]
+    pub fn first(&self, thread: Remote<Thread>, c_frame: Remote<CFrame>) -> Option<Step> {
+        let known = self.last.filter(|last| last.thread == thread && last.c_frame == c_frame);
+        known.filter(|_| self.is_known).map(|known| known.first)
+    }
+
+    /// Takes down that `met` was a thread's innermost call of the loop, by what was copied.
+    /// If that is so for some time, the process is asked, by `memory`.
+    pub fn note<A: Abi, M: Memory>(&mut self, met: Loop, memory: &M) {
+        if self.last != Some(met) {
+            *self = Self { last: Some(met), ..Self::default() };
+        }
+        self.met += 1;
+        if self.met >= if self.is_known { FOR_LONG } else { OFTEN } {
+            self.met = 0;
+            self.is_known = is_innermost::<A, M>(&met, memory) == Ok(true);
+        }
+    }
+}
+
+/// Whether a call of the loop is the innermost of its thread now. A caller is in one call
+/// at a time: the newest C frame that it leads to stands for the one that it called.
+fn is_innermost<A: Abi, M: Memory>(met: &Loop, memory: &M) -> Result<bool, Fault> {
+    let caller = caller_of_loop::<A, M>(memory, met.c_frame)?;
+    let newest = newest_c_frame::<A, M>(memory, met.thread)?;
+    Ok(caller == Some(met.first.caller) && newest == Some(met.c_frame))
+}
