@@ -28,8 +28,9 @@ struct Case {
 
 type Test = fn(&Case) -> Outcome<String>;
 
-const TESTS: [(&str, Test); 15] = [
+const TESTS: [(&str, Test); 16] = [
     ("loops of short calls, not stopped", loops_of_short_calls),
+    ("short calls far from the root, not stopped", short_calls_far_from_the_root),
     ("constructors, not stopped", constructors),
     ("busy program", busy_program),
     ("code in the memory of other code", replaced_code),
@@ -150,6 +151,21 @@ fn loops_of_short_calls(case: &Case) -> Outcome<String> {
         target.end()?;
     }
     Ok(words.join(", "))
+}
+
+/// Every look finds the thread in another leaf. That tells nothing against the long calls
+/// below it.
+fn short_calls_far_from_the_root(case: &Case) -> Outcome<String> {
+    let mut target = Target::start(&case.interpreter, "leaves.py", &[])?;
+    target.expect("ready")?;
+    let options = ["-s", "1", "-r", "0.001", "--pause", "never"];
+    let profile = profile(case, &target, &options)?;
+    Shape::of("leaves.py")?.check(&profile)?;
+    target.close_stdin();
+    target.end()?;
+    let words = format!("{} samples in a second", profile.total());
+    expect(profile.total() >= 100, || words.clone())?;
+    Ok(words)
 }
 
 /// From 3.13 a frame of the interpreter's own stands between the call of a class and its

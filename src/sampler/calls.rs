@@ -80,9 +80,10 @@ const SAME_LOOKS: u32 = 6;
 /// teach it, it is believed if more looks were the same than mixtures of moments can be.
 /// For a look at a mixture to be the same, the thread must be in the callee three times
 /// (by the pointer, before and after, and by the frame) and once in another call of the
-/// caller. With x for the callee's share of the time that is x·x·x·(1 − x), at most
-/// 27/256; met was one in twenty-five.
-const MIXTURES: f64 = 27.0 / 256.0;
+/// caller. With x for the callee's share of the time that is x·x·x·(1 − x). No answer is
+/// a look that met the two frames so, and the thread elsewhere: x·(1 − x)·(1 − x·x) at
+/// most. Of the answers at most 0.1155 can be the same; met was one in twenty-five.
+const MIXTURES: f64 = 0.1155;
 
 /// So many standard deviations above that is no chance, however often it is tried.
 const DEVIATIONS: f64 = 5.0;

@@ -73,7 +73,8 @@ impl Glance {
     /// Whether `caller` stands on its call of `callee`, and is the outermost frame if it
     /// `is_root`. The innermost frame of a stack (`is_leaf`) may have moved on. Between the
     /// two there may be a shim, or a frame of the interpreter's own that `is_no_frame`.
-    /// `None` if that cannot be told.
+    /// `None` if that cannot be told, as when the thread was in a frame that may have been
+    /// called by either.
     pub fn sees_call<A: Abi, M: Memory>(
         &mut self,
         memory: &M,
@@ -108,7 +109,7 @@ impl Glance {
         }) && self.all::<A>(callee.frame, |decoded| {
             is_linked(decoded) && is_still(decoded, callee, is_leaf)
         }) && shim.is_none_or(|shim| self.all::<A>(shim, leads_on));
-        Some(same && self.is_in(top))
+        if same { self.is_within(top, Some(caller)) } else { Some(false) }
     }
 
     /// Whether `root` is the outermost and the only frame. `None` if that cannot be told.
@@ -123,7 +124,7 @@ impl Glance {
         self.read(memory, top)?;
         let is_there =
             |decoded: &Decoded| is_outermost::<A>(decoded, root) && is_still(decoded, root, true);
-        Some(self.all::<A>(root.frame, is_there) && self.is_in(top))
+        if self.all::<A>(root.frame, is_there) { self.is_within(top, None) } else { Some(false) }
     }
 
     /// Begins with the path to the top.
@@ -163,18 +164,29 @@ impl Glance {
         })
     }
 
-    /// Whether the thread was in one of the candidates, before and after. The words that
-    /// lead to where it says so must still be the same.
-    fn is_in(&self, top: &Top<'_>) -> bool {
+    /// Whether the thread was in candidates, before and after, and not in their `caller`. In
+    /// another frame it may have been called by them, or not.
+    fn is_within(&self, top: &Top<'_>, caller: Option<&Link>) -> Option<bool> {
+        let tops = self.tops(top);
+        if caller.is_some_and(|caller| tops.contains(&Some(caller.frame))) {
+            return Some(false);
+        }
+        let is_candidate = |frame: u64| top.candidates.contains(&frame);
+        tops.iter().all(|top| top.is_some_and(is_candidate)).then_some(true)
+    }
+
+    /// The frames that the thread was in, before and after, if the words that lead there
+    /// are still the same.
+    fn tops(&self, top: &Top<'_>) -> [Option<u64>; 2] {
         let length = top.path.len() * 8;
-        let before = self.bytes.get(..length).unwrap_or_default();
-        let after = self.bytes.len().checked_sub(length).and_then(|at| self.bytes.get(at..));
-        let words = before.chunks_exact(8).map(u64::from_bytes);
-        let leads_on = words.zip(top.path).enumerate().all(|(index, (value, word))| {
-            let is_last = index + 1 == top.path.len();
-            if is_last { top.candidates.contains(&value) } else { value == word.value }
-        });
-        Some(before) == after && leads_on
+        let after = self.bytes.len().saturating_sub(length);
+        [0, after].map(|at| {
+            let copied = self.bytes.get(at..at + length)?;
+            let mut words = copied.chunks_exact(8).map(u64::from_bytes);
+            let (_, leading) = top.path.split_last()?;
+            let leads_on = leading.iter().all(|word| words.next() == Some(word.value));
+            words.next().filter(|_| leads_on)
+        })
     }
 }
 
@@ -313,7 +325,18 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_leads_elsewhere_is_told() {
+    fn a_thread_that_is_in_another_frame_tells_nothing() {
+        let mut call = Call::new();
+        let other = call.python.heap_frame(CALLEE, Remote::new(call.callee.frame), 2);
+        call.python.memory.write_word(call.pointer, other.address());
+        assert_eq!(call.is_seen(true), None);
+        assert_eq!(call.is_seen(false), None);
+        call.python.set_i32(Remote::new(call.caller.frame), Python36::FRAME.last_instruction, 8);
+        assert_eq!(call.is_seen(true), Some(false), "the caller has moved on");
+    }
+
+    #[test]
+    fn a_path_that_leads_elsewhere_tells_nothing() {
         let mut call = Call::new();
         let first = call.python.object(0);
         let is_seen = |call: &Call| {
@@ -324,7 +347,7 @@ mod tests {
             let (caller, callee, ends) = (&call.caller, &call.callee, (true, false));
             glance.sees_call::<Python36, _>(memory, &top, caller, callee, ends, |_| false)
         };
-        assert_eq!(is_seen(&call), Some(false));
+        assert_eq!(is_seen(&call), None);
         call.python.memory.write_word(first, 7);
         assert_eq!(is_seen(&call), Some(true));
     }
@@ -365,7 +388,7 @@ mod tests {
             Glance::timeless().sees_alone::<Python36, _>(memory, &top, root)
         };
         assert_eq!(sees_alone(&call, &call.callee), Some(false), "it has a caller");
-        assert_eq!(sees_alone(&call, &call.caller), Some(false), "it is not the top");
+        assert_eq!(sees_alone(&call, &call.caller), None, "it is not the top");
         call.python.memory.write_word(call.pointer, call.caller.frame);
         assert_eq!(sees_alone(&call, &call.caller), Some(true));
     }
