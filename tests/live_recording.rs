@@ -16,7 +16,7 @@ mod support;
 
 use support::binaries::{Binaries, is_built};
 use support::interpreters::{Interpreter, Interpreters, Kind};
-use support::process::{Guard, run, wait_until};
+use support::process::{Guard, run, wait_until, wait_until_asleep};
 use support::profiler::{Profile, command, parse_flamechart, start_sampling};
 use support::runner::{self, Trial};
 use support::target::{Target, in_folder, new_file};
@@ -283,6 +283,8 @@ fn chosen_afterwards(
 ) -> Outcome<String> {
     let mut target = Target::start(interpreter, "modes.py", &[])?;
     let id = target.expect("ready")?.first().cloned().context(|| "no identity".into())?;
+    // The main thread and the idle one; the third hashes.
+    wait_until_asleep(target.pid(), 2)?;
     let record =
         |name: &str, more: &[&str]| record(interpreter, binaries, &target, folder.join(name), more);
     let whole = record("whole.pyflame", &["--idle"])?;

@@ -11,6 +11,7 @@ mod support;
 
 use support::binaries::{Binaries, is_built};
 use support::interpreters::{Interpreter, Interpreters};
+use support::process::wait_until_asleep;
 use support::profiler::{Profile, attach};
 use support::runner::{self, Trial};
 use support::target::Target;
@@ -46,6 +47,8 @@ fn choices(interpreter: &Interpreter, profiler: &Path) -> Outcome<String> {
     let mut target = Target::start(interpreter, "modes.py", &[])?;
     let pid = target.pid();
     let id = target.expect("ready")?.first().cloned().context(|| "no identity".into())?;
+    // The main thread and the idle one; the third hashes.
+    wait_until_asleep(target.pid(), 2)?;
     let cases: [(&[&str], &[&str]); 8] = [
         (&["--threads"], &["hashing", "sleeping", "waiting"]),
         (&["--idle"], &["hashing", "sleeping", "waiting"]),

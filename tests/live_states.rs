@@ -13,7 +13,7 @@ mod support;
 
 use support::binaries::{Binaries, is_built};
 use support::interpreters::{Interpreter, Interpreters};
-use support::process::{Guard, expect_left_alone, status_line, wait_until};
+use support::process::{Guard, expect_left_alone, status_line, wait_until, wait_until_asleep};
 use support::profiler::{Profile, attach, dump, expect_dump};
 use support::runner::{self, Trial};
 use support::target::{Target, set_environment};
@@ -118,16 +118,7 @@ fn blocked(case: &Case, look: impl Fn(&Target) -> Outcome<String>) -> Outcome<St
     let library = native::library()?.display().to_string();
     let mut target = Target::start(&case.interpreter, "blocked.py", &[&library])?;
     target.expect("ready")?;
-    wait_until("all threads sleep", || {
-        let tasks = format!("/proc/{}/task", target.pid());
-        let tasks: Vec<_> =
-            std::fs::read_dir(&tasks).context(|| tasks.clone())?.flatten().collect();
-        let sleeps = tasks.iter().filter(|task| {
-            let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
-            stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'))
-        });
-        Ok((tasks.len() == 7 && sleeps.count() == 7).then_some(()))
-    })?;
+    wait_until_asleep(target.pid(), 7)?;
     let words = look(&target)?;
     target.close_stdin();
     for call in ["in_c_epoll", "in_epoll", "in_lock", "in_poll", "in_read", "in_select"] {

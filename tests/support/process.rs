@@ -81,6 +81,20 @@ pub fn wait_at_rest(pid: u32) -> Outcome {
     })
 }
 
+/// Waits until so many threads of a process sleep: what a thread says before it waits for
+/// something, it says while it runs.
+pub fn wait_until_asleep(pid: u32, sleepers: usize) -> Outcome {
+    wait_until(&format!("{sleepers} threads of process {pid} sleep"), || {
+        let tasks = format!("/proc/{pid}/task");
+        let tasks = std::fs::read_dir(&tasks).context(|| tasks.clone())?.flatten();
+        let sleep = tasks.filter(|task| {
+            let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'))
+        });
+        Ok((sleep.count() == sleepers).then_some(()))
+    })
+}
+
 /// The child that is killed and waited for when it goes out of scope, by the
 /// handle of the one who started it.
 pub struct Guard(pub Child);
