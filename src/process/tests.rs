@@ -1,6 +1,6 @@
 //! Tests on this process and on children of it.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 
@@ -20,6 +20,12 @@ impl Waiting {
 
     fn pid(&self) -> i32 {
         self.0.id() as i32
+    }
+
+    /// Has `cat` copy a byte: by then it runs.
+    fn answer(&mut self) {
+        self.0.stdin.as_mut().unwrap().write_all(b"x").unwrap();
+        self.0.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
     }
 }
 
@@ -114,6 +120,8 @@ fn a_zombie_is_told_apart() {
 #[test]
 fn the_end_of_a_process_is_noticed() {
     let mut child = Waiting::start("cat");
+    // It is said to have been started a moment before the kernel has set up its stack.
+    child.answer();
     let process = Process::open(child.pid()).unwrap();
     assert!(process.is_alive() && !is_ending(process.pid()) && !process.executes_another());
     drop(child.0.stdin.take());
