@@ -17,7 +17,7 @@ const COMMAND = createRequire(import.meta.url).resolve(
 const PERIOD = 10;
 
 /// How long the process may take to load the profile, in milliseconds.
-const PATIENCE = 30_000;
+const PATIENCE = 120_000;
 
 export async function read(file) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'profiler-'));
