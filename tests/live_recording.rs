@@ -284,7 +284,7 @@ fn chosen_afterwards(
     let mut target = Target::start(interpreter, "modes.py", &[])?;
     let id = target.expect("ready")?.first().cloned().context(|| "no identity".into())?;
     // The main thread and the idle one; the third hashes.
-    wait_until_asleep(target.pid(), 2)?;
+    wait_until_asleep(target.pid(), 2, 3)?;
     let record =
         |name: &str, more: &[&str]| record(interpreter, binaries, &target, folder.join(name), more);
     let whole = record("whole.pyflame", &["--idle"])?;

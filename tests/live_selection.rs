@@ -48,7 +48,7 @@ fn choices(interpreter: &Interpreter, profiler: &Path) -> Outcome<String> {
     let pid = target.pid();
     let id = target.expect("ready")?.first().cloned().context(|| "no identity".into())?;
     // The main thread and the idle one; the third hashes.
-    wait_until_asleep(target.pid(), 2)?;
+    wait_until_asleep(target.pid(), 2, 3)?;
     let cases: [(&[&str], &[&str]); 8] = [
         (&["--threads"], &["hashing", "sleeping", "waiting"]),
         (&["--idle"], &["hashing", "sleeping", "waiting"]),

@@ -118,7 +118,7 @@ fn blocked(case: &Case, look: impl Fn(&Target) -> Outcome<String>) -> Outcome<St
     let library = native::library()?.display().to_string();
     let mut target = Target::start(&case.interpreter, "blocked.py", &[&library])?;
     target.expect("ready")?;
-    wait_until_asleep(target.pid(), 7)?;
+    wait_until_asleep(target.pid(), 7, 7)?;
     let words = look(&target)?;
     target.close_stdin();
     for call in ["in_c_epoll", "in_epoll", "in_lock", "in_poll", "in_read", "in_select"] {

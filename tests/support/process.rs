@@ -69,8 +69,7 @@ pub fn wait_at_rest(pid: u32) -> Outcome {
             let task = task.context(|| tasks.clone())?.path();
             // A thread may end while the list is read.
             let Ok(stat) = std::fs::read_to_string(task.join("stat")) else { continue };
-            let sleeps = stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'));
-            if !sleeps {
+            if !is_asleep(&stat) {
                 return Ok(None);
             }
             let call = task.join("syscall");
@@ -81,18 +80,23 @@ pub fn wait_at_rest(pid: u32) -> Outcome {
     })
 }
 
-/// Waits until so many threads of a process sleep: what a thread says before it waits for
-/// something, it says while it runs.
-pub fn wait_until_asleep(pid: u32, sleepers: usize) -> Outcome {
-    wait_until(&format!("{sleepers} threads of process {pid} sleep"), || {
+/// Waits until so many threads of a process sleep, of so many that it has: what a thread
+/// says before it waits for something, it says while it runs.
+pub fn wait_until_asleep(pid: u32, sleepers: usize, threads: usize) -> Outcome {
+    wait_until(&format!("{sleepers} of {threads} threads of process {pid} sleep"), || {
         let tasks = format!("/proc/{pid}/task");
-        let tasks = std::fs::read_dir(&tasks).context(|| tasks.clone())?.flatten();
-        let sleep = tasks.filter(|task| {
-            let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
-            stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'))
+        let tasks: Vec<_> =
+            std::fs::read_dir(&tasks).context(|| tasks.clone())?.flatten().collect();
+        let sleep = tasks.iter().filter(|task| {
+            is_asleep(&std::fs::read_to_string(task.path().join("stat")).unwrap_or_default())
         });
-        Ok((sleep.count() == sleepers).then_some(()))
+        Ok((tasks.len() == threads && sleep.count() == sleepers).then_some(()))
     })
+}
+
+/// Whether a thread sleeps, by its `stat`.
+fn is_asleep(stat: &str) -> bool {
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'))
 }
 
 /// The child that is killed and waited for when it goes out of scope, by the
