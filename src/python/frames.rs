@@ -112,6 +112,9 @@ pub struct RawFrame {
     /// Whether it says that it may be inside such a call, in a version in which the
     /// callee tells that it is executed.
     pub may_call: bool,
+    /// How many hold it: its loop, each frame that it calls, and whoever asked for it. 0 if
+    /// it does not tell, as from 3.11.
+    pub references: u32,
     /// Whether it exists, as far as it tells: the memory of one that does not is used
     /// again.
     pub is_alive: bool,

@@ -49,6 +49,7 @@ impl<A: HeapFrameAbi> Frames<A> for HeapFrames {
             is_told_by_caller: true,
             calls_none: references == 1,
             may_call: is_executed && references > 1,
+            references: u32::try_from(references).unwrap_or(u32::MAX),
             is_alive: references > 0,
             is_executed,
         };

@@ -51,6 +51,7 @@ impl<A: InterpreterFrameAbi> Frames<A> for InterpreterFrames {
             is_told_by_caller: !begins && !is_generator,
             calls_none: runs,
             may_call: layout.stack_top.is_some() && !runs,
+            references: 0,
             is_alive: true,
             is_executed: runs,
         };

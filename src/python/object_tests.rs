@@ -78,6 +78,7 @@ fn read_everything<A: Abi>(words: &[u64], target: u64) {
         may_be_incomplete: false,
         is_told_by_caller: false,
         calls_none: false,
+        references: 0,
         may_call: false,
         is_alive: true,
         is_executed: false,

@@ -22,6 +22,8 @@ pub struct CallSites {
     doubtful: HashMap<Call, Trial, FxBuildHasher>,
     /// What looked like calls, and was something else.
     refuted: HashMap<Call, Trial, FxBuildHasher>,
+    /// Where calls were on stacks lately, and how many held the caller then.
+    held: HashMap<(CodeId, Position), u32, FxBuildHasher>,
     callees: HashSet<CodeId, FxBuildHasher>,
     callee_frames: HashSet<(u64, CodeId), FxBuildHasher>,
     /// Whether there are stops, which teach calls beyond doubt.
@@ -133,6 +135,22 @@ impl CallSites {
         !self.known.contains(&call) && !self.refuted.contains_key(&call)
     }
 
+    /// Takes note of a call that was on a proven stack.
+    pub fn note_holders(&mut self, caller: &Link) {
+        if caller.references > 1 {
+            self.held.insert((caller.code, caller.position), caller.references);
+        }
+    }
+
+    /// Whether a frame says that it is inside a call: it stands where it is known to make
+    /// one, and is held by as many as it was then. Who holds it for another reason, as a
+    /// traceback does, mostly does so for long.
+    #[must_use]
+    pub fn is_inside(&self, link: &Link) -> bool {
+        let is_held = |known: &u32| link.references >= *known;
+        link.references > 1 && self.held.get(&(link.code, link.position)).is_some_and(is_held)
+    }
+
     /// Whether every frame of a chain is known to call the next.
     #[must_use]
     pub fn contain_all(&self, chain: &[Link]) -> bool {
@@ -233,6 +251,7 @@ impl CallSites {
             self.doubtful.len(),
             self.refuted.len(),
             self.callee_frames.len(),
+            self.held.len(),
             self.doubtful_roots.len(),
         ];
         if sizes.iter().any(|size| *size > MAX_SITES) {

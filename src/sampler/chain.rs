@@ -27,6 +27,8 @@ pub struct Link {
     pub is_alive: bool,
     /// Whether it said that it was inside a call. Where frames do not tell, it is not.
     pub may_call: bool,
+    /// How many held it ([`RawFrame::references`]).
+    pub references: u32,
     /// The code object that it runs, by address.
     pub address: u64,
     /// The same, by identity.
@@ -44,10 +46,20 @@ impl Link {
             is_told_by_caller: raw.is_told_by_caller,
             is_alive: raw.is_alive,
             may_call: raw.may_call,
+            references: raw.references,
             address: raw.code.address(),
             code,
             position: raw.position,
         }
+    }
+
+    /// Whether this is the same frame at the same place, and as many held it.
+    #[must_use]
+    pub fn stands_as(&self, other: &Self) -> bool {
+        self.frame == other.frame
+            && self.code == other.code
+            && self.position == other.position
+            && self.references == other.references
     }
 }
 
@@ -200,6 +212,7 @@ pub mod fixtures {
                 is_told_by_caller: false,
                 is_alive: true,
                 may_call: false,
+                references: 0,
                 address: u64::from(code),
                 code: CodeId::for_tests(code),
                 position: Position::Instruction(offset),

@@ -5,8 +5,10 @@ use std::time::Instant;
 
 use super::Engine;
 use super::chain::Link;
+use super::owed::Moment;
 use super::pending::Sample;
 use crate::abi::Abi;
+use crate::account::Account;
 use crate::memory::prefetch::Footprint;
 use crate::memory::{Memory, Remote};
 use crate::profile::{self, Profile, StackId, State, Step, ThreadId};
@@ -71,7 +73,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         Ok(Some(profile.intern_thread(self.process, id)))
     }
 
-    fn state(&self, thread: Remote<Thread>) -> State {
+    pub(super) fn state(&self, thread: Remote<Thread>) -> State {
         State {
             holds_gil: !self.every_thread || self.holding.contains(&thread),
             on_cpu: self.selection.as_ref().and_then(|selection| selection.on_cpu(thread)),
@@ -112,9 +114,11 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             let caller = known.ids.last().copied();
             known.ids.push(profile.child(caller, Step::Frame(frame)));
         }
-        if <A::Frames as Frames<A>>::TELLS_CALLS {
-            let pairs = stack[common.saturating_sub(1)..].windows(2);
-            pairs.for_each(|pair| self.callees.note(&pair[0], &pair[1]));
+        for pair in stack[common.saturating_sub(1)..].windows(2) {
+            self.sites.note_holders(&pair[0]);
+            if <A::Frames as Frames<A>>::TELLS_CALLS {
+                self.callees.note(&pair[0], &pair[1]);
+            }
         }
         self.prefetch.footprint(&mut known.footprint);
         known.links.truncate(self.common);
@@ -126,6 +130,45 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             let stopped = (!self.every_thread).then_some(stopped);
             let seen = profile::Sample { stack, thread: owner, state };
             self.pending.push(now, Sample { microseconds, seen, stopped });
+            self.pay(thread, stack);
+        }
+    }
+
+    /// Takes down that the stack under proof was not all of a thread's stack. That counts
+    /// if the attempt goes well.
+    pub(super) fn owe(&mut self, thread: Remote<Thread>, moment: Moment) {
+        self.owing.push((thread, self.stack().to_vec(), moment));
+    }
+
+    /// Owes what the attempt came to. Whether that was all that the tick did.
+    pub(super) fn owe_all(&mut self) -> bool {
+        let is_all = self.owing.iter().any(|(.., moment)| moment.is_alone);
+        for (thread, callers, moment) in self.owing.drain(..) {
+            self.owed.note(thread.address(), &callers, moment);
+        }
+        is_all
+    }
+
+    /// Counts the `stack` under proof for the moments that are owed to a call of it.
+    fn pay(&mut self, thread: Remote<Thread>, stack: StackId) {
+        if self.owed.is_none() {
+            return;
+        }
+        let links = self.copied.chains().part(self.stack);
+        for Moment { microseconds, owner, state, is_alone } in self.owed.pay(thread.address(), links)
+        {
+            self.paid += u64::from(is_alone);
+            let stopped = (!self.every_thread).then_some(false);
+            let seen = profile::Sample { stack, thread: owner, state };
+            self.pending.push_paid(Sample { microseconds, seen, stopped });
+        }
+    }
+
+    /// Accounts for the ticks that were owed a stack.
+    pub(super) fn account_for_owed(&mut self, account: &mut Account) {
+        account.retried += std::mem::take(&mut self.paid);
+        for moment in self.owed.given_up() {
+            *(if moment.is_alone { &mut account.torn } else { &mut account.lost_threads }) += 1;
         }
     }
 }

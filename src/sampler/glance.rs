@@ -234,6 +234,7 @@ mod tests {
             is_told_by_caller: false,
             is_alive: true,
             may_call: false,
+            references: 0,
             address: code.address(),
             code: CodeId::for_tests(0),
             position: Position::Instruction(at),

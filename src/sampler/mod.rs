@@ -15,6 +15,7 @@ mod copied;
 mod counting;
 mod glance;
 mod loops;
+mod owed;
 pub mod pause;
 mod pending;
 pub mod processor;
@@ -33,6 +34,7 @@ use self::chain::{Link, Part, Verdict, common_root};
 use self::copied::{Calls, Copied};
 use self::counting::Remembered;
 use self::glance::Glance;
+use self::owed::{Moment, Owed};
 use self::pending::Pending;
 use self::selection::Selection;
 use self::witness::Disagreement;
@@ -77,6 +79,11 @@ pub struct Engine<A, M> {
     gils_read: Option<Instant>,
     threads: HashMap<u64, Remembered, FxBuildHasher>,
     pending: Pending,
+    owed: Owed,
+    /// What the attempt adds to that: threads, and how much of their stacks is known.
+    owing: Vec<(Remote<Thread>, Vec<Link>, Moment)>,
+    /// Ticks of which a later stack told what they came to.
+    paid: u64,
     copied: Copied,
     /// The stack under proof.
     stack: Part,
@@ -101,6 +108,17 @@ pub enum Tick {
     Failed(Broken),
     /// The process is gone.
     Gone,
+}
+
+/// What is known of a thread at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proof {
+    /// Its whole stack.
+    Stack,
+    /// Its stack but for the callees of a frame that was inside a call.
+    Callers,
+    /// That it runs no Python code.
+    Idle,
 }
 
 /// Why an attempt proved nothing.
@@ -146,6 +164,9 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             gils_read: None,
             threads: HashMap::default(),
             pending: Pending::new(),
+            owed: Owed::default(),
+            owing: Vec::new(),
+            paid: 0,
             copied: Copied::default(),
             stack: Part { side: Side::Before, length: 0 },
             common: 0,
@@ -177,11 +198,15 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         let waiting = self.pending.len();
         for attempt in 0..ATTEMPTS {
             self.pending.truncate(waiting);
+            self.owing.clear();
             let is_last = attempt + 1 == ATTEMPTS;
             let lost = if is_last { Some(&mut account.lost_threads) } else { None };
             match self.attempt(now, microseconds, &is_held, lost, profile) {
                 Ok(stacks) => {
-                    *(if attempt == 0 { &mut account.at_once } else { &mut account.retried }) += 1;
+                    if !self.owe_all() {
+                        let retried = attempt > 0;
+                        *(if retried { &mut account.retried } else { &mut account.at_once }) += 1;
+                    }
                     return Tick::Proven(stacks);
                 }
                 Err(Unproven::Broken(Broken::Fault(fault))) if fault.is_process_gone() => {
@@ -197,7 +222,8 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         }
     }
 
-    /// Counts the samples that have waited long enough, or all if `now` is `None`.
+    /// Counts the samples that have waited long enough, or all if `now` is `None`. Then what
+    /// is still owed is torn.
     pub fn settle(&mut self, now: Option<Instant>, profile: &mut Profile, account: &mut Account) {
         if now.is_none_or(|now| self.pending.is_due(now)) {
             let memory = self.prefetch.direct();
@@ -205,6 +231,10 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             account.samples += counted;
             account.dropped += dropped;
         }
+        if now.is_none() {
+            self.owed.give_up();
+        }
+        self.account_for_owed(account);
     }
 
     /// Turns to another profile, which calls the process `process`. What has been learnt
@@ -272,11 +302,17 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             }
             let stopped = is_held(*thread);
             match self.prove(now, *thread, stopped) {
-                Ok(true) => {
+                Ok(Proof::Stack) => {
                     self.count(now, microseconds, *thread, owner, stopped, profile);
                     stacks += 1;
                 }
-                Ok(false) => {
+                Ok(Proof::Callers) => {
+                    let state = self.state(*thread);
+                    let is_alone = threads.len() == 1;
+                    self.owe(*thread, Moment { microseconds, owner, state, is_alone });
+                    stacks += 1;
+                }
+                Ok(Proof::Idle) => {
                     self.threads.remove(&thread.address());
                 }
                 Err(_) => give_up(&mut lost, threads.len())?,
@@ -316,16 +352,17 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         self.copied.read(&self.prefetch, &mut self.code, &calls, thread)
     }
 
-    /// Decides what the stack of a thread was. `false` if the thread runs no Python code.
+    /// Decides what the stack of a thread was.
     fn prove(
         &mut self,
         now: Instant,
         thread: Remote<Thread>,
         is_held: bool,
-    ) -> Result<bool, Unproven> {
+    ) -> Result<Proof, Unproven> {
         self.decide(thread)?;
-        if self.stack.length == 0 {
-            return Ok(false);
+        let Some(top) = self.stack().last() else { return Ok(Proof::Idle) };
+        if !is_held && self.sites.is_inside(top) && self.holds_gil(thread)? {
+            return Ok(Proof::Callers);
         }
         if is_held {
             if !self.is_settled(thread, self.prefetch.direct())? {
@@ -338,7 +375,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         if self.code.has_young(now) {
             self.verify_young(now)?;
         }
-        Ok(true)
+        Ok(Proof::Stack)
     }
 
     /// The stack under proof, outermost frame first.

@@ -36,6 +36,8 @@ pub struct Sample {
 /// Samples that are not counted yet, and the code objects that they name.
 pub struct Pending {
     samples: Vec<Sample>,
+    /// Those of earlier moments that had been owed a stack.
+    paid: Vec<Sample>,
     witness: Witness,
     codes: HashSet<u64, FxBuildHasher>,
     since: Instant,
@@ -47,6 +49,7 @@ impl Pending {
     pub fn new() -> Self {
         Self {
             samples: Vec::new(),
+            paid: Vec::new(),
             witness: Witness::default(),
             codes: HashSet::default(),
             since: Instant::now(),
@@ -73,6 +76,11 @@ impl Pending {
         self.samples.push(sample);
     }
 
+    /// Adds one for an earlier moment, of the same stack as one that was just added.
+    pub fn push_paid(&mut self, sample: Sample) {
+        self.paid.push(sample);
+    }
+
     /// What the counted samples tell of stops.
     pub fn witness(&self) -> &Witness {
         &self.witness
@@ -88,7 +96,7 @@ impl Pending {
         self.samples.len()
     }
 
-    /// Takes back all samples but the first `length`.
+    /// Takes back all samples but the first `length`, and those of earlier moments.
     pub fn truncate(&mut self, length: usize) {
         self.samples.truncate(length);
     }
@@ -111,7 +119,7 @@ impl Pending {
         let codes: Vec<_> = self.codes.drain().map(Remote::new).collect();
         let verified = code.verify(memory, &codes);
         let (mut counted, mut dropped) = (0, 0);
-        for sample in self.samples.drain(..) {
+        for sample in self.paid.drain(..).chain(self.samples.drain(..)) {
             let is_good = match &verified {
                 Verified::Same => true,
                 Verified::Changed(frames) => !profile.names_any(sample.seen.stack, frames),
