@@ -12,7 +12,8 @@ pub const FORGET_AFTER: u32 = 256;
 /// so many fetches may be seen a moment later without a bias worth mentioning.
 pub const SPARE_AFTER: u32 = 64;
 
-/// A root from which no more walks began in so many fetches is fetched once.
+/// A root from which no more walks began in so many fetches is fetched once, and a frame
+/// to which no more came is fetched before the roots.
 pub const FEW_WALKS: u32 = 4;
 
 /// A span and where its bytes are.
@@ -32,11 +33,11 @@ pub struct Placed {
     pub has_frames: bool,
     /// Where the second copy of a root is, if there is one.
     pub second: Option<usize>,
-    /// How often that is read.
+    /// How often walks came to it.
     pub walks: Walks,
 }
 
-/// How often a root was read after the frames.
+/// How often a walk came to a place: began at a root, or read a frame.
 #[derive(Clone, Copy, Debug)]
 pub struct Walks {
     /// So often.
@@ -48,7 +49,7 @@ pub struct Walks {
 }
 
 impl Walks {
-    /// Of a root that is new: some are about to begin there.
+    /// Of a place that is new: some are about to come.
     pub fn begin(now: u32) -> Self {
         Self { count: 0, since: now, are_many: true }
     }
@@ -83,6 +84,16 @@ impl Placed {
             self.used_before = self.used;
             self.used = now;
         }
+    }
+
+    /// Whether it has frames, and walks often come to them.
+    pub fn is_lively(&self) -> bool {
+        self.has_frames && self.walks.are_many
+    }
+
+    /// Whether it has frames, and walks hardly come to them.
+    pub fn is_quiet(&self) -> bool {
+        self.has_frames && !self.walks.are_many
     }
 
     /// Whether it is worth to be fetched again.

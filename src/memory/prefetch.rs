@@ -6,9 +6,11 @@
 //! what was fetched costs nothing more. It knows nothing of Python.
 //!
 //! *Roots*, the words that say where a walk begins, are fetched twice: right before the
-//! frames that it leads to, and right after them. A walk reads them [`Side::Before`] or
+//! frames that it leads to first, and right after them. A walk reads them [`Side::Before`] or
 //! [`Side::After`], and thereby learns what changed while the frames were copied. All
-//! else is fetched first, so that the time between the two is short. A root from which
+//! else is fetched before, frames too that hardly a walk came to lately because they had
+//! not changed: so the time between the two is short, and what changes often is copied
+//! at nearly one moment. A root from which
 //! hardly a walk began lately, that of a thread that waits, is fetched once, and read a
 //! second time when a walk asks for it. A *spare* root, which walks can mostly do without,
 //! is fetched only while it is asked for often.
@@ -245,9 +247,11 @@ impl State {
             offset += placed.span.length;
             self.spans.push(placed.span);
         };
+        self.body.iter_mut().for_each(|placed| placed.walks.review(now));
         self.body.iter_mut().filter(|placed| !placed.has_frames).for_each(&mut place);
+        self.body.iter_mut().filter(|placed| placed.is_quiet()).for_each(&mut place);
         self.roots.iter_mut().for_each(&mut place);
-        self.body.iter_mut().filter(|placed| placed.has_frames).for_each(&mut place);
+        self.body.iter_mut().filter(|placed| placed.is_lively()).for_each(&mut place);
         for placed in &mut self.roots {
             placed.walks.review(now);
             placed.second = placed.walks.are_many.then_some(offset);
@@ -362,6 +366,13 @@ impl State {
         self.checked(offset, length)
     }
 
+    /// Where the bytes of a frame are that a walk has come to, if they were fetched.
+    fn find_frame(&mut self, address: u64, length: usize) -> Option<usize> {
+        let found = self.find_body(address, length)?;
+        self.body[self.last_hit].walks.count += 1;
+        Some(found)
+    }
+
     fn checked(&self, offset: usize, length: usize) -> Option<usize> {
         (offset + length <= self.valid).then_some(offset)
     }
@@ -396,7 +407,8 @@ impl<M: Memory> Memory for View<'_, M> {
         let state = &mut *self.prefetch.state.borrow_mut();
         let found = match self.kind {
             Kind::Root { side, .. } => state.find_root(side, address, length),
-            Kind::Frame | Kind::Other => state.find_body(address, length).map(Found::At),
+            Kind::Frame => state.find_frame(address, length).map(Found::At),
+            Kind::Other => state.find_body(address, length).map(Found::At),
         };
         match found {
             Some(Found::At(offset)) => {

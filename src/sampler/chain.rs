@@ -53,13 +53,10 @@ impl Link {
         }
     }
 
-    /// Whether this is the same frame at the same place, and as many held it.
+    /// Whether both run the same code, and stand at the same place in it.
     #[must_use]
     pub fn stands_as(&self, other: &Self) -> bool {
-        self.frame == other.frame
-            && self.code == other.code
-            && self.position == other.position
-            && self.references == other.references
+        self.code == other.code && self.position == other.position
     }
 }
 
@@ -124,6 +121,19 @@ impl<'a> Chains<'a> {
         } else {
             self.fork(sites)
         }
+    }
+
+    /// Whether one that a frame had called was alive when it was copied, and the frame itself
+    /// was held by another when that was: it was not on top then, be it that it was inside
+    /// another call.
+    #[must_use]
+    pub fn have_callee_of(&self, caller: &Link) -> bool {
+        let is_callee = |link: &Link| link.is_alive && link.caller == caller.frame;
+        caller.references > 1
+            && [self.before, self.after].iter().any(|chain| {
+                let above = position(chain, caller.frame).and_then(|at| chain.get(at + 1));
+                above.is_some_and(is_callee)
+            })
     }
 
     fn chain(&self, side: Side) -> &'a [Link] {

@@ -361,7 +361,8 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     ) -> Result<Proof, Unproven> {
         self.decide(thread)?;
         let Some(top) = self.stack().last() else { return Ok(Proof::Idle) };
-        if !is_held && self.sites.is_inside(top) && self.holds_gil(thread)? {
+        let was_inside = self.sites.is_inside(top) || self.copied.chains().have_callee_of(top);
+        if !is_held && was_inside && self.holds_gil(thread)? {
             return Ok(Proof::Callers);
         }
         if is_held {
@@ -370,7 +371,11 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             }
             self.learn();
         } else if !self.has_known_sites(thread, now) {
-            self.confirm(thread, now)?;
+            let callers = self.known_callers(thread)?;
+            if let Err(unproven) = self.confirm(thread, now) {
+                self.stack = callers.ok_or(unproven)?;
+                return Ok(Proof::Callers);
+            }
         }
         if self.code.has_young(now) {
             self.verify_young(now)?;
@@ -417,6 +422,17 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         };
         let known = self.common + usize::from(last.is_some_and(has_moved));
         self.has_known_root(now) && self.sites.contain_all(&stack[known.saturating_sub(1)..])
+    }
+
+    /// The part of the stack that is known, if it ends with a frame that says that it is
+    /// inside a call, and not inside one of the frame above it. That is of another moment.
+    fn known_callers(&self, thread: Remote<Thread>) -> Result<Option<Part>, Broken> {
+        let pairs = self.stack().windows(2);
+        let unknown = pairs.enumerate().find(|(_, pair)| !self.sites.contains(&pair[0], &pair[1]));
+        let inside = unknown.filter(|(_, pair)| self.sites.is_inside(&pair[0]));
+        let Some((caller, _)) = inside else { return Ok(None) };
+        let part = Part { length: caller + 1, ..self.stack };
+        Ok(self.holds_gil(thread)?.then_some(part))
     }
 
     /// Whether the stack begins where stacks are known to begin; the root of one

@@ -98,15 +98,19 @@ impl Owed {
 }
 
 impl Debt {
-    /// Whether a stack goes through the same call, or ends where that was made if it
-    /// `may_end` there.
+    /// Whether a stack goes through the same call, by the same callers, be it in the same
+    /// frames or later ones; or ends where that was made if it `may_end` there.
     fn is_through(&self, thread: u64, stack: &[Link], may_end: bool) -> bool {
         let length = self.callers.len();
         let is_long_enough = if may_end { stack.len() == length } else { stack.len() > length };
+        if !is_long_enough || self.thread != thread {
+            return false;
+        }
+        let held = |callers: &[Link]| callers.last().map(|caller| caller.references);
         // The innermost first: they differ most.
-        is_long_enough
-            && self.thread == thread
-            && self.callers.iter().zip(stack).rev().all(|(owed, link)| owed.stands_as(link))
+        let mut pairs = self.callers.iter().zip(stack).rev();
+        pairs.all(|(owed, link)| owed.stands_as(link))
+            && held(&self.callers) == held(&stack[..length])
     }
 }
 
@@ -146,7 +150,9 @@ mod tests {
         let mut held = callers();
         held[1].references = 3;
         assert_eq!(owed.pay(7, &on(&held)), [], "the caller was held by more than its callee");
-        assert_eq!(owed.pay(7, &on(&callers())), [moment(1), moment(2)]);
+        let mut later = callers();
+        later[0].frame = 11;
+        assert_eq!(owed.pay(7, &on(&later)), [moment(1), moment(2)], "in other frames");
         assert_eq!(owed.pay(7, &on(&callers())), []);
         assert_eq!(owed.given_up(), []);
     }
