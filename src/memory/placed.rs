@@ -12,9 +12,12 @@ pub const FORGET_AFTER: u32 = 256;
 /// so many fetches may be seen a moment later without a bias worth mentioning.
 pub const SPARE_AFTER: u32 = 64;
 
-/// A root from which no more walks began in so many fetches is fetched once, and a frame
-/// to which no more came is fetched before the roots.
+/// A root from which no more walks began in so many fetches is fetched once.
 pub const FEW_WALKS: u32 = 4;
+
+/// A frame to which no more walks came in so many fetches is fetched before the roots. To
+/// the callers of what takes a while some do, whenever they call it anew.
+pub const SOME_WALKS: u32 = 32;
 
 /// A span and where its bytes are.
 #[derive(Clone, Copy, Debug)]
@@ -54,11 +57,11 @@ impl Walks {
         Self { count: 0, since: now, are_many: true }
     }
 
-    /// Takes stock, if they were counted for long enough.
-    pub fn review(&mut self, now: u32) {
-        self.are_many |= self.count > FEW_WALKS;
+    /// Takes stock, if they were counted for long enough: more than a `few` are many.
+    pub fn review(&mut self, now: u32, few: u32) {
+        self.are_many |= self.count > few;
         if now.wrapping_sub(self.since) >= FORGET_AFTER / 2 {
-            *self = Self { count: 0, since: now, are_many: self.count > FEW_WALKS };
+            *self = Self { count: 0, since: now, are_many: self.count > few };
         }
     }
 }

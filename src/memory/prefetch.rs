@@ -17,7 +17,9 @@
 
 use std::cell::RefCell;
 
-use super::placed::{FEW_WALKS, FORGET_AFTER, Placed, SPARE_AFTER, index_of, merge};
+use super::placed::{
+    FEW_WALKS, FORGET_AFTER, Placed, SOME_WALKS, SPARE_AFTER, index_of, merge,
+};
 use super::{Fault, Memory, Span};
 
 /// Spans that are less than this apart, in bytes, are fetched as one.
@@ -247,13 +249,13 @@ impl State {
             offset += placed.span.length;
             self.spans.push(placed.span);
         };
-        self.body.iter_mut().for_each(|placed| placed.walks.review(now));
+        self.body.iter_mut().for_each(|placed| placed.walks.review(now, SOME_WALKS));
         self.body.iter_mut().filter(|placed| !placed.has_frames).for_each(&mut place);
         self.body.iter_mut().filter(|placed| placed.is_quiet()).for_each(&mut place);
         self.roots.iter_mut().for_each(&mut place);
         self.body.iter_mut().filter(|placed| placed.is_lively()).for_each(&mut place);
         for placed in &mut self.roots {
-            placed.walks.review(now);
+            placed.walks.review(now, FEW_WALKS);
             placed.second = placed.walks.are_many.then_some(offset);
             if placed.walks.are_many {
                 offset += placed.span.length;

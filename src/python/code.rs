@@ -128,6 +128,9 @@ impl<A: Abi> CodeCache<A> {
     /// Where a frame stands, if its code object has been decoded.
     #[must_use]
     pub fn place(&self, raw: &RawFrame) -> Option<Place> {
+        if raw.may_be_incomplete && raw.code.is_null() {
+            return Some(Place::Incomplete);
+        }
         let (id, known) = self.known.get(&raw.code.address())?;
         Some(if !known.is_inside(raw.position) {
             Place::Outside

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rustc_hash::FxBuildHasher;
 
 use super::chain::Link;
+use super::glance::are_near;
 use crate::python::code::CodeId;
 use crate::python::frames::Position;
 
@@ -22,8 +23,8 @@ pub struct CallSites {
     doubtful: HashMap<Call, Trial, FxBuildHasher>,
     /// What looked like calls, and was something else.
     refuted: HashMap<Call, Trial, FxBuildHasher>,
-    /// Where calls were on stacks lately, and how many held the caller then.
-    held: HashMap<(CodeId, Position), u32, FxBuildHasher>,
+    /// What made calls, and how many held its frame when it last did.
+    held: HashMap<CodeId, u32, FxBuildHasher>,
     callees: HashSet<CodeId, FxBuildHasher>,
     callee_frames: HashSet<(u64, CodeId), FxBuildHasher>,
     /// Whether there are stops, which teach calls beyond doubt.
@@ -52,9 +53,11 @@ impl Trial {
         self.same += u32::from(same);
     }
 
-    /// Most looks were the same: the call lasts longer than a look.
-    fn is_steady(self) -> bool {
-        self.same >= SAME_LOOKS && self.same * 4 >= self.looks * 3
+    /// Most looks were the same: the call lasts longer than a look, or the two frames were
+    /// copied as one (`is_near`).
+    fn is_steady(self, is_near: bool) -> bool {
+        let enough = if is_near { self.looks * 2 } else { self.looks * 3 };
+        self.same >= SAME_LOOKS && self.same * 4 >= enough
     }
 
     /// More looks were the same than can be by chance, even if none showed a call.
@@ -75,7 +78,9 @@ impl Trial {
 }
 
 /// A call is believed after so many second looks that were the same, if that were at
-/// least three of four.
+/// least three of four; of looks that copied both frames as one, half. Those can be
+/// mistaken only while the caller has come to its next call, and the frame of the last
+/// callee is not made over yet.
 const SAME_LOOKS: u32 = 6;
 
 /// A call that is over sooner than a look is never steady. Where there are no stops to
@@ -135,20 +140,20 @@ impl CallSites {
         !self.known.contains(&call) && !self.refuted.contains_key(&call)
     }
 
-    /// Takes note of a call that was on a proven stack.
-    pub fn note_holders(&mut self, caller: &Link) {
-        if caller.references > 1 {
-            self.held.insert((caller.code, caller.position), caller.references);
+    /// Takes note of a caller that was on a proven stack.
+    pub fn note_caller(&mut self, caller: &Link) {
+        if caller.says_inside() {
+            self.held.insert(caller.code, caller.references);
         }
     }
 
-    /// Whether a frame says that it is inside a call: it stands where it is known to make
-    /// one, and is held by as many as it was then. Who holds it for another reason, as a
-    /// traceback does, mostly does so for long.
+    /// Whether a frame says that it is inside a call: it is held by as many as when it last
+    /// was, for who holds it for another reason, as a traceback does, mostly does so for
+    /// long. `None` if it is not known to make calls.
     #[must_use]
-    pub fn is_inside(&self, link: &Link) -> bool {
-        let is_held = |known: &u32| link.references >= *known;
-        link.references > 1 && self.held.get(&(link.code, link.position)).is_some_and(is_held)
+    pub fn is_inside(&self, link: &Link) -> Option<bool> {
+        let held = self.held.get(&link.code)?;
+        Some(link.says_inside() && link.references >= *held)
     }
 
     /// Whether every frame of a chain is known to call the next.
@@ -183,6 +188,7 @@ impl CallSites {
 
     /// Takes note of a second look at a call, and whether it was the same.
     pub fn note_look(&mut self, caller: &Link, callee: &Link, same: bool) {
+        let is_near = are_near(caller, callee);
         self.bound();
         let call = call(caller, callee);
         // One look that is the same opens the matter again. What was seen before still
@@ -200,7 +206,8 @@ impl CallSites {
             None => trial.note(same),
         }
         let trial = *trial;
-        if trial.is_steady() || (!self.has_stops && trial.is_beyond_chance()) {
+        let is_beyond_chance = !self.has_stops && !is_near && trial.is_beyond_chance();
+        if trial.is_steady(is_near) || is_beyond_chance {
             self.known.insert(call);
         } else if trial.is_in_vain() {
             self.refuted.insert(call, trial);

@@ -53,6 +53,12 @@ impl Link {
         }
     }
 
+    /// Whether it said that it was inside a call, or another held it as a callee does.
+    #[must_use]
+    pub fn says_inside(&self) -> bool {
+        self.may_call || self.references > 1
+    }
+
     /// Whether both run the same code, and stand at the same place in it.
     #[must_use]
     pub fn stands_as(&self, other: &Self) -> bool {
@@ -123,17 +129,13 @@ impl<'a> Chains<'a> {
         }
     }
 
-    /// Whether one that a frame had called was alive when it was copied, and the frame itself
-    /// was held by another when that was: it was not on top then, be it that it was inside
-    /// another call.
+    /// Whether one of the chains goes on from a frame to one that it had called.
     #[must_use]
     pub fn have_callee_of(&self, caller: &Link) -> bool {
-        let is_callee = |link: &Link| link.is_alive && link.caller == caller.frame;
-        caller.references > 1
-            && [self.before, self.after].iter().any(|chain| {
-                let above = position(chain, caller.frame).and_then(|at| chain.get(at + 1));
-                above.is_some_and(is_callee)
-            })
+        [self.before, self.after].iter().any(|chain| {
+            let above = position(chain, caller.frame).and_then(|at| chain.get(at + 1));
+            above.is_some_and(|callee| callee.caller == caller.frame)
+        })
     }
 
     fn chain(&self, side: Side) -> &'a [Link] {

@@ -7,7 +7,8 @@
 //!
 //! So before a call is believed, its two frames alone are read once more, between two
 //! reads of the pointer, within a fraction of a microsecond. Frames that lie side by
-//! side are copied together; otherwise the caller is read before and after the callee.
+//! side are copied together, which takes less time than to return and to call; otherwise
+//! the caller is read before and after the callee, and the pointer must not have moved.
 
 use std::time::{Duration, Instant};
 
@@ -85,6 +86,7 @@ impl Glance {
         is_no_frame: impl Fn(&RawFrame) -> bool,
     ) -> Option<bool> {
         let shim = (callee.caller != caller.frame).then_some(callee.caller);
+        let is_near = are_near(caller, callee);
         self.begin(top);
         if caller.frame.abs_diff(callee.frame) <= NEAR {
             self.add_frames::<A>(caller.frame.min(callee.frame), caller.frame.max(callee.frame));
@@ -104,12 +106,22 @@ impl Glance {
             let none = decoded.raw.is_some_and(|raw| raw.calls_none) && callee.is_told_by_caller;
             !(none && shim.is_none()) && (!is_root || is_outermost::<A>(decoded, caller))
         };
-        let same = self.all::<A>(caller.frame, |decoded| {
+        let is_there = self.all::<A>(caller.frame, |decoded| {
             is_calling(decoded) && is_still(decoded, caller, false)
-        }) && self.all::<A>(callee.frame, |decoded| {
-            is_linked(decoded) && is_still(decoded, callee, is_leaf)
-        }) && shim.is_none_or(|shim| self.all::<A>(shim, leads_on));
-        if same { self.is_within(top, Some(caller)) } else { Some(false) }
+        });
+        if is_near && !is_there {
+            return None; // It says nothing of the call that it has left.
+        }
+        let same = is_there
+            && self.all::<A>(callee.frame, |decoded| {
+                is_linked(decoded) && is_still(decoded, callee, is_leaf || is_near)
+            })
+            && shim.is_none_or(|shim| self.all::<A>(shim, leads_on));
+        match same {
+            false => Some(false),
+            true if is_near => self.has_met(top).then_some(true),
+            true => self.is_within(top, Some(caller)),
+        }
     }
 
     /// Whether `root` is the outermost and the only frame. `None` if that cannot be told.
@@ -175,6 +187,11 @@ impl Glance {
         tops.iter().all(|top| top.is_some_and(is_candidate)).then_some(true)
     }
 
+    /// Whether the thread was in candidates before or after.
+    fn has_met(&self, top: &Top<'_>) -> bool {
+        self.tops(top).iter().flatten().any(|frame| top.candidates.contains(frame))
+    }
+
     /// The frames that the thread was in, before and after, if the words that lead there
     /// are still the same.
     fn tops(&self, top: &Top<'_>) -> [Option<u64>; 2] {
@@ -188,6 +205,12 @@ impl Glance {
             words.next().filter(|_| leads_on)
         })
     }
+}
+
+/// Whether a look copies a caller and its callee as one: within so short a time that they
+/// are hardly ever of two moments, and the top-frame pointer has little to add.
+pub fn are_near(caller: &Link, callee: &Link) -> bool {
+    callee.caller == caller.frame && caller.frame.abs_diff(callee.frame) <= NEAR
 }
 
 /// Whether nothing called a frame, or a shim that was the last of its chain.

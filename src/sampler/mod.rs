@@ -361,7 +361,8 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     ) -> Result<Proof, Unproven> {
         self.decide(thread)?;
         let Some(top) = self.stack().last() else { return Ok(Proof::Idle) };
-        let was_inside = self.sites.is_inside(top) || self.copied.chains().have_callee_of(top);
+        let seems_inside = || top.says_inside() && self.copied.chains().have_callee_of(top);
+        let was_inside = self.sites.is_inside(top).unwrap_or_else(seems_inside);
         if !is_held && was_inside && self.holds_gil(thread)? {
             return Ok(Proof::Callers);
         }
@@ -429,7 +430,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     fn known_callers(&self, thread: Remote<Thread>) -> Result<Option<Part>, Broken> {
         let pairs = self.stack().windows(2);
         let unknown = pairs.enumerate().find(|(_, pair)| !self.sites.contains(&pair[0], &pair[1]));
-        let inside = unknown.filter(|(_, pair)| self.sites.is_inside(&pair[0]));
+        let inside = unknown.filter(|(_, pair)| self.sites.is_inside(&pair[0]) == Some(true));
         let Some((caller, _)) = inside else { return Ok(None) };
         let part = Part { length: caller + 1, ..self.stack };
         Ok(self.holds_gil(thread)?.then_some(part))
