@@ -50,7 +50,11 @@ impl<A: Abi, M: Memory> Engine<A, M> {
 
     /// Looks at each unknown call of the stack by itself, while the thread runs, and at
     /// its root if that is unknown.
-    fn glance_at_calls(&mut self, thread: Remote<Thread>, now: Instant) -> Result<(), Unproven> {
+    pub(super) fn glance_at_calls(
+        &mut self,
+        thread: Remote<Thread>,
+        now: Instant,
+    ) -> Result<(), Unproven> {
         if !self.is_settled(thread, self.prefetch.direct())? {
             return Err(Unproven::Torn);
         }

@@ -361,9 +361,10 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     ) -> Result<Proof, Unproven> {
         self.decide(thread)?;
         let Some(top) = self.stack().last() else { return Ok(Proof::Idle) };
-        let seems_inside = || top.says_inside() && self.copied.chains().have_callee_of(top);
-        let was_inside = self.sites.is_inside(top).unwrap_or_else(seems_inside);
-        if !is_held && was_inside && self.holds_gil(thread)? {
+        if !is_held && self.was_inside(top) && self.holds_gil(thread)? {
+            if !self.has_known_sites(thread, now) {
+                self.glance_at_calls(thread, now)?;
+            }
             return Ok(Proof::Callers);
         }
         if is_held {
@@ -423,6 +424,13 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         };
         let known = self.common + usize::from(last.is_some_and(has_moved));
         self.has_known_root(now) && self.sites.contain_all(&stack[known.saturating_sub(1)..])
+    }
+
+    /// Whether a frame was not on top when it was copied: it says that it is inside a call.
+    /// If nothing is known of its calls, another that it called must have been seen.
+    fn was_inside(&self, top: &Link) -> bool {
+        let seems_inside = || top.says_inside() && self.copied.chains().have_callee_of(top);
+        self.sites.is_inside(top).unwrap_or_else(seems_inside)
     }
 
     /// The part of the stack that is known, if it ends with a frame that says that it is
