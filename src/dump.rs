@@ -16,7 +16,7 @@ use crate::python::threads::ProcessRoots;
 use crate::sampler::careful::{Careful, Sample};
 use crate::sampler::thread_ids::ThreadIds;
 use crate::snapshot::{Activity, Snapshot, ThreadSnapshot};
-use crate::stack::{FrameStyle, FrameTable, Stack};
+use crate::stack::{FrameTable, Stack};
 
 /// How a dump is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,11 +39,11 @@ const NAME_READS: usize = 5;
 /// [`Error`] if the process cannot be read, or the result not be written.
 pub fn dump_once<A: Abi>(
     options: &Options,
-    style: FrameStyle,
     attached: Attached,
     output: Destination,
 ) -> Result<(), Error> {
     let snapshot = take::<A>(options, attached)?;
+    let style = options.frames.style;
     output.write(|out| match options.dump_style {
         DumpStyle::Original => dump::write(&snapshot, style, out),
         DumpStyle::Verbose => dump_text::write(&snapshot, style, out),
@@ -54,7 +54,7 @@ pub fn dump_once<A: Abi>(
 fn take<A: Abi>(options: &Options, attached: Attached) -> Result<Snapshot, Error> {
     let Attached { process, memory, roots, types, objects, mut stopper, python } = attached;
     let pid = process.pid();
-    let code = CodeCache::<A>::new(types).line_numbers(!options.no_line_numbers);
+    let code = CodeCache::<A>::new(types).line_numbers(options.reads_lines());
     let mut frames = FrameTable::default();
     let mut careful = Careful::new(memory.clone(), roots.clone(), code);
     if options.locals {

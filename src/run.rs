@@ -12,7 +12,6 @@ use crate::progress::Progress;
 use crate::results::Results;
 use crate::session::Session;
 use crate::signals::Signals;
-use crate::stack::FrameStyle;
 use crate::trace::Child;
 
 /// Does what `options` ask for.
@@ -29,12 +28,7 @@ pub fn run<A: Abi>(options: &Options) -> Result<(), Error> {
     let attached = attach::<A>(found.pid)?;
     if options.dump {
         let output = Destination::open(options.output.as_deref())?;
-        return dump_once::<A>(
-            options,
-            FrameStyle::with_lines(!options.no_line_numbers),
-            attached,
-            output,
-        );
+        return dump_once::<A>(options, attached, output);
     }
     let mut results = Results::open(options)?;
     // The terminal of a command that was started is the command's.

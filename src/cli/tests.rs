@@ -43,7 +43,7 @@ fn trace_takes_the_rest_of_the_line() {
 #[test]
 fn trace_may_end_a_cluster_of_flags() {
     let options = options("-nxt python3 -n");
-    assert!(options.no_line_numbers && options.exclude_idle);
+    assert!(options.frames.style == FrameStyle::WithoutLines && options.exclude_idle);
     assert!(matches!(options.target, Target::Command { .. }));
 }
 
