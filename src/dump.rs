@@ -6,6 +6,7 @@ use crate::abi::Abi;
 use crate::attach::Attached;
 use crate::cli::Options;
 use crate::error::Error;
+use crate::filter::{ThreadFilter, in_words};
 use crate::memory::Memory;
 use crate::output::{Destination, dump, dump_json, dump_text};
 use crate::process::{Process, ThreadState};
@@ -68,7 +69,8 @@ fn take<A: Abi>(options: &Options, attached: Attached) -> Result<Snapshot, Error
         Sample::Stacks(stacks) => stacks.to_vec(),
     };
     let command = process.command_line();
-    let threads = if options.dump_style == DumpStyle::Original {
+    let is_plain = options.dump_style == DumpStyle::Original && options.threads.is_open();
+    let threads = if is_plain {
         let plain = |stack| ThreadSnapshot { stack, ..ThreadSnapshot::default() };
         stacks.into_iter().map(plain).collect()
     } else {
@@ -78,9 +80,27 @@ fn take<A: Abi>(options: &Options, attached: Attached) -> Result<Snapshot, Error
         let mut ids = ThreadIds::default();
         let native = |state| ids.get::<A, _>(&process, &memory, &roots, state);
         let native: Vec<Option<i32>> = states.map(native).collect();
-        stacks.into_iter().zip(native).map(|(stack, id)| look.thread(stack, id)).collect()
+        let all = stacks.into_iter().zip(native).map(|(stack, id)| look.thread(stack, id));
+        chosen(&options.threads, pid, all.collect())?
     };
     Ok(Snapshot { process: profile::Process::new(pid, command, python), threads, frames })
+}
+
+/// Those of a process's threads that were asked for.
+fn chosen(
+    filter: &ThreadFilter,
+    pid: i32,
+    mut threads: Vec<ThreadSnapshot>,
+) -> Result<Vec<ThreadSnapshot>, Error> {
+    if filter.is_open() {
+        return Ok(threads);
+    }
+    let known = threads.iter().map(|thread| (thread.stack.thread, thread.name.as_deref()));
+    let known = in_words(known);
+    threads.retain(|thread| {
+        filter.accepts(pid, thread.stack.thread, thread.native_id, thread.name.as_deref())
+    });
+    if threads.is_empty() { Err(Error::NoThread { pid, threads: known }) } else { Ok(threads) }
 }
 
 /// Names that were the same twice: the process runs on while they are read.

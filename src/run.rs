@@ -14,6 +14,11 @@ use crate::session::Session;
 use crate::signals::Signals;
 use crate::trace::Child;
 
+/// Said after a run of which nothing was counted because of its choice of threads.
+const NO_SUCH_THREAD: &str = "no thread that could have been sampled is one of those asked for.\n\
+     pyflame --dump --verbose shows the names and ids of all; --threads also samples those \
+     that wait.";
+
 /// Does what `options` ask for.
 ///
 /// # Errors
@@ -44,6 +49,10 @@ pub fn run<A: Abi>(options: &Options) -> Result<(), Error> {
     }
     if options.stats || io::stderr().is_terminal() {
         eprintln!("{account}");
+    }
+    // Of several processes some may have no such thread.
+    if account.lacks_threads && !options.is_member {
+        eprintln!("WARNING: {NO_SUCH_THREAD}");
     }
     let written = results.finish(profile);
     found.wait(&signals);

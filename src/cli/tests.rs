@@ -186,6 +186,19 @@ fn one_time_mode_at_most() {
 }
 
 #[test]
+fn what_is_for_profiles_is_refused_with_a_dump() {
+    for option in ["--format svg", "--depth 3", "--include x", "--relative", "--rotate 5s"] {
+        let error = error(&format!("-d {option} -p 1"));
+        assert!(error.contains("is for profiles") && error.contains("-s 0"), "{error}");
+    }
+    // The original took these.
+    for option in ["-s 5", "-x", "-n", "--threads", "--flamechart", "-r 0.1", "-o x.txt"] {
+        assert!(options(&format!("-d {option} -p 1")).dump, "{option}");
+    }
+    assert!(options("-d --main-thread --thread a -p 1").threads.main);
+}
+
+#[test]
 fn filters_may_be_given_several_times() {
     let options = options("--thread a --thread -1 --main-thread --include x* --depth 3 -p 1");
     assert_eq!(options.threads.words, ["a", "-1"]);
