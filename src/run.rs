@@ -9,6 +9,7 @@ use crate::dump::dump_once;
 use crate::error::Error;
 use crate::output::Destination;
 use crate::progress::Progress;
+use crate::promptness::be_woken_in_time;
 use crate::results::Results;
 use crate::session::Session;
 use crate::signals::Signals;
@@ -39,6 +40,8 @@ pub fn run<A: Abi>(options: &Options) -> Result<(), Error> {
     // The terminal of a command that was started is the command's.
     let progress =
         if found.child.is_some() { Progress::hidden() } else { Progress::start(options.duration) };
+    // The command has been started, and is scheduled like any other.
+    be_woken_in_time();
     let session = Session::<A>::new(options, attached);
     let (profile, account) = session.run(&signals, &mut results, &progress);
     drop(progress);
