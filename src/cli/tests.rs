@@ -78,6 +78,20 @@ fn errors_begin_as_the_originals_did() {
 }
 
 #[test]
+fn a_word_that_is_no_command_is_told_the_commands() {
+    for line in ["reprot a.pyflame", "tpo"] {
+        let error = error(line);
+        assert!(error.contains("no command") && error.contains("report, diff, top"), "{error}");
+    }
+    for help in ["-h", "--help"] {
+        let Ok(Request::Show(text)) = parse(&words(help), &ABIS) else { panic!("no help") };
+        for command in ["pyflame top ", "pyflame report ", "pyflame diff "] {
+            assert!(text.contains(command), "{help} has no {command}: {text}");
+        }
+    }
+}
+
+#[test]
 fn a_program_may_have_flame_in_its_name() {
     assert!(matches!(options("-t pyflamegraph").target, Target::Command { .. }));
 }
@@ -173,19 +187,6 @@ fn what_is_for_dumps_is_refused_elsewhere() {
 }
 
 #[test]
-fn one_time_mode_at_most() {
-    assert_eq!(options("-p 1").mode, TimeMode::Gil);
-    assert_eq!(options("--gil -p 1").mode, TimeMode::Gil);
-    assert_eq!(options("-L -p 1").mode, TimeMode::Wall);
-    assert_eq!(options("-L --idle -p 1").mode, TimeMode::Idle);
-    let options = options("--cpu -x -p 1");
-    assert!(options.mode == TimeMode::Cpu && options.every_thread && options.exclude_idle);
-    for line in ["--gil --cpu", "--gil -L", "--cpu --idle", "--cpu -L", "--gil --idle"] {
-        assert!(error(&format!("{line} -p 1")).contains("contradict each other"), "{line}");
-    }
-}
-
-#[test]
 fn what_is_for_profiles_is_refused_with_a_dump() {
     for option in ["--format svg", "--depth 3", "--include x", "--relative", "--rotate 5s"] {
         let error = error(&format!("-d {option} -p 1"));
@@ -196,6 +197,19 @@ fn what_is_for_profiles_is_refused_with_a_dump() {
         assert!(options(&format!("-d {option} -p 1")).dump, "{option}");
     }
     assert!(options("-d --main-thread --thread a -p 1").threads.main);
+}
+
+#[test]
+fn one_time_mode_at_most() {
+    assert_eq!(options("-p 1").mode, TimeMode::Gil);
+    assert_eq!(options("--gil -p 1").mode, TimeMode::Gil);
+    assert_eq!(options("-L -p 1").mode, TimeMode::Wall);
+    assert_eq!(options("-L --idle -p 1").mode, TimeMode::Idle);
+    let options = options("--cpu -x -p 1");
+    assert!(options.mode == TimeMode::Cpu && options.every_thread && options.exclude_idle);
+    for line in ["--gil --cpu", "--gil -L", "--cpu --idle", "--cpu -L", "--gil --idle"] {
+        assert!(error(&format!("{line} -p 1")).contains("contradict each other"), "{line}");
+    }
 }
 
 #[test]
