@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::filter::{ThreadFilter, in_words};
 use crate::memory::Memory;
 use crate::output::{Destination, dump, dump_json, dump_text};
+use crate::process::stop::Stopper;
 use crate::process::{Process, ThreadState};
 use crate::profile;
 use crate::python::code::CodeCache;
@@ -75,7 +76,8 @@ fn take<A: Abi>(options: &Options, attached: Attached) -> Result<Snapshot, Error
         stacks.into_iter().map(plain).collect()
     } else {
         let names = settled_names::<A, _>(&objects.names(), &memory, &roots);
-        let mut look = Look { process: &process, names, stopped: careful.stopped() };
+        let stopped = careful.stopped();
+        let mut look = Look { process: &process, names, stopped, stopper: &stopper };
         let states = careful.states();
         let mut ids = ThreadIds::default();
         let native = |state| ids.get::<A, _>(&process, &memory, &roots, state);
@@ -126,13 +128,15 @@ struct Look<'a> {
     names: Names,
     /// The threads that were stopped, and so had run.
     stopped: &'a [i32],
+    /// What stops them, some perhaps only now.
+    stopper: &'a Stopper,
 }
 
 impl Look<'_> {
     fn thread(&mut self, stack: Stack, native_id: Option<i32>) -> ThreadSnapshot {
         let stat = native_id.and_then(|id| self.process.thread_stat(id).ok());
-        let was_stopped = native_id.is_some_and(|id| self.stopped.contains(&id));
-        let activity = if was_stopped {
+        let had_run = |id: &i32| self.stopped.contains(id) || self.stopper.awaits(*id);
+        let activity = if native_id.as_ref().is_some_and(had_run) {
             Some(Activity::Running)
         } else {
             stat.as_ref().map(|stat| match stat.state {
