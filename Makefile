@@ -4,7 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .PHONY: help build dist documents install uninstall demo clean interpreters libclang \
 	test formats-test report-test documents-test install-test portability bench lint \
-	vendor deb apt-repo package-test reproducible rpm rpm-test
+	pictures vendor deb apt-repo package-test reproducible rpm rpm-test
 # Two targets may both want apt.
 .NOTPARALLEL:
 
@@ -73,6 +73,9 @@ lint: libclang ## formatting, clippy, headers of one ABI alone, Rust version, sh
 
 demo: ## profile a bundled program under this machine's python3: flame graph and report
 	demo/run
+
+pictures: dist ## draw those of docs/ anew, in a browser (ABIS as for dist)
+	scripts/pictures
 
 interpreters: ## fetch CPython 2.7 to 3.15 for the tests (tests/interpreters/README.md)
 	tests/interpreters/fetch

@@ -30,6 +30,8 @@ pub struct Account {
     pub stops: Stops,
     /// A function whose shares differ between stopped samples and others.
     pub disagreement: Option<Disagreement>,
+    /// Threads were asked for, and so far none was met.
+    pub lacks_threads: bool,
     /// System calls that read the process.
     pub reads: u64,
     /// Time of this program on a processor.
@@ -117,6 +119,7 @@ impl Account {
         self.late += other.late;
         self.stops.add_all(&other.stops);
         self.disagreement = self.disagreement.take().or_else(|| other.disagreement.clone());
+        self.lacks_threads = other.lacks_threads;
         self.reads += other.reads;
         self.cpu += other.cpu;
         self.elapsed += other.elapsed;

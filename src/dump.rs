@@ -6,8 +6,10 @@ use crate::abi::Abi;
 use crate::attach::Attached;
 use crate::cli::Options;
 use crate::error::Error;
+use crate::filter::{ThreadFilter, in_words};
 use crate::memory::Memory;
 use crate::output::{Destination, dump, dump_json, dump_text};
+use crate::process::stop::Stopper;
 use crate::process::{Process, ThreadState};
 use crate::profile;
 use crate::python::code::CodeCache;
@@ -16,7 +18,7 @@ use crate::python::threads::ProcessRoots;
 use crate::sampler::careful::{Careful, Sample};
 use crate::sampler::thread_ids::ThreadIds;
 use crate::snapshot::{Activity, Snapshot, ThreadSnapshot};
-use crate::stack::{FrameStyle, FrameTable, Stack};
+use crate::stack::{FrameTable, Stack};
 
 /// How a dump is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,11 +41,11 @@ const NAME_READS: usize = 5;
 /// [`Error`] if the process cannot be read, or the result not be written.
 pub fn dump_once<A: Abi>(
     options: &Options,
-    style: FrameStyle,
     attached: Attached,
     output: Destination,
 ) -> Result<(), Error> {
     let snapshot = take::<A>(options, attached)?;
+    let style = options.frames.style;
     output.write(|out| match options.dump_style {
         DumpStyle::Original => dump::write(&snapshot, style, out),
         DumpStyle::Verbose => dump_text::write(&snapshot, style, out),
@@ -54,7 +56,7 @@ pub fn dump_once<A: Abi>(
 fn take<A: Abi>(options: &Options, attached: Attached) -> Result<Snapshot, Error> {
     let Attached { process, memory, roots, types, objects, mut stopper, python } = attached;
     let pid = process.pid();
-    let code = CodeCache::<A>::new(types).line_numbers(!options.no_line_numbers);
+    let code = CodeCache::<A>::new(types).line_numbers(options.reads_lines());
     let mut frames = FrameTable::default();
     let mut careful = Careful::new(memory.clone(), roots.clone(), code);
     if options.locals {
@@ -68,19 +70,39 @@ fn take<A: Abi>(options: &Options, attached: Attached) -> Result<Snapshot, Error
         Sample::Stacks(stacks) => stacks.to_vec(),
     };
     let command = process.command_line();
-    let threads = if options.dump_style == DumpStyle::Original {
+    let is_plain = options.dump_style == DumpStyle::Original && options.threads.is_open();
+    let threads = if is_plain {
         let plain = |stack| ThreadSnapshot { stack, ..ThreadSnapshot::default() };
         stacks.into_iter().map(plain).collect()
     } else {
         let names = settled_names::<A, _>(&objects.names(), &memory, &roots);
-        let mut look = Look { process: &process, names, stopped: careful.stopped() };
+        let stopped = careful.stopped();
+        let mut look = Look { process: &process, names, stopped, stopper: &stopper };
         let states = careful.states();
         let mut ids = ThreadIds::default();
         let native = |state| ids.get::<A, _>(&process, &memory, &roots, state);
         let native: Vec<Option<i32>> = states.map(native).collect();
-        stacks.into_iter().zip(native).map(|(stack, id)| look.thread(stack, id)).collect()
+        let all = stacks.into_iter().zip(native).map(|(stack, id)| look.thread(stack, id));
+        chosen(&options.threads, pid, all.collect())?
     };
     Ok(Snapshot { process: profile::Process::new(pid, command, python), threads, frames })
+}
+
+/// Those of a process's threads that were asked for.
+fn chosen(
+    filter: &ThreadFilter,
+    pid: i32,
+    mut threads: Vec<ThreadSnapshot>,
+) -> Result<Vec<ThreadSnapshot>, Error> {
+    if filter.is_open() {
+        return Ok(threads);
+    }
+    let known = threads.iter().map(|thread| (thread.stack.thread, thread.name.as_deref()));
+    let known = in_words(known);
+    threads.retain(|thread| {
+        filter.accepts(pid, thread.stack.thread, thread.native_id, thread.name.as_deref())
+    });
+    if threads.is_empty() { Err(Error::NoThread { pid, threads: known }) } else { Ok(threads) }
 }
 
 /// Names that were the same twice: the process runs on while they are read.
@@ -106,13 +128,15 @@ struct Look<'a> {
     names: Names,
     /// The threads that were stopped, and so had run.
     stopped: &'a [i32],
+    /// What stops them, some perhaps only now.
+    stopper: &'a Stopper,
 }
 
 impl Look<'_> {
     fn thread(&mut self, stack: Stack, native_id: Option<i32>) -> ThreadSnapshot {
         let stat = native_id.and_then(|id| self.process.thread_stat(id).ok());
-        let was_stopped = native_id.is_some_and(|id| self.stopped.contains(&id));
-        let activity = if was_stopped {
+        let had_run = |id: &i32| self.stopped.contains(id) || self.stopper.awaits(*id);
+        let activity = if native_id.as_ref().is_some_and(had_run) {
             Some(Activity::Running)
         } else {
             stat.as_ref().map(|stat| match stat.state {

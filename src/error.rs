@@ -181,6 +181,14 @@ pub enum Error {
         /// What happened at the last attempt.
         reason: String,
     },
+    /// A dump of a thread that is not there.
+    #[error("process {pid} has no thread that is called so or has this id, but {threads}.")]
+    NoThread {
+        /// The process.
+        pid: i32,
+        /// Those that there are, in words.
+        threads: String,
+    },
     /// The binary for a version is not there.
     #[error(
         "{what} needs {program}, which is not installed beside pyflame or in PATH.\n\

@@ -21,6 +21,7 @@ pub mod process;
 pub mod profile;
 pub mod programs;
 pub mod progress;
+mod promptness;
 pub mod python;
 pub mod recording;
 pub mod report;

@@ -9,11 +9,16 @@ use crate::dump::dump_once;
 use crate::error::Error;
 use crate::output::Destination;
 use crate::progress::Progress;
+use crate::promptness::be_woken_in_time;
 use crate::results::Results;
 use crate::session::Session;
 use crate::signals::Signals;
-use crate::stack::FrameStyle;
 use crate::trace::Child;
+
+/// Said after a run of which nothing was counted because of its choice of threads.
+const NO_SUCH_THREAD: &str = "no thread that could have been sampled is one of those asked for.\n\
+     pyflame --dump --verbose shows the names and ids of all; --threads also samples those \
+     that wait.";
 
 /// Does what `options` ask for.
 ///
@@ -29,17 +34,14 @@ pub fn run<A: Abi>(options: &Options) -> Result<(), Error> {
     let attached = attach::<A>(found.pid)?;
     if options.dump {
         let output = Destination::open(options.output.as_deref())?;
-        return dump_once::<A>(
-            options,
-            FrameStyle::with_lines(!options.no_line_numbers),
-            attached,
-            output,
-        );
+        return dump_once::<A>(options, attached, output);
     }
     let mut results = Results::open(options)?;
     // The terminal of a command that was started is the command's.
     let progress =
         if found.child.is_some() { Progress::hidden() } else { Progress::start(options.duration) };
+    // The command has been started, and is scheduled like any other.
+    be_woken_in_time();
     let session = Session::<A>::new(options, attached);
     let (profile, account) = session.run(&signals, &mut results, &progress);
     drop(progress);
@@ -50,6 +52,10 @@ pub fn run<A: Abi>(options: &Options) -> Result<(), Error> {
     }
     if options.stats || io::stderr().is_terminal() {
         eprintln!("{account}");
+    }
+    // Of several processes some may have no such thread.
+    if account.lacks_threads && !options.is_member {
+        eprintln!("WARNING: {NO_SUCH_THREAD}");
     }
     let written = results.finish(profile);
     found.wait(&signals);

@@ -225,6 +225,7 @@ impl<'a, A: Abi> Session<'a, A> {
 
     /// Brings the account up to this moment, and what the profile says of the run.
     fn draw_up_account(&mut self, clock: &Clock) {
+        self.account.lacks_threads = self.engine.lacks_threads();
         self.account.reads = self.memory.calls() - self.window.reads;
         self.account.late = clock.late() - self.window.late;
         self.account.elapsed = self.window.start.elapsed();

@@ -15,6 +15,7 @@ use support::process::wait_until_asleep;
 use support::profiler::{Profile, attach};
 use support::runner::{self, Trial};
 use support::target::Target;
+use support::truth::parse_dump;
 use support::{Context, Outcome, expect};
 
 /// One of each way to find a thread's id and its name.
@@ -65,9 +66,32 @@ fn choices(interpreter: &Interpreter, profiler: &Path) -> Outcome<String> {
         expect(seen == expected, || format!("{options:?}: {expected:?}; seen: {seen:?}"))?;
     }
     filters(profiler, pid)?;
+    dumps(profiler, pid, &id)?;
     target.tell("x")?;
     target.end()?;
     Ok(format!("{} choices", cases.len()))
+}
+
+/// Threads of a dump, and threads that there are none of.
+fn dumps(profiler: &Path, pid: u32, idle: &str) -> Outcome {
+    let threads = |options: &[&str]| -> Outcome<Vec<u64>> {
+        let output = attach(profiler, pid, &[&["--dump"], options].concat())?.clean()?;
+        Ok(parse_dump(&output)?.iter().map(|thread| thread.ident).collect())
+    };
+    let idle_alone = [idle.parse().context(|| idle.to_owned())?];
+    for word in ["idle, very", idle] {
+        let seen = threads(&["--thread", word])?;
+        expect(seen == idle_alone, || format!("--dump --thread {word}: {seen:?}"))?;
+    }
+    let seen = threads(&["--main-thread", "--thread", "busy"])?;
+    expect(seen.len() == 2 && !seen.contains(&idle_alone[0]), || format!("--dump: {seen:?}"))?;
+
+    let dump = attach(profiler, pid, &["--dump", "--thread", "bussy"])?;
+    let says = dump.stderr.contains("no thread that is called so") && dump.stderr.contains("busy");
+    expect(says && dump.status.code() == Some(1), || dump.words())?;
+    let profile = attach(profiler, pid, &["-s", "0.3", "--thread", "bussy"])?;
+    let says = profile.stderr.starts_with("WARNING: no thread");
+    expect(says && profile.status.success(), || profile.words())
 }
 
 /// Paths below `sys.path`, modules, and parts of frames.

@@ -42,6 +42,12 @@ fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
     };
     let mut trials = Vec::new();
     for interpreter in interpreters.here.iter().filter(is_chosen) {
+        let (own, all) = (interpreter.clone(), Arc::clone(&binaries));
+        trials.push(Trial::new(format!("{} states of threads", own.label), move || {
+            let target = Target::start(&own, "modes.py", &[])?;
+            target.expect("ready")?;
+            states(&Screen::open(&all.launcher(), target.pid())?)
+        }));
         for (name, test) in TESTS {
             let (interpreter, binaries) = (interpreter.clone(), Arc::clone(&binaries));
             trials.push(Trial::new(format!("{} {name}", interpreter.label), move || {
@@ -54,6 +60,15 @@ fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
         }
     }
     trials
+}
+
+/// A thread that has released the GIL and works is told from one that waits.
+fn states(screen: &Screen) -> Outcome<String> {
+    let shows = |text: &str| text.contains("runs   busy (") && text.contains("waits  idle, very (");
+    screen.wait("one thread runs, one waits", shows)?;
+    screen.press("q")?;
+    screen.left()?;
+    Ok("runs, waits".to_owned())
 }
 
 /// A terminal in which `pyflame top` runs.

@@ -127,6 +127,8 @@ def check(shell, share, folder, program, pair):
     """Yields what was typed, what it should have become, and what it became."""
     terminal = Terminal(shell, share, folder)
     pid = pair[0].pid
+    # A profiler is for one, the launcher for all.
+    abi = program.removeprefix("pyflame").replace(".", "")
     try:
         prefix = str(pid)[:-1]
         names = [rf"{process.pid}\W+(\S*/)?{TARGET}" for process in pair]
@@ -137,7 +139,7 @@ def check(shell, share, folder, program, pair):
             (f"-o outf\t-p {pid}\t", f"-o outfile -p {pid}"),
             ("--paus\tnev\t", "--pause never"),
             ("--exclude-i\t", "--exclude-idle"),
-            ("--abi 3\t", None if program == "pyflame" else "--abi " + program[7:].replace(".", "")),
+            ("--abi %s\t" % (abi[:1] or "3"), "--abi " + abi if abi else None),
             (f"-t {TARGET[:-4]}\toutf\t", f"-t {TARGET} outfile"),
             (f"-s 3 -xt {TARGET[:-4]}\t", f"-s 3 -xt {TARGET}"),
             (f"-t {TARGET} --paus\t", f"-t {TARGET} --paus"),

@@ -67,8 +67,12 @@ pub struct TopOptions {
     pub passed_on: Vec<String>,
 }
 
-/// What the commands are called. A profiler knows no more of them, and stays small.
-const NAMES: [&str; 3] = ["report", "diff", "top"];
+/// What the commands are called, and do. A profiler knows no more of them, and stays small.
+pub(super) const COMMANDS: [(&str, &str); 3] = [
+    ("report", "Renders recordings in any other format"),
+    ("diff", "Compares two profiles: what has become slower, and what faster"),
+    ("top", "Shows live what a process does"),
+];
 
 /// The definition of each command.
 #[must_use]
@@ -80,7 +84,7 @@ pub fn commands() -> Vec<Command> {
 #[must_use]
 pub fn named_command(arguments: &[OsString]) -> Option<&str> {
     let first = arguments.get(1)?.to_str()?;
-    NAMES.contains(&first).then_some(first)
+    COMMANDS.iter().any(|(name, _)| *name == first).then_some(first)
 }
 
 /// Reads the command line of a command; `None` if it is for a profiler.
@@ -108,7 +112,9 @@ pub fn parse_command(arguments: &[OsString]) -> Result<Option<Invocation>, Usage
 }
 
 fn command(name: &'static str, usage: &str) -> Command {
+    let about = COMMANDS.iter().find(|(other, _)| *other == name).map_or("", |(_, about)| about);
     Command::new(name)
+        .about(about)
         .display_name(format!("pyflame {name}"))
         .override_usage(format!("pyflame {name} {usage}"))
         .disable_help_flag(true)
@@ -132,7 +138,6 @@ fn flag(name: &'static str) -> Arg {
 
 fn report() -> Command {
     command("report", "[OPTIONS] FILE...")
-        .about("Renders recordings in any other format")
         .after_help(REPORT_EXAMPLES)
         .args([
             file("files")
@@ -182,51 +187,42 @@ fn kept(option: Arg) -> Arg {
 }
 
 fn diff() -> Command {
-    command("diff", "[OPTIONS] BEFORE AFTER")
-        .about("Compares two profiles: what has become slower, and what faster")
-        .after_help(DIFF_EXAMPLES)
-        .args([
-            file("before")
-                .value_name("BEFORE")
-                .required(true)
-                .help("A recording, or folded stacks"),
-            file("after").value_name("AFTER").required(true).help("The one to compare with it"),
-            file("output").short('o').long("output").help(
-                "Also draw a differential flame graph to FILE.svg, or write every stack with both \
+    command("diff", "[OPTIONS] BEFORE AFTER").after_help(DIFF_EXAMPLES).args([
+        file("before").value_name("BEFORE").required(true).help("A recording, or folded stacks"),
+        file("after").value_name("AFTER").required(true).help("The one to compare with it"),
+        file("output").short('o').long("output").help(
+            "Also draw a differential flame graph to FILE.svg, or write every stack with both \
                  counts to a FILE of another name",
-            ),
-            flag("lines").short('l').help("Compare lines instead of functions"),
-            flag("all").short('a').help("Show also the differences that chance explains"),
-        ])
+        ),
+        flag("lines").short('l').help("Compare lines instead of functions"),
+        flag("all").short('a').help("Show also the differences that chance explains"),
+    ])
 }
 
 fn top() -> Command {
     let pause = ["auto", "never", "always"].map(PossibleValue::new);
-    command("top", "[OPTIONS] -p PID")
-        .about("Shows live what a process does")
-        .after_help("Press ? for the keys.")
-        .args([
-            Arg::new("pid")
-                .short('p')
-                .long("pid")
-                .value_name("PID")
-                .required(true)
-                .allow_hyphen_values(true)
-                .help("The process to watch"),
-            Arg::new("rate")
-                .short('r')
-                .long("rate")
-                .value_name("SECONDS")
-                .default_value("0.01")
-                .allow_hyphen_values(true)
-                .help("Time between two samples, or a frequency such as 100hz"),
-            Arg::new("pause")
-                .long("pause")
-                .value_name("WHEN")
-                .value_parser(pause)
-                .default_value("auto")
-                .help("When the process may be stopped for a sample"),
-        ])
+    command("top", "[OPTIONS] -p PID").after_help("Press ? for the keys.").args([
+        Arg::new("pid")
+            .short('p')
+            .long("pid")
+            .value_name("PID")
+            .required(true)
+            .allow_hyphen_values(true)
+            .help("The process to watch"),
+        Arg::new("rate")
+            .short('r')
+            .long("rate")
+            .value_name("SECONDS")
+            .default_value("0.01")
+            .allow_hyphen_values(true)
+            .help("Time between two samples, or a frequency such as 100hz"),
+        Arg::new("pause")
+            .long("pause")
+            .value_name("WHEN")
+            .value_parser(pause)
+            .default_value("auto")
+            .help("When the process may be stopped for a sample"),
+    ])
 }
 
 fn report_options(matches: &ArgMatches) -> Result<ReportOptions, UsageError> {
@@ -285,7 +281,10 @@ mod tests {
     #[test]
     fn the_first_word_tells_a_command() {
         let defined = commands();
-        assert_eq!(defined.iter().map(Command::get_name).collect::<Vec<_>>(), NAMES);
+        assert_eq!(
+            defined.iter().map(Command::get_name).collect::<Vec<_>>(),
+            COMMANDS.map(|(name, _)| name)
+        );
         assert_eq!(parse("-p 42 report").expect("not for it"), None);
         assert_eq!(parse("42").expect("not for it"), None);
         assert!(matches!(parse("report a.pyflame"), Ok(Some(Invocation::Report(_)))));

@@ -10,6 +10,7 @@ use clap::builder::PossibleValue;
 use clap::{Arg, ArgAction, Command, value_parser};
 
 use super::abi_list;
+use super::commands::COMMANDS;
 use crate::abi::Version;
 use crate::output::FORMATS;
 
@@ -23,8 +24,11 @@ pub fn definition(program: &str, abis: &[Version]) -> Command {
             "{program} [OPTIONS] -p PID...\n       {program} [OPTIONS] -t COMMAND [ARGUMENT]..."
         ))
         .about("A sampling profiler for CPython that leaves the process alone")
-        .after_help(format!("Examples and more about each option: {program} --help\n{abis}"))
-        .after_long_help(format!("{}\n{abis}", examples(program)))
+        .after_help(format!(
+            "{}\nExamples and more about each option: {program} --help\n{abis}",
+            other_commands()
+        ))
+        .after_long_help(format!("{}\n{}\n{abis}", examples(program), other_commands()))
         .disable_version_flag(true)
         .disable_help_flag(true)
         .args_override_self(true)
@@ -264,6 +268,12 @@ fn about_itself() -> Vec<Arg> {
 /// What `--format` takes.
 pub fn formats() -> Vec<PossibleValue> {
     FORMATS.iter().map(|format| PossibleValue::new(format.name).help(format.about)).collect()
+}
+
+/// What else there is, which nobody would look for under the options.
+fn other_commands() -> String {
+    let lines = COMMANDS.iter().map(|(name, about)| format!("  pyflame {name:8}{about}\n"));
+    format!("Commands, each with --help of its own:\n{}", lines.collect::<String>())
 }
 
 fn examples(program: &str) -> String {

@@ -69,8 +69,6 @@ pub struct Options {
     pub every_thread: bool,
     /// Leave idle samples out.
     pub exclude_idle: bool,
-    /// Write `file:function` without the line.
-    pub no_line_numbers: bool,
     /// How the profile is written.
     pub format: Format,
     /// Whether and how the process may be stopped.
@@ -206,7 +204,6 @@ pub fn parse(arguments: &[OsString], abis: &[Version]) -> Result<Request, UsageE
         frames: frame_filter(&matches)?,
         every_thread: mode.is_of_all_threads() || matches.get_flag("dump"),
         exclude_idle: matches.get_flag("exclude-idle"),
-        no_line_numbers: matches.get_flag("no-line-numbers"),
         format,
         pause: pause(&matches)?,
         jitter: matches.get_flag("jitter"),

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 
 use clap::ArgMatches;
 
+use super::commands::COMMANDS;
 use super::values::parse_pid;
 use super::{STARTED_VARIABLE, Target, UsageError};
 
@@ -33,6 +34,13 @@ pub fn target(
         ([_, ..], None, []) => Ok((Target::Processes(given), Vec::new())),
         ([], Some(pattern), []) => Ok((Target::Named(pattern.clone()), Vec::new())),
         ([_, ..], Some(_), []) => Err(incompatible("-p", "--name")),
+        ([], None, [word, ..]) if word.starts_with(char::is_alphabetic) => {
+            Err(UsageError(format!(
+                "Error: failed to parse \"{word}\" as a PID, and it is no command.\n\
+                 The commands are {}. To run a program and profile it, write -t before it.\n",
+                COMMANDS.map(|(name, _)| name).join(", ")
+            )))
+        }
         ([], None, [pid]) => {
             let warning = "WARNING: Specifying a PID to trace without -p is deprecated; \
                            write -p PID.";

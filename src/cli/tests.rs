@@ -43,7 +43,7 @@ fn trace_takes_the_rest_of_the_line() {
 #[test]
 fn trace_may_end_a_cluster_of_flags() {
     let options = options("-nxt python3 -n");
-    assert!(options.no_line_numbers && options.exclude_idle);
+    assert!(options.frames.style == FrameStyle::WithoutLines && options.exclude_idle);
     assert!(matches!(options.target, Target::Command { .. }));
 }
 
@@ -74,6 +74,20 @@ fn errors_begin_as_the_originals_did() {
     for pid in ["-1", "0", "x", "99999999999999999999"] {
         let message = error(&format!("-p {pid}"));
         assert!(message.contains(&format!("failed to parse \"{pid}\" as a PID")), "{message}");
+    }
+}
+
+#[test]
+fn a_word_that_is_no_command_is_told_the_commands() {
+    for line in ["reprot a.pyflame", "tpo"] {
+        let error = error(line);
+        assert!(error.contains("no command") && error.contains("report, diff, top"), "{error}");
+    }
+    for help in ["-h", "--help"] {
+        let Ok(Request::Show(text)) = parse(&words(help), &ABIS) else { panic!("no help") };
+        for command in ["pyflame top ", "pyflame report ", "pyflame diff "] {
+            assert!(text.contains(command), "{help} has no {command}: {text}");
+        }
     }
 }
 
@@ -170,6 +184,19 @@ fn what_is_for_dumps_is_refused_elsewhere() {
     assert_eq!(options("-d -p 1").dump_style, DumpStyle::Original);
     assert_eq!(options("-d --json --locals -p 1").dump_style, DumpStyle::Json);
     assert_eq!(options("-d --locals -p 1").dump_style, DumpStyle::Verbose);
+}
+
+#[test]
+fn what_is_for_profiles_is_refused_with_a_dump() {
+    for option in ["--format svg", "--depth 3", "--include x", "--relative", "--rotate 5s"] {
+        let error = error(&format!("-d {option} -p 1"));
+        assert!(error.contains("is for profiles") && error.contains("-s 0"), "{error}");
+    }
+    // The original took these.
+    for option in ["-s 5", "-x", "-n", "--threads", "--flamechart", "-r 0.1", "-o x.txt"] {
+        assert!(options(&format!("-d {option} -p 1")).dump, "{option}");
+    }
+    assert!(options("-d --main-thread --thread a -p 1").threads.main);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::ArgMatches;
+use clap::parser::ValueSource;
 
 use super::{UsageError, abi_list};
 use crate::abi::Version;
@@ -40,9 +41,34 @@ pub fn pause(matches: &ArgMatches) -> Result<Pause, UsageError> {
     }
 }
 
-/// How a dump is written. What is for dumps only is refused elsewhere.
+/// What would say nothing to a dump, which is one moment with all its frames, as text or
+/// JSON. The original's options are not among them: it took them and said nothing.
+const NOT_FOR_DUMPS: [&str; 11] = [
+    "append",
+    "depth",
+    "exclude",
+    "file-only",
+    "format",
+    "function-only",
+    "include",
+    "relative",
+    "rotate",
+    "strip-prefix",
+    "title",
+];
+
+/// How a dump is written. What is for dumps only is refused elsewhere, and for a dump what
+/// is for profiles only: it would be passed over in silence.
 pub fn dump_style(matches: &ArgMatches) -> Result<DumpStyle, UsageError> {
-    if !matches.get_flag("dump") {
+    if matches.get_flag("dump") {
+        let is_given = |name: &&str| matches.value_source(name) == Some(ValueSource::CommandLine);
+        if let Some(option) = NOT_FOR_DUMPS.iter().find(|name| is_given(name)) {
+            return Err(UsageError(format!(
+                "Error: --{option} is for profiles, and --dump makes none.\n\
+                 For one sample as a profile, use -s 0 instead of --dump.\n"
+            )));
+        }
+    } else if !matches.get_flag("dump") {
         for option in ["json", "verbose", "locals"] {
             if matches.get_flag(option) {
                 return Err(UsageError(format!(

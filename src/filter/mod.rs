@@ -9,6 +9,7 @@ pub use self::names::Glob;
 pub use self::samples::{SampleFilter, State};
 pub use self::sieve::Sieve;
 pub use self::threads::ThreadFilter;
+pub(crate) use self::threads::in_words;
 use crate::profile::Profile;
 use crate::stack::FrameStyle;
 

@@ -2,14 +2,11 @@
 //! profiler chooses by the same before it samples.
 
 use super::sieve::add_to_account;
-use super::{Lacking, ThreadFilter};
+use super::{Lacking, ThreadFilter, in_words};
 use crate::profile::{Detail, Event, ProcessId, Profile, Sample, Seen, ThreadId};
 
 /// The row of an account that says how many samples were left out.
 const LEFT_OUT: &str = "left out by the choice of threads";
-
-/// The most threads that an error lists.
-const LISTED: usize = 8;
 
 /// What a thread has to have done to be counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,7 +109,8 @@ impl SampleFilter {
         if self.threads.is_open() || wanted.contains(&true) {
             return Ok(wanted);
         }
-        Err(Lacking::Thread { threads: in_words(profile) })
+        let threads = profile.threads().map(|(_, thread)| (thread.id, thread.name.as_deref()));
+        Err(Lacking::Thread { threads: in_words(threads) })
     }
 }
 
@@ -140,20 +138,6 @@ fn sample(event: &Event) -> Option<Sample> {
     match event.seen {
         Seen::Sample(sample) => Some(sample),
         Seen::Idle | Seen::Failed => None,
-    }
-}
-
-/// The threads of a profile, for a message.
-fn in_words(profile: &Profile) -> String {
-    let names = profile.threads().take(LISTED).map(|(_, thread)| match &thread.name {
-        Some(name) => format!("\"{}\"", name.escape_debug()),
-        None => thread.id.to_string(),
-    });
-    let names: Vec<String> = names.collect();
-    match profile.threads().count().saturating_sub(LISTED) {
-        _ if names.is_empty() => "no thread at all".to_owned(),
-        0 => names.join(", "),
-        others => format!("{} and {others} more", names.join(", ")),
     }
 }
 

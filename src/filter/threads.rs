@@ -1,5 +1,8 @@
 //! Which threads are meant by those that were asked for.
 
+/// The most threads that a message lists.
+const LISTED: usize = 8;
+
 /// Which threads were asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ThreadFilter {
@@ -29,6 +32,22 @@ impl ThreadFilter {
     }
 }
 
+/// The threads that there are, each an identity and perhaps a name, for a message.
+pub(crate) fn in_words<'a>(threads: impl Iterator<Item = (u64, Option<&'a str>)>) -> String {
+    let names = threads.map(|(id, name)| match name {
+        Some(name) => format!("\"{}\"", name.escape_debug()),
+        None => id.to_string(),
+    });
+    let mut names: Vec<String> = names.collect();
+    let others = names.len().saturating_sub(LISTED);
+    names.truncate(LISTED);
+    match others {
+        _ if names.is_empty() => "no thread at all".to_owned(),
+        0 => names.join(", "),
+        others => format!("{} and {others} more", names.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +61,13 @@ mod tests {
             assert!(!filter.accepts(4242, 140_000_000_000_001, Some(4244), Some("pool-8")));
         }
         assert!(!filter("4243").accepts(4242, 1, None, None));
+    }
+
+    #[test]
+    fn a_message_lists_a_few_threads() {
+        assert_eq!(in_words(std::iter::empty()), "no thread at all");
+        assert_eq!(in_words([(7, None), (8, Some("a\"b"))].into_iter()), r#"7, "a\"b""#);
+        assert_eq!(in_words((1..=10).map(|id| (id, None))), "1, 2, 3, 4, 5, 6, 7, 8 and 2 more");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use inferno::flamegraph::{self, Options};
 
 use super::boxes::printable;
+use super::svg::BACKGROUND;
 
 /// The narrowest box that is drawn, in percent of the width.
 const NARROWEST: f64 = 0.1;
@@ -32,6 +33,7 @@ pub fn write<'a>(
     options.title = printable(title);
     options.subtitle = Some("red: more than before; blue: less".to_owned());
     options.min_width = NARROWEST;
+    options.bgcolors = Some(BACKGROUND);
     options.deterministic = true;
     flamegraph::from_lines(&mut options, lines.iter().map(String::as_str), out)
 }
@@ -54,7 +56,9 @@ mod tests {
         let borrowed = stacks.iter().map(|(stack, counts)| (stack.as_slice(), *counts));
         write(borrowed, "a & b", &mut out).expect("drawn");
         let text = String::from_utf8(out).expect("UTF-8");
-        for words in ["a &amp; b", "a&lt;b&gt;,c (30 samples", "gone (10 samples", "; +", "; -"] {
+        for words in
+            ["a &amp; b", "a&lt;b&gt;,c (30 samples", "gone (10 samples", "; +", "; -", "#faf9f6"]
+        {
             assert!(text.contains(words), "{words}: {text}");
         }
     }

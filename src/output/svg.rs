@@ -56,6 +56,10 @@ fn write_icicle(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> 
     write_sums(profile, settings, Direction::Inverted, out)
 }
 
+/// What all pictures stand on.
+pub(super) const BACKGROUND: BackgroundColor =
+    BackgroundColor::Flat(Color { r: 250, g: 249, b: 246 });
+
 /// Draws every stack as wide as it was frequent.
 fn write_sums(
     profile: &Profile,
@@ -191,7 +195,7 @@ fn draw(
     options.title = title;
     options.subtitle = Some(heading::subtitle(labels.profile()));
     options.min_width = NARROWEST;
-    options.bgcolors = Some(BackgroundColor::Flat(Color { r: 250, g: 249, b: 246 }));
+    options.bgcolors = Some(BACKGROUND);
     // A label begins with what tells most, the function.
     options.text_truncate_direction = TextTruncateDirection::Right;
     options.palette_map = Some(&mut palette);

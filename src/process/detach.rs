@@ -1,4 +1,4 @@
-//! The one system call that nix cannot make.
+//! The end of a stop, which nix cannot make with every signal.
 
 #![allow(unsafe_code, reason = "nix's Signal has no real-time signals; see detach_with")]
 

@@ -193,6 +193,13 @@ impl Stopper {
         self.late.len()
     }
 
+    /// Whether a thread that ran was to stop and has not been let go: if it stands still by
+    /// now, nobody else has stopped it.
+    #[must_use]
+    pub fn awaits(&self, tid: i32) -> bool {
+        self.late.contains(&Pid::from_raw(tid))
+    }
+
     /// Seizes and interrupts a thread, while `waiting` are traced already;
     /// `false` if it is gone or still late.
     fn interrupt(&mut self, tid: Pid, waiting: &[Pid]) -> Result<bool, StopError> {

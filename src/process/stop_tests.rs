@@ -202,9 +202,12 @@ fn a_thread_that_does_not_stop_in_time_is_let_go_later() {
     let mut late = 0;
     for _ in 0..200 {
         let guard = stopper.stop_running().unwrap();
-        late += guard.missing();
+        let missing = guard.missing();
+        late += missing;
         drop(guard);
+        assert_eq!(stopper.awaits(program.pid()), missing == 1);
         wait_until(|| stopper.release_late() == 0);
+        assert!(!stopper.awaits(program.pid()));
         assert_eq!(tracer(program.pid()), None);
     }
     assert!(late > 0, "no stop was late");

@@ -184,6 +184,12 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         self
     }
 
+    /// Whether threads were asked for and none has been met.
+    #[must_use]
+    pub fn lacks_threads(&self) -> bool {
+        self.selection.as_ref().is_some_and(Selection::lacks_threads)
+    }
+
     /// Takes one sample, which began `now`: that many `microseconds` after the epoch.
     /// `is_held` tells whether a thread is known to stand still.
     pub fn tick(

@@ -68,6 +68,8 @@ pub struct Selection {
     ids: ThreadIds,
     natives: HashMap<u64, Option<i32>, FxBuildHasher>,
     wanted: HashMap<u64, bool, FxBuildHasher>,
+    /// Whether a thread that was asked for has been met.
+    has_met: bool,
     /// Threads that are not new, by state and identity.
     seen: HashSet<(u64, u64), FxBuildHasher>,
     /// How often names will be looked for soon.
@@ -100,6 +102,7 @@ impl Selection {
             ids: ThreadIds::default(),
             natives: HashMap::default(),
             wanted: HashMap::default(),
+            has_met: false,
             seen: HashSet::default(),
             looks_left: 0,
             tick: None,
@@ -145,6 +148,12 @@ impl Selection {
         self.on_cpu.get(&thread.address()).copied().flatten()
     }
 
+    /// Whether threads were asked for and none has been met.
+    #[must_use]
+    pub fn lacks_threads(&self) -> bool {
+        !self.filter.is_open() && !self.has_met
+    }
+
     fn refresh<A: Abi, M: Memory>(&mut self, memory: &M, now: Instant) {
         let age = self.read.map(|read| now.saturating_duration_since(read));
         let hold = if self.looks_left == 0 { NAMES_HOLD } else { NEW_NAMES_HOLD };
@@ -174,6 +183,7 @@ impl Selection {
             self.looks_left = LOOKS;
         }
         self.wanted.insert(thread.address(), wanted);
+        self.has_met |= wanted;
         wanted
     }
 

@@ -77,7 +77,8 @@ impl Feed {
     pub fn start(program: &Path, options: &TopOptions) -> Result<Self, Error> {
         let failed = |source| Error::Execute { program: program.to_path_buf(), source };
         let mut child = Command::new(program)
-            .args(["--format", "recording", "-o", "-", "--threads", "-s", "-1"])
+            // All threads, and which of them run: the view tells that of each.
+            .args(["--format", "recording", "-o", "-", "--idle", "-s", "-1"])
             .args(&options.passed_on)
             .args(["-p", &options.pid.to_string()])
             .stdin(Stdio::null())

@@ -71,7 +71,7 @@ impl Painter {
             status: status(seen, moments),
             errors: errors(seen),
             rows: self.rows(seen, view, moments),
-            threads: threads(seen),
+            threads: threads(seen, &view.filter),
         };
         self.frozen = Some(settings);
         &self.picture
@@ -144,7 +144,7 @@ fn errors(seen: &Seen) -> Option<String> {
     (!words.is_empty()).then(|| printable(&words.join(", ")))
 }
 
-fn threads(seen: &Seen) -> Vec<ThreadRow> {
+fn threads(seen: &Seen, filter: &str) -> Vec<ThreadRow> {
     let all = seen.tally.moments(true).all.max(1) as f64;
     let row = |activity: super::tally::Activity| {
         let state = activity.state;
@@ -154,7 +154,9 @@ fn threads(seen: &Seen) -> Vec<ThreadRow> {
             state: match (state.holds_gil, state.on_cpu) {
                 (true, _) => "GIL",
                 (false, Some(true)) => "runs",
-                (false, _) => "waits",
+                (false, Some(false)) => "waits",
+                // It has ended since.
+                (false, None) => "",
             },
             holds_gil: state.holds_gil,
             name: printable(&seen.profile.thread(activity.thread).to_string()),
@@ -163,7 +165,8 @@ fn threads(seen: &Seen) -> Vec<ThreadRow> {
             })),
         }
     };
-    seen.tally.threads().into_iter().map(row).collect()
+    let is_shown = |row: &ThreadRow| contains(&row.name, filter) || contains(&row.place, filter);
+    seen.tally.threads().into_iter().map(row).filter(is_shown).collect()
 }
 
 /// Text that may hold anything, as one line that moves no cursor.
@@ -211,6 +214,10 @@ mod tests {
         assert_eq!(picture.threads[0].name, "Thread 0x7");
         assert_eq!(picture.errors.as_deref(), Some("torn 2"));
         assert_eq!(picture.title, "42  a?b  Python 3.11.7");
+        view.filter = "0x8".into();
+        assert!(painter.paint(&mut seen(), &view).threads.is_empty());
+        view.filter = "g (a.py:3".into();
+        assert_eq!(painter.paint(&mut seen(), &view).threads.len(), 1, "it is there now");
         view.only_gil = false;
         view.filter = "WAIT".into();
         assert!(painter.paint(&mut seen(), &view).rows.is_empty());
