@@ -129,12 +129,12 @@ impl<'a> Chains<'a> {
         }
     }
 
-    /// Whether one of the chains goes on from a frame to one that it had called.
-    #[must_use]
-    pub fn have_callee_of(&self, caller: &Link) -> bool {
-        [self.before, self.after].iter().any(|chain| {
-            let above = position(chain, caller.frame).and_then(|at| chain.get(at + 1));
-            above.is_some_and(|callee| callee.caller == caller.frame)
+    /// Those that a frame had called, by one chain or the other.
+    pub fn callees_of(&self, caller: &Link) -> impl Iterator<Item = &'a Link> {
+        let caller = caller.frame;
+        [self.before, self.after].into_iter().filter_map(move |chain| {
+            let above = chain.get(position(chain, caller)? + 1)?;
+            (above.caller == caller).then_some(above)
         })
     }
 

@@ -84,6 +84,17 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         Ok(())
     }
 
+    /// Looks at the calls that the innermost frame of the stack may have made.
+    pub(super) fn glance_at_callees(&mut self, thread: Remote<Thread>) -> Result<(), Unproven> {
+        let Some(caller) = self.stack().last().copied() else { return Ok(()) };
+        let chains = self.copied.chains();
+        let open = |callee: &&Link| self.sites.is_open(&caller, callee);
+        let Some(callee) = chains.callees_of(&caller).find(open).copied() else { return Ok(()) };
+        let path = path_to_top::<A, _>(&self.prefetch.roots(Side::Before), thread)?;
+        self.look(&path, &caller, &callee, true, LOOKS);
+        Ok(())
+    }
+
     /// Looks at a call that is open, on which it depends what the stack was.
     pub(super) fn ask(
         &mut self,

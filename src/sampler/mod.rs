@@ -371,6 +371,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             if !self.has_known_sites(thread, now) {
                 self.glance_at_calls(thread, now)?;
             }
+            self.glance_at_callees(thread)?;
             return Ok(Proof::Callers);
         }
         if is_held {
@@ -435,7 +436,8 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     /// Whether a frame was not on top when it was copied: it says that it is inside a call.
     /// If nothing is known of its calls, another that it called must have been seen.
     fn was_inside(&self, top: &Link) -> bool {
-        let seems_inside = || top.says_inside() && self.copied.chains().have_callee_of(top);
+        let has_called = || self.copied.chains().callees_of(top).next().is_some();
+        let seems_inside = || top.says_inside() && has_called();
         self.sites.is_inside(top).unwrap_or_else(seems_inside)
     }
 

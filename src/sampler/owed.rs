@@ -16,7 +16,7 @@ use crate::profile::{State, ThreadId};
 const MOST_CALLS: usize = 32;
 
 /// After so many proven stacks that do not go through it, a call is given up.
-const PATIENCE: u32 = 4096;
+const PATIENCE: u32 = 1 << 16;
 
 /// A moment that is owed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
