@@ -65,6 +65,34 @@ fn frames_alone_lie_between_the_roots() {
 }
 
 #[test]
+fn frames_to_which_hardly_a_walk_comes_are_fetched_before_the_roots() {
+    let prefetch = Prefetch::new(memory());
+    let frame = |address| prefetch.frames().read::<u8>(address).expect("mapped");
+    let order = || {
+        let spans = &prefetch.state.borrow().spans;
+        spans.iter().map(|span| span.address).collect::<Vec<u64>>()
+    };
+    walk(&prefetch);
+    frame(0x1800);
+    for _ in 0..FORGET_AFTER {
+        prefetch.fetch().expect("everything is mapped");
+        walk(&prefetch);
+        // What has not changed is compared, and not walked.
+        prefetch.same_at([0x1800].into_iter(), 1);
+    }
+    assert_eq!(order(), [0x20000, 0x1800, 0x1008, 0x8000, 0x1008]);
+    for _ in 0..=SOME_WALKS {
+        frame(0x1800);
+    }
+    for _ in 0..FORGET_AFTER {
+        prefetch.fetch().expect("everything is mapped");
+        walk(&prefetch);
+        frame(0x1800);
+    }
+    assert_eq!(order(), [0x20000, 0x1008, 0x1800, 0x8000, 0x1008]);
+}
+
+#[test]
 fn a_root_from_which_hardly_a_walk_begins_is_fetched_once() {
     let prefetch = Prefetch::new(memory());
     let copies = || {

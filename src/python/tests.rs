@@ -379,6 +379,10 @@ fn a_position_outside_the_code_is_no_place() {
     let unfinished = RawFrame { position: Position::Instruction(-1), ..raw };
     let unfinished = RawFrame { may_be_incomplete: true, ..unfinished };
     assert_eq!(cache.place(&unfinished), Some(Place::Incomplete));
+    let left = RawFrame { code: Remote::new(0), ..raw };
+    assert_eq!(cache.place(&left), None);
+    let left = RawFrame { may_be_incomplete: true, ..left };
+    assert_eq!(cache.place(&left), Some(Place::Incomplete), "it has given its code back");
 }
 
 #[test]

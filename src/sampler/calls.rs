@@ -337,6 +337,46 @@ mod tests {
     }
 
     #[test]
+    fn frames_that_are_copied_as_one_are_believed_if_half_of_the_looks_are_the_same() {
+        let far = chain(&[(2, 20, 5), (9000, 30, 7)]);
+        let mut near = far.clone();
+        near[1].frame = 3;
+        near[1].caller = near[0].frame;
+        let is_believed = |pair: &[Link], one_in: u32| {
+            let mut sites = CallSites::new(false);
+            let mut looks = 1..4 * SAME_LOOKS;
+            looks.any(|n| {
+                sites.note_look(&pair[0], &pair[1], n % one_in == 0);
+                sites.contain_all(pair)
+            })
+        };
+        assert!(is_believed(&near, 2));
+        assert!(!is_believed(&near, 3));
+        assert!(!is_believed(&far, 2));
+    }
+
+    #[test]
+    fn a_frame_is_inside_a_call_if_as_many_hold_it_as_when_it_was() {
+        let mut caller = chain(&[(1, 10, 4)])[0];
+        let mut sites = CallSites::default();
+        let mut is_inside = |noted: Option<u32>, references| {
+            if let Some(references) = noted {
+                sites.note_caller(&Link { references, ..caller });
+            }
+            sites.is_inside(&Link { references, ..caller })
+        };
+        assert_eq!(is_inside(Some(1), 2), None, "it was not inside one");
+        assert_eq!(is_inside(Some(2), 2), Some(true));
+        assert_eq!(is_inside(None, 1), Some(false));
+        assert_eq!(is_inside(Some(3), 2), Some(false), "a traceback held it too");
+        caller.may_call = true;
+        let mut sites = CallSites::default();
+        sites.note_caller(&caller);
+        assert_eq!(sites.is_inside(&caller), Some(true), "it says so");
+        assert_eq!(sites.is_inside(&Link { may_call: false, ..caller }), Some(false));
+    }
+
+    #[test]
     fn a_mixture_that_is_tried_again_and_again_does_not_become_lucky() {
         let mixture = chain(&[(2, 20, 5), (3, 30, 7)]);
         let mut sites = CallSites::new(false);

@@ -315,6 +315,22 @@ mod tests {
     }
 
     #[test]
+    fn the_callees_of_a_frame_are_those_that_are_linked_to_it() {
+        let mut a = chain(&[(1, 10, 4), (3, 30, 1)]);
+        let mut b = chain(&[(1, 10, 4), (4, 40, 1)]);
+        let callees = |a: &[Link], b: &[Link]| {
+            let chains = Chains { before: a, after: b };
+            chains.callees_of(&a[0]).map(|link| link.frame).collect::<Vec<_>>()
+        };
+        assert!(callees(&a, &b).is_empty());
+        b[1].caller = 1;
+        assert_eq!(callees(&a, &b), [4]);
+        a[1].caller = 1;
+        assert_eq!(callees(&a, &b), [3, 4]);
+        assert_eq!(callees(&a, &b[..1]), [3]);
+    }
+
+    #[test]
     fn chains_without_a_common_frame_are_torn() {
         let a = chain(&[(3, 30, 1)]);
         let b = chain(&[(4, 40, 1)]);

@@ -233,6 +233,31 @@ fn code_in_the_memory_of_shorter_code_is_told() {
     assert_ne!(read().expect("it is known by now"), short);
 }
 
+/// A new frame has its code before it has its place in it.
+#[test]
+fn an_innermost_frame_without_a_place_is_in_the_making() {
+    let mut python = FakePython::<Python312>::new();
+    let code = code(&mut python, "f");
+    let owner = Python312::FRAME.first_shim_owner;
+    let shim = python.interpreter_frame(Remote::new(0), Remote::new(0), 0, owner);
+    let outer = python.interpreter_frame(code, shim, 6, 0);
+    let middle = python.interpreter_frame(code, outer, 6, 0);
+    let inner = python.interpreter_frame(code, middle, 6, 0);
+    let changing = Changing(RefCell::new(python));
+    let mut reader = Reader::new(&changing);
+    let mut read = || {
+        reader.fetch();
+        let mut chain = Chain::default();
+        reader.read(&mut chain, inner).map(|()| chain.links.len())
+    };
+    let _ = (read(), read());
+    assert_eq!(read().expect("it is whole"), 3);
+    changing.set_instruction(inner, code, 5000);
+    assert_eq!(read().expect("it is whole"), 2);
+    changing.set_instruction(middle, code, 5000);
+    assert!(matches!(read(), Err(Unproven::Torn)), "it has called another");
+}
+
 #[test]
 fn nothing_is_kept_of_an_earlier_fetch() {
     let called = Called::new();

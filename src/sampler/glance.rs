@@ -234,7 +234,7 @@ mod tests {
     use crate::abi::{HeapFrameAbi, InterpreterFrameAbi, Python36, Python314};
     use crate::python::code::CodeId;
     use crate::python::fixtures::FakePython;
-    use crate::python::frames::Position;
+    use crate::python::frames::{COPY, Position};
     use crate::python::objects::{Code, Frame};
 
     const CALLER: Remote<Code> = Remote::new(0x10);
@@ -278,6 +278,7 @@ mod tests {
     }
 
     impl Call {
+        /// Two frames that are read one after the other.
         fn new() -> Self {
             let mut python = FakePython::<Python36>::new();
             let outer = python.heap_frame(CALLER, NULL, 6);
@@ -286,6 +287,17 @@ mod tests {
             python.memory.write_word(pointer, inner.address());
             let (caller, callee) = (link(CALLER, outer, NULL, 6), link(CALLEE, inner, outer, 2));
             Self { python, caller, callee, pointer }
+        }
+
+        /// Two frames that are copied as one.
+        fn near() -> Self {
+            let mut call = Self::new();
+            let mut copy = [0; COPY];
+            call.python.memory.read_into(call.callee.frame, &mut copy).expect("it is there");
+            call.callee.frame = call.caller.frame + NEAR;
+            call.python.memory.write(call.callee.frame, &copy);
+            call.python.memory.write_word(call.pointer, call.callee.frame);
+            call
         }
 
         fn is_seen(&self, is_leaf: bool) -> Option<bool> {
@@ -327,6 +339,22 @@ mod tests {
         let mut call = Call::new();
         call.python.set_i32(Remote::new(call.caller.frame), Python36::FRAME.last_instruction, 8);
         assert_eq!(call.is_seen(true), Some(false));
+    }
+
+    #[test]
+    fn of_frames_that_are_copied_as_one_the_caller_must_stand_on_its_call() {
+        let mut call = Call::near();
+        assert_eq!(call.is_seen(false), Some(true));
+        let (caller, callee) = (Remote::new(call.caller.frame), Remote::new(call.callee.frame));
+        call.python.set_i32(callee, Python36::FRAME.last_instruction, 4);
+        assert_eq!(call.is_seen(false), Some(true), "wherever its callee is");
+        call.python.memory.write_word(call.pointer, call.caller.frame);
+        assert_eq!(call.is_seen(false), None, "nobody has seen the callee on top");
+        call.python.memory.write_word(call.pointer, call.callee.frame);
+        call.python.set(callee, Python36::FRAME.references, 0);
+        assert_eq!(call.is_seen(false), Some(false), "it is dead");
+        call.python.set_i32(caller, Python36::FRAME.last_instruction, 8);
+        assert_eq!(call.is_seen(false), None, "of another call this tells nothing");
     }
 
     #[test]

@@ -133,6 +133,12 @@ impl Profile {
         self.idle + self.failed + self.stacks.iter().map(|s| s.count).sum::<u64>()
     }
 
+    /// The samples that have a function of this name on top.
+    pub fn samples_in(&self, function: &str) -> u64 {
+        let on_top = |s: &&Folded| s.frames.last().is_some_and(|f| f.function == function);
+        self.stacks.iter().filter(on_top).map(|s| s.count).sum()
+    }
+
     /// The samples that have a function of this name somewhere in the stack.
     pub fn samples_with(&self, function: &str) -> u64 {
         let with = |s: &&Folded| s.frames.iter().any(|f| f.function == function);
