@@ -13,7 +13,7 @@ use super::chain::Link;
 use crate::profile::{State, ThreadId};
 
 /// The most calls that something is owed to at a time. Beyond that the oldest is given up.
-const MOST_CALLS: usize = 32;
+const MOST_CALLS: usize = 256;
 
 /// After so many proven stacks that do not go through it, a call is given up.
 const PATIENCE: u32 = 1 << 16;
@@ -38,8 +38,8 @@ struct Debt {
     /// The stack up to the frame that made the call, outermost first.
     callers: Vec<Link>,
     moments: Vec<Moment>,
-    /// How many proven stacks did not go through it since.
-    age: u32,
+    /// The number of the proven stack after which it began.
+    since: u32,
 }
 
 /// All that is owed.
@@ -47,6 +47,8 @@ struct Debt {
 pub struct Owed {
     /// The oldest first.
     debts: Vec<Debt>,
+    /// How many proven stacks there were.
+    stacks: u32,
     given_up: Vec<Moment>,
 }
 
@@ -62,7 +64,7 @@ impl Owed {
             self.given_up.append(&mut self.debts.remove(0).moments);
         }
         let (callers, moments) = (callers.to_vec(), vec![moment]);
-        self.debts.push(Debt { thread, callers, moments, age: 0 });
+        self.debts.push(Debt { thread, callers, moments, since: self.stacks });
     }
 
     /// Whether nothing is owed.
@@ -73,15 +75,18 @@ impl Owed {
     /// The moments that a proven stack stands for, besides its own.
     pub fn pay(&mut self, thread: u64, stack: &[Link]) -> Vec<Moment> {
         let mut paid = Vec::new();
-        let given_up = &mut self.given_up;
-        self.debts.retain_mut(|debt| {
-            debt.age += 1;
-            if debt.is_through(thread, stack, false) {
-                paid.append(&mut debt.moments);
-            } else if debt.age > PATIENCE {
-                given_up.append(&mut debt.moments);
-            }
-            !debt.moments.is_empty()
+        self.stacks = self.stacks.wrapping_add(1);
+        let Self { debts, stacks, given_up } = self;
+        debts.retain_mut(|debt| {
+            let ended = if debt.is_through(thread, stack, false) {
+                &mut paid
+            } else if stacks.wrapping_sub(debt.since) > PATIENCE {
+                &mut *given_up
+            } else {
+                return true;
+            };
+            ended.append(&mut debt.moments);
+            false
         });
         paid
     }
