@@ -14,9 +14,9 @@ pub struct Account {
     pub samples: u64,
     /// Ticks that needed one fetch.
     pub at_once: u64,
-    /// Ticks that needed more than one.
+    /// Ticks that needed more than one, or a later tick that told what they were.
     pub retried: u64,
-    /// Ticks whose stack changed under every attempt.
+    /// Ticks whose stack changed under every attempt, or was never told.
     pub torn: u64,
     /// Samples that named a code object which was gone soon after.
     pub dropped: u64,

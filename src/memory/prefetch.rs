@@ -17,9 +17,7 @@
 
 use std::cell::RefCell;
 
-use super::placed::{
-    FEW_WALKS, FORGET_AFTER, Placed, SOME_WALKS, SPARE_AFTER, index_of, merge,
-};
+use super::placed::{FEW_WALKS, FORGET_AFTER, Placed, SOME_WALKS, SPARE_AFTER, index_of, merge};
 use super::{Fault, Memory, Span};
 
 /// Spans that are less than this apart, in bytes, are fetched as one.

@@ -155,9 +155,9 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             return;
         }
         let links = self.copied.chains().part(self.stack);
-        for Moment { microseconds, owner, state, is_alone } in self.owed.pay(thread.address(), links)
-        {
-            self.paid += u64::from(is_alone);
+        for moment in self.owed.pay(thread.address(), links) {
+            self.paid += u64::from(moment.is_alone);
+            let Moment { microseconds, owner, state, .. } = moment;
             let stopped = (!self.every_thread).then_some(false);
             let seen = profile::Sample { stack, thread: owner, state };
             self.pending.push_paid(Sample { microseconds, seen, stopped });

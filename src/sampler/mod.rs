@@ -100,7 +100,7 @@ pub struct Engine<A, M> {
 /// What one tick came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tick {
-    /// So many stacks were proven, and wait to be counted; none when idle.
+    /// So many stacks were proven and wait to be counted, or are owed; none when idle.
     Proven(usize),
     /// The stack changed under every attempt.
     Torn,
