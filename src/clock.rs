@@ -103,10 +103,11 @@ impl Clock {
     }
 }
 
-/// Waits about so long, or a while if it is long. A thread wakes up some tens of
-/// microseconds late, so it is woken that much earlier, and spins for what is left.
+/// Waits about so long, or a while if it is long. A thread wakes up some microseconds late,
+/// also where it has asked not to ([`crate::promptness`]), so it is woken that much earlier,
+/// and spins for what is left.
 fn rest(time: Duration) {
-    const WAKING: Duration = Duration::from_micros(60);
+    const WAKING: Duration = Duration::from_micros(25);
     const WORTH_SLEEPING: Duration = Duration::from_micros(150);
     if time > WORTH_SLEEPING {
         thread::sleep((time - WAKING).min(LONGEST_NAP));
