@@ -10,10 +10,9 @@
 //! [`Side::After`], and thereby learns what changed while the frames were copied. All
 //! else is fetched before, frames too that hardly a walk came to lately because they had
 //! not changed: so the time between the two is short, and what changes often is copied
-//! at nearly one moment. A root from which
-//! hardly a walk began lately, that of a thread that waits, is fetched once, and read a
-//! second time when a walk asks for it. A *spare* root, which walks can mostly do without,
-//! is fetched only while it is asked for often.
+//! at nearly one moment. A root from which hardly a walk began lately, that of a thread
+//! that waits, is fetched once, and read a second time when a walk asks for it. A *spare*
+//! root, which walks can mostly do without, is fetched only while it is asked for often.
 
 use std::cell::RefCell;
 

@@ -64,6 +64,15 @@ pub fn code(python: &mut FakePython<Python312>, name: &str) -> Remote<Code> {
     python.code(name, file, 1, &[])
 }
 
+/// A process with a function, and the shim that a stack begins with.
+fn one_function() -> (FakePython<Python312>, Remote<Code>, Remote<Frame>) {
+    let mut python = FakePython::<Python312>::new();
+    let code = code(&mut python, "f");
+    let owner = Python312::FRAME.first_shim_owner;
+    let shim = python.interpreter_frame(Remote::new(0), Remote::new(0), 0, owner);
+    (python, code, shim)
+}
+
 #[test]
 fn a_callee_is_found_though_the_pointer_does_not_name_it() {
     let called = Called::new();
@@ -163,10 +172,9 @@ impl<'a> Reader<'a> {
 /// anew, and so is one that is read beside it.
 #[test]
 fn a_chain_that_is_kept_in_part_is_what_a_walk_would_find() {
-    let mut python = FakePython::<Python312>::new();
-    let code = code(&mut python, "f");
+    let (mut python, code, shim) = one_function();
     let owner = Python312::FRAME.first_shim_owner;
-    let mut frames = vec![python.interpreter_frame(Remote::new(0), Remote::new(0), 0, owner)];
+    let mut frames = vec![shim];
     for depth in 1..20 {
         let frame = match depth {
             10 => python.interpreter_frame(Remote::new(0), frames[depth - 1], 0, owner),
@@ -210,10 +218,7 @@ fn facts(chain: &Chain) -> (&[Link], bool, Option<Remote<Frame>>) {
 
 #[test]
 fn code_in_the_memory_of_shorter_code_is_told() {
-    let mut python = FakePython::<Python312>::new();
-    let code = code(&mut python, "f");
-    let owner = Python312::FRAME.first_shim_owner;
-    let shim = python.interpreter_frame(Remote::new(0), Remote::new(0), 0, owner);
+    let (mut python, code, shim) = one_function();
     let frame = python.interpreter_frame(code, shim, 6, 0);
     python.set_length(code, 8);
     let changing = Changing(RefCell::new(python));
@@ -236,10 +241,7 @@ fn code_in_the_memory_of_shorter_code_is_told() {
 /// A new frame has its code before it has its place in it.
 #[test]
 fn an_innermost_frame_without_a_place_is_in_the_making() {
-    let mut python = FakePython::<Python312>::new();
-    let code = code(&mut python, "f");
-    let owner = Python312::FRAME.first_shim_owner;
-    let shim = python.interpreter_frame(Remote::new(0), Remote::new(0), 0, owner);
+    let (mut python, code, shim) = one_function();
     let outer = python.interpreter_frame(code, shim, 6, 0);
     let middle = python.interpreter_frame(code, outer, 6, 0);
     let inner = python.interpreter_frame(code, middle, 6, 0);

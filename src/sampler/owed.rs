@@ -55,7 +55,7 @@ pub struct Owed {
 impl Owed {
     /// Owes a moment to the call that the last of `callers` was inside of.
     pub fn note(&mut self, thread: u64, callers: &[Link], moment: Moment) {
-        let known = self.debts.iter_mut().find(|debt| debt.is_through(thread, callers, true));
+        let known = self.debts.iter_mut().find(|debt| debt.is_owed_to(thread, callers));
         if let Some(debt) = known {
             debt.moments.push(moment);
             return;
@@ -78,7 +78,8 @@ impl Owed {
         self.stacks = self.stacks.wrapping_add(1);
         let Self { debts, stacks, given_up } = self;
         debts.retain_mut(|debt| {
-            let ended = if debt.is_through(thread, stack, false) {
+            let goes_on = stack.len() > debt.callers.len();
+            let ended = if goes_on && debt.is_owed_to(thread, &stack[..debt.callers.len()]) {
                 &mut paid
             } else if stacks.wrapping_sub(debt.since) > PATIENCE {
                 &mut *given_up
@@ -103,19 +104,16 @@ impl Owed {
 }
 
 impl Debt {
-    /// Whether a stack goes through the same call, by the same callers, be it in the same
-    /// frames or later ones; or ends where that was made if it `may_end` there.
-    fn is_through(&self, thread: u64, stack: &[Link], may_end: bool) -> bool {
-        let length = self.callers.len();
-        let is_long_enough = if may_end { stack.len() == length } else { stack.len() > length };
-        if !is_long_enough || self.thread != thread {
-            return false;
-        }
+    /// Whether these are the same callers, in the same frames or later ones, of whom the
+    /// last stands on the same call and is held by as many.
+    fn is_owed_to(&self, thread: u64, callers: &[Link]) -> bool {
         let held = |callers: &[Link]| callers.last().map(|caller| caller.references);
         // The innermost first: they differ most.
-        let mut pairs = self.callers.iter().zip(stack).rev();
-        pairs.all(|(owed, link)| owed.stands_as(link))
-            && held(&self.callers) == held(&stack[..length])
+        let mut pairs = self.callers.iter().zip(callers).rev();
+        self.thread == thread
+            && self.callers.len() == callers.len()
+            && pairs.all(|(owed, link)| owed.stands_as(link))
+            && held(&self.callers) == held(callers)
     }
 }
 
