@@ -23,8 +23,6 @@ pub struct CallSites {
     doubtful: HashMap<Call, Trial, FxBuildHasher>,
     /// What looked like calls, and was something else.
     refuted: HashMap<Call, Trial, FxBuildHasher>,
-    /// What made calls, and how many held its frame when it last did.
-    held: HashMap<CodeId, u32, FxBuildHasher>,
     callees: HashSet<CodeId, FxBuildHasher>,
     callee_frames: HashSet<(u64, CodeId), FxBuildHasher>,
     /// Whether there are stops, which teach calls beyond doubt.
@@ -140,22 +138,6 @@ impl CallSites {
         !self.known.contains(&call) && !self.refuted.contains_key(&call)
     }
 
-    /// Takes note of a caller that was on a proven stack.
-    pub fn note_caller(&mut self, caller: &Link) {
-        if caller.says_inside() {
-            self.held.insert(caller.code, caller.references);
-        }
-    }
-
-    /// Whether a frame says that it is inside a call: it is held by as many as when it last
-    /// was, for who holds it for another reason, as a traceback does, mostly does so for
-    /// long. `None` if it is not known to make calls.
-    #[must_use]
-    pub fn is_inside(&self, link: &Link) -> Option<bool> {
-        let held = self.held.get(&link.code)?;
-        Some(link.says_inside() && link.references >= *held)
-    }
-
     /// Whether every frame of a chain is known to call the next.
     #[must_use]
     pub fn contain_all(&self, chain: &[Link]) -> bool {
@@ -258,7 +240,6 @@ impl CallSites {
             self.doubtful.len(),
             self.refuted.len(),
             self.callee_frames.len(),
-            self.held.len(),
             self.doubtful_roots.len(),
         ];
         if sizes.iter().any(|size| *size > MAX_SITES) {
@@ -353,27 +334,6 @@ mod tests {
         assert!(is_believed(&near, 2));
         assert!(!is_believed(&near, 3));
         assert!(!is_believed(&far, 2));
-    }
-
-    #[test]
-    fn a_frame_is_inside_a_call_if_as_many_hold_it_as_when_it_was() {
-        let mut caller = chain(&[(1, 10, 4)])[0];
-        let mut sites = CallSites::default();
-        let mut is_inside = |noted: Option<u32>, references| {
-            if let Some(references) = noted {
-                sites.note_caller(&Link { references, ..caller });
-            }
-            sites.is_inside(&Link { references, ..caller })
-        };
-        assert_eq!(is_inside(Some(1), 2), None, "it was not inside one");
-        assert_eq!(is_inside(Some(2), 2), Some(true));
-        assert_eq!(is_inside(None, 1), Some(false));
-        assert_eq!(is_inside(Some(3), 2), Some(false), "a traceback held it too");
-        caller.may_call = true;
-        let mut sites = CallSites::default();
-        sites.note_caller(&caller);
-        assert_eq!(sites.is_inside(&caller), Some(true), "it says so");
-        assert_eq!(sites.is_inside(&Link { may_call: false, ..caller }), Some(false));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::chain::{Chains, Link, position, same_calls};
+use super::chain::{Chains, Link, Part, position, same_calls};
 use super::glance::Top;
 use super::{Engine, Unproven};
 use crate::abi::Abi;
@@ -29,6 +29,20 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         }
         let known = self.sites.contain_all(self.stack()) && self.has_known_root(now);
         if known { Ok(()) } else { Err(Unproven::Torn) }
+    }
+
+    /// The part of the stack that is known, if it ends with a frame that says that it is
+    /// inside a call, and not inside one of the frame above it. That is of another moment.
+    pub(super) fn known_callers(&mut self, thread: Remote<Thread>) -> Result<Option<Part>, Broken> {
+        let pairs = self.copied.chains().part(self.stack).windows(2);
+        let unknown = pairs.enumerate().find(|(_, pair)| !self.sites.contains(&pair[0], &pair[1]));
+        let Some((caller, [link, _])) = unknown.map(|(at, pair)| (at, [pair[0], pair[1]])) else {
+            return Ok(None);
+        };
+        // A callee of it was copied: that of the unknown call.
+        self.held.note(&link, true);
+        let is_inside = self.held.is_inside(&link, false) && self.holds_gil(thread)?;
+        Ok(is_inside.then_some(Part { length: caller + 1, ..self.stack }))
     }
 
     /// Fetches the stack of a thread that rests once more.

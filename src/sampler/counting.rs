@@ -115,7 +115,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             known.ids.push(profile.child(caller, Step::Frame(frame)));
         }
         for pair in stack[common.saturating_sub(1)..].windows(2) {
-            self.sites.note_caller(&pair[0]);
+            self.held.note_caller(&pair[0]);
             if <A::Frames as Frames<A>>::TELLS_CALLS {
                 self.callees.note(&pair[0], &pair[1]);
             }

@@ -14,6 +14,7 @@ mod confirm;
 mod copied;
 mod counting;
 mod glance;
+mod held;
 mod loops;
 mod owed;
 pub mod pause;
@@ -34,6 +35,7 @@ use self::chain::{Link, Part, Verdict, common_root};
 use self::copied::{Calls, Copied};
 use self::counting::Remembered;
 use self::glance::Glance;
+use self::held::Held;
 use self::owed::{Moment, Owed};
 use self::pending::Pending;
 use self::selection::Selection;
@@ -68,6 +70,7 @@ pub struct Engine<A, M> {
     code: CodeCache<A>,
     sites: CallSites,
     callees: Callees,
+    held: Held,
     every_thread: bool,
     /// Which threads are walked; `None`: all.
     selection: Option<Selection>,
@@ -156,6 +159,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             code,
             sites: CallSites::new(has_stops),
             callees: Callees::default(),
+            held: Held::default(),
             every_thread,
             selection: None,
             process,
@@ -366,8 +370,8 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         is_held: bool,
     ) -> Result<Proof, Unproven> {
         self.decide(thread)?;
-        let Some(top) = self.stack().last() else { return Ok(Proof::Idle) };
-        if !is_held && self.was_inside(top) && self.holds_gil(thread)? {
+        let Some(top) = self.stack().last().copied() else { return Ok(Proof::Idle) };
+        if !is_held && self.was_inside(&top) && self.holds_gil(thread)? {
             if !self.has_known_sites(thread, now) {
                 self.glance_at_calls(thread, now)?;
             }
@@ -433,23 +437,15 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         self.has_known_root(now) && self.sites.contain_all(&stack[known.saturating_sub(1)..])
     }
 
-    /// Whether a frame was not on top when it was copied: it says that it is inside a call.
-    /// If nothing is known of its calls, another that it called must have been seen.
-    fn was_inside(&self, top: &Link) -> bool {
-        let has_called = || self.copied.chains().callees_of(top).next().is_some();
-        let seems_inside = || top.says_inside() && has_called();
-        self.sites.is_inside(top).unwrap_or_else(seems_inside)
-    }
-
-    /// The part of the stack that is known, if it ends with a frame that says that it is
-    /// inside a call, and not inside one of the frame above it. That is of another moment.
-    fn known_callers(&self, thread: Remote<Thread>) -> Result<Option<Part>, Broken> {
-        let pairs = self.stack().windows(2);
-        let unknown = pairs.enumerate().find(|(_, pair)| !self.sites.contains(&pair[0], &pair[1]));
-        let inside = unknown.filter(|(_, pair)| self.sites.is_inside(&pair[0]) == Some(true));
-        let Some((caller, _)) = inside else { return Ok(None) };
-        let part = Part { length: caller + 1, ..self.stack };
-        Ok(self.holds_gil(thread)?.then_some(part))
+    /// Whether the innermost frame was not on top when it was copied: it says that it is
+    /// inside a call.
+    fn was_inside(&mut self, top: &Link) -> bool {
+        if !top.says_inside() {
+            return false;
+        }
+        let has_callee = self.copied.chains().callees_of(top).next().is_some();
+        self.held.note(top, has_callee);
+        self.held.is_inside(top, has_callee)
     }
 
     /// Whether the stack begins where stacks are known to begin; the root of one
