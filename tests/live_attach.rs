@@ -28,10 +28,11 @@ struct Case {
 
 type Test = fn(&Case) -> Outcome<String>;
 
-const TESTS: [(&str, Test); 17] = [
+const TESTS: [(&str, Test); 18] = [
     ("loops of short calls, not stopped", loops_of_short_calls),
     ("short calls far from the root, not stopped", short_calls_far_from_the_root),
     ("shares of short calls", shares_of_short_calls),
+    ("except blocks", except_blocks),
     ("constructors, not stopped", constructors),
     ("busy program", busy_program),
     ("code in the memory of other code", replaced_code),
@@ -165,7 +166,7 @@ fn short_calls_far_from_the_root(case: &Case) -> Outcome<String> {
     target.close_stdin();
     target.end()?;
     let words = format!("{} samples in a second", profile.total());
-    // Up to 3.10 most calls that are so short cannot be proven without a stop.
+    // Up to 3.10 it can take longer to learn such calls without a stop.
     let enough = if age(case.interpreter.abi) < age("3.11") { 10 } else { 100 };
     expect(profile.total() >= enough, || words.clone())?;
     Ok(words)
@@ -186,6 +187,23 @@ fn shares_of_short_calls(case: &Case) -> Outcome<String> {
     expect(profile.total() >= 1000, || format!("{} samples in 2 s", profile.total()))?;
     expect(leaves.iter().all(|share| (12..=32).contains(share)), || words.clone())?;
     expect(share("work") < 30, || words.clone())?;
+    Ok(words)
+}
+
+/// A handler that calls nothing gets its time: the traceback holds the frame, as a callee
+/// would.
+fn except_blocks(case: &Case) -> Outcome<String> {
+    let mut target = Target::start(&case.interpreter, "handlers.py", &[])?;
+    target.expect("ready")?;
+    let profile = profile(case, &target, &["-s", "1", "-r", "0.001"])?;
+    Shape::of("handlers.py")?.check(&profile)?;
+    target.close_stdin();
+    target.end()?;
+    let share = |function| 100 * profile.samples_in(function) / profile.total().max(1);
+    let words = format!("{} % in handlers, {} % beside them", share("handle"), share("plain"));
+    expect(profile.total() >= 500, || format!("{} samples in a second", profile.total()))?;
+    expect((25..=60).contains(&share("handle")), || words.clone())?;
+    expect((25..=60).contains(&share("plain")), || words.clone())?;
     Ok(words)
 }
 

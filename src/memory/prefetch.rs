@@ -73,6 +73,8 @@ struct State {
     missed_body: Vec<Placed>,
     misses: u32,
     last_hit: usize,
+    /// How many spans lie between the two copies of the roots.
+    lively: usize,
 }
 
 /// A place in the layout of a fetch.
@@ -132,6 +134,11 @@ impl<M: Memory> Prefetch<M> {
     /// How many reads were not served from what was fetched, since the last fetch.
     pub fn misses(&self) -> u32 {
         self.state.borrow().misses
+    }
+
+    /// How many spans are fetched between the two copies of the roots.
+    pub fn lively(&self) -> usize {
+        self.state.borrow().lively
     }
 
     /// Which fetch the last one was: one more than the one before.
@@ -251,6 +258,7 @@ impl State {
         self.body.iter_mut().filter(|placed| placed.is_quiet()).for_each(&mut place);
         self.roots.iter_mut().for_each(&mut place);
         self.body.iter_mut().filter(|placed| placed.is_lively()).for_each(&mut place);
+        self.lively = self.body.iter().filter(|placed| placed.is_lively()).count();
         for placed in &mut self.roots {
             placed.walks.review(now, FEW_WALKS);
             placed.second = placed.walks.are_many.then_some(offset);

@@ -19,6 +19,10 @@ pub trait Frames<A> {
     /// Whether the outermost frame of a thread is called by a shim.
     const SHIMS: bool;
 
+    /// Whether each frame is an object on the heap, which is kept for the next call of its
+    /// function mostly, or for one that needs as much room: up to 3.10.
+    const ON_HEAP: bool;
+
     /// Whether a frame tells that it is inside a call, and its callee that it is executed.
     const TELLS_CALLS: bool;
 

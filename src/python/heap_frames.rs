@@ -18,6 +18,7 @@ pub enum HeapFrames {}
 impl<A: HeapFrameAbi> Frames<A> for HeapFrames {
     const SIZE: usize = A::FRAME.size;
     const SHIMS: bool = false;
+    const ON_HEAP: bool = true;
     const TELLS_CALLS: bool = matches!(A::FRAME.executing, Executing::When(..));
 
     fn decode(frame: Remote<Frame>, copy: &[u8]) -> Option<Decoded> {

@@ -17,6 +17,7 @@ pub enum InterpreterFrames {}
 impl<A: InterpreterFrameAbi> Frames<A> for InterpreterFrames {
     const SIZE: usize = A::FRAME.size;
     const SHIMS: bool = matches!(A::FRAME.entry, Entry::AboveShim);
+    const ON_HEAP: bool = false;
     const TELLS_CALLS: bool = A::FRAME.stack_top.is_some();
 
     fn decode(frame: Remote<Frame>, copy: &[u8]) -> Option<Decoded> {

@@ -14,6 +14,9 @@ use super::chain::Link;
 /// How many places are remembered for one caller.
 const PLACES: usize = 4;
 
+/// How many calls may lie between a frame and one that it leads to, and one more.
+const DEPTH: usize = 3;
+
 /// The most callers that are remembered, before all are forgotten.
 const MAX_CALLERS: usize = 1 << 16;
 
@@ -45,6 +48,17 @@ impl Callees {
         let places = self.places.get(&caller).copied().unwrap_or_default();
         places.into_iter().take_while(|place| *place != 0)
     }
+
+    /// Whether the frame at `callee` was called by the one at `caller`, or by a callee of
+    /// that, or by one of those.
+    pub fn leads_to(&self, caller: u64, callee: u64) -> bool {
+        self.leads_within(caller, callee, DEPTH)
+    }
+
+    fn leads_within(&self, caller: u64, callee: u64, depth: usize) -> bool {
+        let goes_on = |place| depth > 1 && self.leads_within(place, callee, depth - 1);
+        self.of(caller).any(|place| place == callee) || self.of(caller).any(goes_on)
+    }
 }
 
 #[cfg(test)]
@@ -68,6 +82,19 @@ mod tests {
         assert_eq!(note(&mut callees, 2), [2, 3]);
         (4..6).for_each(|callee| drop(note(&mut callees, callee)));
         assert_eq!(note(&mut callees, 6), [6, 5, 4, 2]);
+    }
+
+    #[test]
+    fn a_frame_leads_to_those_that_its_callees_called() {
+        let stack: Vec<Link> = (1..=5)
+            .map(|frame| Link { caller: frame - 1, ..chain(&[(frame, 10, 0)])[0] })
+            .collect();
+        let mut callees = Callees::default();
+        stack.windows(2).for_each(|pair| callees.note(&pair[0], &pair[1]));
+        assert!(callees.leads_to(1, 2));
+        assert!(callees.leads_to(1, 4));
+        assert!(!callees.leads_to(1, 5), "too many calls lie between them");
+        assert!(!callees.leads_to(2, 1));
     }
 
     #[test]

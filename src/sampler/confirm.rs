@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use super::chain::{Chains, Link, Part, position, same_calls};
+use super::first::Told;
 use super::glance::Top;
 use super::{Engine, Unproven};
 use crate::abi::Abi;
@@ -31,18 +32,20 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         if known { Ok(()) } else { Err(Unproven::Torn) }
     }
 
-    /// The part of the stack that is known, if it ends with a frame that says that it is
-    /// inside a call, and not inside one of the frame above it. That is of another moment.
-    pub(super) fn known_callers(&mut self, thread: Remote<Thread>) -> Result<Option<Part>, Broken> {
-        let pairs = self.copied.chains().part(self.stack).windows(2);
-        let unknown = pairs.enumerate().find(|(_, pair)| !self.sites.contains(&pair[0], &pair[1]));
-        let Some((caller, [link, _])) = unknown.map(|(at, pair)| (at, [pair[0], pair[1]])) else {
-            return Ok(None);
-        };
+    /// The part of the stack of a thread that runs that is known, and whom the last of it
+    /// had called: the frame on top, if that is `told`, or one that it calls from where it
+    /// says that it is inside a call. What was copied above that is of another moment.
+    pub(super) fn known_callers(&mut self, told: Told) -> Option<(Part, Option<u64>)> {
+        let mut pairs = self.stack().windows(2);
+        let caller = pairs.position(|pair| !self.sites.contains(&pair[0], &pair[1]))?;
+        let part = Part { length: caller + 1, ..self.stack };
+        if told == Told::OnTop {
+            return self.stack().last().map(|top| (part, Some(top.frame)));
+        }
+        let link = self.stack()[caller];
         // A callee of it was copied: that of the unknown call.
         self.held.note(&link, true);
-        let is_inside = self.held.is_inside(&link, false) && self.holds_gil(thread)?;
-        Ok(is_inside.then_some(Part { length: caller + 1, ..self.stack }))
+        self.held.is_inside(&link, false).then_some((part, None))
     }
 
     /// Fetches the stack of a thread that rests once more.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::Engine;
 use super::chain::Link;
-use super::owed::Moment;
+use super::owed::{Claim, Moment};
 use super::pending::Sample;
 use crate::abi::Abi;
 use crate::account::Account;
@@ -116,7 +116,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         }
         for pair in stack[common.saturating_sub(1)..].windows(2) {
             self.held.note_caller(&pair[0]);
-            if <A::Frames as Frames<A>>::TELLS_CALLS {
+            if A::Frames::TELLS_CALLS || A::Frames::ON_HEAP {
                 self.callees.note(&pair[0], &pair[1]);
             }
         }
@@ -134,17 +134,19 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         }
     }
 
-    /// Takes down that the stack under proof was not all of a thread's stack. That counts
-    /// if the attempt goes well.
-    pub(super) fn owe(&mut self, thread: Remote<Thread>, moment: Moment) {
-        self.owing.push((thread, self.stack().to_vec(), moment));
+    /// Takes down that the stack under proof was not all of a thread's stack: its last frame
+    /// had called the one at `callee`, or whichever it calls from where it stands. That
+    /// counts if the attempt goes well.
+    pub(super) fn owe(&mut self, thread: Remote<Thread>, callee: Option<u64>, moment: Moment) {
+        let callers = self.stack().to_vec();
+        self.owing.push(Claim { thread: thread.address(), callers, callee, moment });
     }
 
     /// Owes what the attempt came to. Whether that was all that the tick did.
     pub(super) fn owe_all(&mut self) -> bool {
-        let is_all = self.owing.iter().any(|(.., moment)| moment.is_alone);
-        for (thread, callers, moment) in self.owing.drain(..) {
-            self.owed.note(thread.address(), &callers, moment);
+        let is_all = self.owing.iter().any(|claim| claim.moment.is_alone);
+        for claim in self.owing.drain(..) {
+            self.owed.note(&claim);
         }
         is_all
     }

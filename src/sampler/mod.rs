@@ -13,8 +13,10 @@ pub mod chain;
 mod confirm;
 mod copied;
 mod counting;
+mod first;
 mod glance;
 mod held;
+mod holders;
 mod loops;
 mod owed;
 pub mod pause;
@@ -25,7 +27,7 @@ pub mod thread_ids;
 pub mod witness;
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustc_hash::FxBuildHasher;
 
@@ -34,9 +36,10 @@ use self::calls::CallSites;
 use self::chain::{Link, Part, Verdict, common_root};
 use self::copied::{Calls, Copied};
 use self::counting::Remembered;
+use self::first::Told;
 use self::glance::Glance;
 use self::held::Held;
-use self::owed::{Moment, Owed};
+use self::owed::{Claim, Moment, Owed};
 use self::pending::Pending;
 use self::selection::Selection;
 use self::witness::Disagreement;
@@ -59,10 +62,6 @@ const QUESTIONS: usize = 3;
 /// How many glances are free at first, and how many there can be in reserve.
 const FIRST_CREDIT: u32 = 4000;
 
-/// How long the list of GILs is taken to stay the same. A subinterpreter that
-/// is younger is not sampled yet.
-const GILS_HOLD: Duration = Duration::from_millis(20);
-
 /// Takes proven samples of one process, with or without stopping it.
 pub struct Engine<A, M> {
     prefetch: Prefetch<M>,
@@ -83,8 +82,8 @@ pub struct Engine<A, M> {
     threads: HashMap<u64, Remembered, FxBuildHasher>,
     pending: Pending,
     owed: Owed,
-    /// What the attempt adds to that: threads, and how much of their stacks is known.
-    owing: Vec<(Remote<Thread>, Vec<Link>, Moment)>,
+    /// What the attempt adds to that.
+    owing: Vec<Claim>,
     /// Ticks of which a later stack told what they came to.
     paid: u64,
     copied: Copied,
@@ -118,8 +117,9 @@ pub enum Tick {
 enum Proof {
     /// Its whole stack.
     Stack,
-    /// Its stack but for the callees of a frame that was inside a call.
-    Callers,
+    /// Its stack but for what its last frame had called: the frame at this address, or
+    /// whichever it calls from where it stands.
+    Callers(Option<u64>),
     /// That it runs no Python code.
     Idle,
 }
@@ -262,12 +262,6 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         self.pending.witness().disagreement(profile)
     }
 
-    /// The threads that held a GIL when they were last looked for.
-    pub fn holders(&mut self) -> Result<Vec<Remote<Thread>>, Broken> {
-        self.refresh_gils(Instant::now())?;
-        self.holders_of_fetch()
-    }
-
     fn attempt(
         &mut self,
         now: Instant,
@@ -316,10 +310,10 @@ impl<A: Abi, M: Memory> Engine<A, M> {
                     self.count(now, microseconds, *thread, owner, stopped, profile);
                     stacks += 1;
                 }
-                Ok(Proof::Callers) => {
+                Ok(Proof::Callers(callee)) => {
                     let state = self.state(*thread);
                     let is_alone = threads.len() == 1;
-                    self.owe(*thread, Moment { microseconds, owner, state, is_alone });
+                    self.owe(*thread, callee, Moment { microseconds, owner, state, is_alone });
                     stacks += 1;
                 }
                 Ok(Proof::Idle) => {
@@ -329,30 +323,6 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             }
         }
         if missed { Err(Unproven::Incomplete) } else { Ok(stacks) }
-    }
-
-    fn refresh_gils(&mut self, now: Instant) -> Result<(), Broken> {
-        let is_fresh = |read: Instant| now.saturating_duration_since(read) < GILS_HOLD;
-        if !self.gils_read.is_some_and(is_fresh) {
-            self.gils = self.roots.gils::<A, _>(self.prefetch.direct())?;
-            self.gils_read = Some(now);
-        }
-        Ok(())
-    }
-
-    fn threads_of_tick(&self) -> Result<Vec<Remote<Thread>>, Broken> {
-        if self.every_thread {
-            let threads = self.roots.threads::<A, _>(&self.prefetch.body())?;
-            return Ok(threads.into_iter().map(|thread| thread.state).collect());
-        }
-        self.holders_of_fetch()
-    }
-
-    /// The threads that held a GIL when everything was copied.
-    fn holders_of_fetch(&self) -> Result<Vec<Remote<Thread>>, Broken> {
-        let body = self.prefetch.body();
-        let holders = self.gils.iter().map(|gil| gil.holder(&body));
-        Ok(holders.filter_map(Result::transpose).collect::<Result<_, _>>()?)
     }
 
     /// Reads the chains of a thread that begin at its top-frame pointer before and
@@ -369,14 +339,27 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         thread: Remote<Thread>,
         is_held: bool,
     ) -> Result<Proof, Unproven> {
-        self.decide(thread)?;
+        let decided = self.decide(thread);
+        let runs = !is_held && self.holds_gil(thread)?;
+        let told = match runs {
+            true => self.turn_to_first(thread, decided.is_ok()),
+            false => Told::Nothing,
+        };
+        if told == Told::Nothing {
+            decided?;
+        }
         let Some(top) = self.stack().last().copied() else { return Ok(Proof::Idle) };
-        if !is_held && self.was_inside(&top) && self.holds_gil(thread)? {
+        let callee = match told {
+            Told::OnTop => None,
+            Told::Left(callee) => Some(Some(callee)),
+            Told::Nothing => (runs && self.was_inside(&top)).then_some(None),
+        };
+        if let Some(callee) = callee {
             if !self.has_known_sites(thread, now) {
                 self.glance_at_calls(thread, now)?;
             }
             self.glance_at_callees(thread)?;
-            return Ok(Proof::Callers);
+            return Ok(Proof::Callers(callee));
         }
         if is_held {
             if !self.is_settled(thread, self.prefetch.direct())? {
@@ -384,10 +367,11 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             }
             self.learn();
         } else if !self.has_known_sites(thread, now) {
-            let callers = self.known_callers(thread)?;
             if let Err(unproven) = self.confirm(thread, now) {
-                self.stack = callers.ok_or(unproven)?;
-                return Ok(Proof::Callers);
+                let known = self.known_callers(told).filter(|_| runs);
+                let (callers, callee) = known.ok_or(unproven)?;
+                self.stack = callers;
+                return Ok(Proof::Callers(callee));
             }
         }
         if self.code.has_young(now) {
@@ -412,8 +396,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             match self.copied.chains().decide(&self.sites) {
                 Verdict::Stack(stack) => {
                     self.stack = stack;
-                    let known = self.threads.get(&thread.address());
-                    self.common = known.map_or(0, |known| common_root(&known.links, self.stack()));
+                    self.note_common(thread);
                     return Ok(());
                 }
                 Verdict::Open { caller, callee, is_leaf } => {
@@ -423,6 +406,11 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             }
         }
         Err(Unproven::Torn)
+    }
+
+    fn note_common(&mut self, thread: Remote<Thread>) {
+        let known = self.threads.get(&thread.address());
+        self.common = known.map_or(0, |known| common_root(&known.links, self.stack()));
     }
 
     /// Whether every call of the stack is known, or was in the last stack.
@@ -452,11 +440,6 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     /// that was cut off is not known.
     fn has_known_root(&self, now: Instant) -> bool {
         self.copied.before.walk.truncated || self.sites.has_root_of(self.stack(), now)
-    }
-
-    /// Whether a thread held a GIL when everything was copied.
-    fn holds_gil(&self, thread: Remote<Thread>) -> Result<bool, Broken> {
-        Ok(self.holders_of_fetch()?.contains(&thread))
     }
 
     /// Compares the code objects that may be short-lived, at once.

@@ -5,15 +5,20 @@
 //! callee's may be of another moment: a short function comes and goes while all is copied.
 //! To give such a moment to the caller, or to look until some callee is met, would give the
 //! time of short functions to others. So it is owed: the next proven stack that goes
-//! through the same call is counted for it too.
+//! through the same call is counted for it too. Up to 3.10 a pointer named the innermost
+//! frame, and it has left ([`super::first`]): the next proven stack with that on top, and
+//! the same functions below, is counted for it.
 
+use std::collections::VecDeque;
 use std::mem;
 
 use super::chain::Link;
 use crate::profile::{State, ThreadId};
+use crate::python::code::CodeId;
+use crate::python::frames::Position;
 
 /// The most calls that something is owed to at a time. Beyond that the oldest is given up.
-const MOST_CALLS: usize = 256;
+const MOST_CALLS: usize = 1024;
 
 /// After so many proven stacks that do not go through it, a call is given up.
 const PATIENCE: u32 = 1 << 16;
@@ -31,12 +36,30 @@ pub struct Moment {
     pub is_alone: bool,
 }
 
+/// A moment, and what is known of its stack.
+#[derive(Debug)]
+pub struct Claim {
+    /// The thread, by address.
+    pub thread: u64,
+    /// The stack up to the frame that made a call, outermost first.
+    pub callers: Vec<Link>,
+    /// The frame that was on top; `None`: whichever was called from there.
+    pub callee: Option<u64>,
+    /// When, and the like.
+    pub moment: Moment,
+}
+
 /// What is owed to one call.
 #[derive(Debug)]
 struct Debt {
     thread: u64,
-    /// The stack up to the frame that made the call, outermost first.
-    callers: Vec<Link>,
+    /// The stack up to the frame that made the call, outermost first: functions, and where
+    /// they stood.
+    callers: Vec<(CodeId, Position)>,
+    /// How many held the frame of the last.
+    references: u32,
+    /// The frame that was on top; `None`: whichever was called from there.
+    callee: Option<u64>,
     moments: Vec<Moment>,
     /// The number of the proven stack after which it began.
     since: u32,
@@ -46,25 +69,38 @@ struct Debt {
 #[derive(Debug, Default)]
 pub struct Owed {
     /// The oldest first.
-    debts: Vec<Debt>,
+    debts: VecDeque<Debt>,
     /// How many proven stacks there were.
     stacks: u32,
     given_up: Vec<Moment>,
 }
 
 impl Owed {
-    /// Owes a moment to the call that the last of `callers` was inside of.
-    pub fn note(&mut self, thread: u64, callers: &[Link], moment: Moment) {
-        let known = self.debts.iter_mut().find(|debt| debt.is_owed_to(thread, callers));
+    /// Owes a moment to the call that its last caller was inside of, or to a frame that it
+    /// led to.
+    pub fn note(&mut self, claim: &Claim) {
+        let Claim { thread, ref callers, callee, moment } = *claim;
+        let is_same = |debt: &&mut Debt| debt.callee == callee && debt.has_callers(thread, callers);
+        let known = self.debts.iter_mut().find(is_same);
         if let Some(debt) = known {
             debt.moments.push(moment);
             return;
         }
-        if self.debts.len() >= MOST_CALLS {
-            self.given_up.append(&mut self.debts.remove(0).moments);
+        while self.debts.len() >= MOST_CALLS {
+            let Some(mut oldest) = self.debts.pop_front() else { break };
+            self.given_up.append(&mut oldest.moments);
         }
-        let (callers, moments) = (callers.to_vec(), vec![moment]);
-        self.debts.push(Debt { thread, callers, moments, since: self.stacks });
+        let references = callers.last().map_or(0, |last| last.references);
+        let callers = callers.iter().map(|link| (link.code, link.position)).collect();
+        let moments = vec![moment];
+        self.debts.push_back(Debt {
+            thread,
+            callers,
+            references,
+            callee,
+            moments,
+            since: self.stacks,
+        });
     }
 
     /// Whether nothing is owed.
@@ -78,8 +114,7 @@ impl Owed {
         self.stacks = self.stacks.wrapping_add(1);
         let Self { debts, stacks, given_up } = self;
         debts.retain_mut(|debt| {
-            let goes_on = stack.len() > debt.callers.len();
-            let ended = if goes_on && debt.is_owed_to(thread, &stack[..debt.callers.len()]) {
+            let ended = if debt.is_owed_to(thread, stack) {
                 &mut paid
             } else if stacks.wrapping_sub(debt.since) > PATIENCE {
                 &mut *given_up
@@ -104,16 +139,27 @@ impl Owed {
 }
 
 impl Debt {
-    /// Whether these are the same callers, in the same frames or later ones, of whom the
-    /// last stands on the same call and is held by as many.
-    fn is_owed_to(&self, thread: u64, callers: &[Link]) -> bool {
-        let held = |callers: &[Link]| callers.last().map(|caller| caller.references);
+    /// Whether a stack goes on from the same callers, to the same frame.
+    fn is_owed_to(&self, thread: u64, stack: &[Link]) -> bool {
+        let goes_on = stack.len() > self.callers.len();
+        let top = stack.last().map(|link| link.frame);
+        let is_met = self.callee.is_none() || self.callee == top;
+        goes_on && is_met && self.has_callers(thread, &stack[..self.callers.len()])
+    }
+
+    /// Whether these are the same callers, in the same frames or later ones; and if it is
+    /// not known whom they called, whether they stand where they stood, and the last is held
+    /// by as many.
+    fn has_callers(&self, thread: u64, callers: &[Link]) -> bool {
+        let references = callers.last().map_or(0, |last| last.references);
+        let is_same = |(owed, link): (&(CodeId, Position), &Link)| {
+            owed.0 == link.code && (self.callee.is_some() || owed.1 == link.position)
+        };
         // The innermost first: they differ most.
-        let mut pairs = self.callers.iter().zip(callers).rev();
         self.thread == thread
             && self.callers.len() == callers.len()
-            && pairs.all(|(owed, link)| owed.stands_as(link))
-            && held(&self.callers) == held(callers)
+            && (self.callee.is_some() || self.references == references)
+            && self.callers.iter().zip(callers).rev().all(is_same)
     }
 }
 
@@ -127,10 +173,12 @@ mod tests {
         Moment { microseconds, owner: None, state, is_alone: true }
     }
 
+    fn claim(callers: Vec<Link>, callee: Option<u64>, moment: Moment) -> Claim {
+        Claim { thread: 7, callers, callee, moment }
+    }
+
     fn callers() -> Vec<Link> {
-        let mut callers = chain(&[(1, 10, 4), (2, 20, 6)]);
-        callers[1].references = 2;
-        callers
+        chain(&[(1, 10, 4), (2, 20, 6)])
     }
 
     /// A stack that goes on from such callers.
@@ -143,8 +191,8 @@ mod tests {
     #[test]
     fn the_next_stack_through_the_same_call_pays_for_all_moments() {
         let mut owed = Owed::default();
-        owed.note(7, &callers(), moment(1));
-        owed.note(7, &callers(), moment(2));
+        owed.note(&claim(callers(), None, moment(1)));
+        owed.note(&claim(callers(), None, moment(2)));
         assert_eq!(owed.pay(7, &callers()), [], "it has to go on from there");
         assert_eq!(owed.pay(8, &on(&callers())), [], "of another thread");
         let mut elsewhere = callers();
@@ -161,9 +209,27 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_that_was_on_top_is_paid_by_itself_on_top_of_the_same_functions() {
+        let mut owed = Owed::default();
+        owed.note(&claim(callers(), Some(3), moment(1)));
+        owed.note(&claim(callers(), Some(4), moment(2)));
+        let mut moved = callers();
+        moved[1].position = chain(&[(2, 20, 8)])[0].position;
+        let mut deeper = on(&moved);
+        deeper.extend(chain(&[(5, 50, 0)]));
+        assert_eq!(owed.pay(7, &deeper), [], "it is not on top");
+        let mut others = moved.clone();
+        others[0].code = chain(&[(1, 11, 4)])[0].code;
+        assert_eq!(owed.pay(7, &on(&others)), [], "other functions called it");
+        assert_eq!(owed.pay(7, &on(&moved)), [moment(1)], "wherever its callers stand");
+        owed.give_up();
+        assert_eq!(owed.given_up(), [moment(2)]);
+    }
+
+    #[test]
     fn what_no_stack_pays_for_is_given_up() {
         let mut owed = Owed::default();
-        owed.note(7, &callers(), moment(1));
+        owed.note(&claim(callers(), None, moment(1)));
         for _ in 0..PATIENCE {
             assert_eq!(owed.pay(7, &callers()), []);
         }
@@ -176,7 +242,8 @@ mod tests {
     fn of_too_many_calls_the_oldest_is_given_up() {
         let mut owed = Owed::default();
         for call in 0..=MOST_CALLS as u32 {
-            owed.note(7, &chain(&[(1, call, 4)]), moment(u64::from(call)));
+            let callers = chain(&[(1, call, 4)]);
+            owed.note(&claim(callers, None, moment(u64::from(call))));
         }
         assert_eq!(owed.given_up(), [moment(0)]);
         owed.give_up();

@@ -1,0 +1,50 @@
+//! Who holds a GIL, and whose stacks a tick is about.
+
+use std::time::{Duration, Instant};
+
+use super::Engine;
+use crate::abi::Abi;
+use crate::memory::{Memory, Remote};
+use crate::python::frames::Broken;
+use crate::python::objects::Thread;
+
+/// How long the list of GILs is taken to stay the same. A subinterpreter that
+/// is younger is not sampled yet.
+const GILS_HOLD: Duration = Duration::from_millis(20);
+
+impl<A: Abi, M: Memory> Engine<A, M> {
+    /// The threads that held a GIL when they were last looked for.
+    pub fn holders(&mut self) -> Result<Vec<Remote<Thread>>, Broken> {
+        self.refresh_gils(Instant::now())?;
+        self.holders_of_fetch()
+    }
+
+    pub(super) fn refresh_gils(&mut self, now: Instant) -> Result<(), Broken> {
+        let is_fresh = |read: Instant| now.saturating_duration_since(read) < GILS_HOLD;
+        if !self.gils_read.is_some_and(is_fresh) {
+            self.gils = self.roots.gils::<A, _>(self.prefetch.direct())?;
+            self.gils_read = Some(now);
+        }
+        Ok(())
+    }
+
+    pub(super) fn threads_of_tick(&self) -> Result<Vec<Remote<Thread>>, Broken> {
+        if self.every_thread {
+            let threads = self.roots.threads::<A, _>(&self.prefetch.body())?;
+            return Ok(threads.into_iter().map(|thread| thread.state).collect());
+        }
+        self.holders_of_fetch()
+    }
+
+    /// The threads that held a GIL when everything was copied.
+    pub(super) fn holders_of_fetch(&self) -> Result<Vec<Remote<Thread>>, Broken> {
+        let body = self.prefetch.body();
+        let holders = self.gils.iter().map(|gil| gil.holder(&body));
+        Ok(holders.filter_map(Result::transpose).collect::<Result<_, _>>()?)
+    }
+
+    /// Whether a thread held a GIL when everything was copied.
+    pub(super) fn holds_gil(&self, thread: Remote<Thread>) -> Result<bool, Broken> {
+        Ok(self.holders_of_fetch()?.contains(&thread))
+    }
+}
