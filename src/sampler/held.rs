@@ -5,7 +5,7 @@
 //! one would be taken for the other's. What tells them apart is where the frame stands: at
 //! a call, or where a callee of it is seen now and again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use rustc_hash::FxBuildHasher;
 
@@ -28,9 +28,7 @@ const MAX_PLACES: usize = 1 << 16;
 /// What is known of the places where frames were found held.
 #[derive(Debug, Default)]
 pub struct Held {
-    /// What made calls.
-    callers: HashSet<CodeId, FxBuildHasher>,
-    /// How many held a frame of it when it last made one.
+    /// What made calls, and how many held a frame of it when it last did.
     usual: HashMap<CodeId, u32, FxBuildHasher>,
     places: HashMap<(CodeId, Position), Place, FxBuildHasher>,
 }
@@ -52,9 +50,8 @@ impl Held {
         if !caller.says_inside() {
             return;
         }
-        self.callers.insert(caller.code);
+        self.usual.insert(caller.code, caller.references);
         if caller.references > 0 {
-            self.usual.insert(caller.code, caller.references);
             self.place(caller).calling = caller.references;
         }
     }
@@ -78,7 +75,7 @@ impl Held {
     #[must_use]
     pub fn is_inside(&self, link: &Link, has_callee: bool) -> bool {
         if link.references == 0 {
-            return link.may_call && (has_callee || self.callers.contains(&link.code));
+            return link.may_call && (has_callee || self.usual.contains_key(&link.code));
         }
         let place = self.places.get(&(link.code, link.position)).copied().unwrap_or_default();
         if place.calling > 0 {

@@ -9,7 +9,6 @@
 //! frame, and it has left ([`super::first`]): the next proven stack with that on top, and
 //! the same functions below, is counted for it.
 
-use std::collections::VecDeque;
 use std::mem;
 
 use super::chain::Link;
@@ -69,7 +68,7 @@ struct Debt {
 #[derive(Debug, Default)]
 pub struct Owed {
     /// The oldest first.
-    debts: VecDeque<Debt>,
+    debts: Vec<Debt>,
     /// How many proven stacks there were.
     stacks: u32,
     given_up: Vec<Moment>,
@@ -86,21 +85,13 @@ impl Owed {
             debt.moments.push(moment);
             return;
         }
-        while self.debts.len() >= MOST_CALLS {
-            let Some(mut oldest) = self.debts.pop_front() else { break };
-            self.given_up.append(&mut oldest.moments);
+        if self.debts.len() >= MOST_CALLS {
+            self.given_up.append(&mut self.debts.remove(0).moments);
         }
         let references = callers.last().map_or(0, |last| last.references);
         let callers = callers.iter().map(|link| (link.code, link.position)).collect();
         let moments = vec![moment];
-        self.debts.push_back(Debt {
-            thread,
-            callers,
-            references,
-            callee,
-            moments,
-            since: self.stacks,
-        });
+        self.debts.push(Debt { thread, callers, references, callee, moments, since: self.stacks });
     }
 
     /// Whether nothing is owed.
