@@ -87,6 +87,17 @@ fn sleepers(case: &Case) -> Outcome<Target> {
     Ok(target)
 }
 
+/// The profile of a program that works until its standard input ends.
+fn profile_of(case: &Case, script: &str, options: &[&str]) -> Outcome<Profile> {
+    let mut target = Target::start(&case.interpreter, script, &[])?;
+    target.expect("ready")?;
+    let profile = profile(case, &target, options)?;
+    Shape::of(script)?.check(&profile)?;
+    target.close_stdin();
+    target.end()?;
+    Ok(profile)
+}
+
 fn profile(case: &Case, target: &Target, options: &[&str]) -> Outcome<Profile> {
     let output = attach(&case.profiler, target.pid(), options)?.clean()?;
     expect_left_alone(target.pid())?;
@@ -158,13 +169,8 @@ fn loops_of_short_calls(case: &Case) -> Outcome<String> {
 /// Every look finds the thread in another leaf. That tells nothing against the long calls
 /// below it.
 fn short_calls_far_from_the_root(case: &Case) -> Outcome<String> {
-    let mut target = Target::start(&case.interpreter, "leaves.py", &[])?;
-    target.expect("ready")?;
     let options = ["-s", "1", "-r", "0.001", "--pause", "never"];
-    let profile = profile(case, &target, &options)?;
-    Shape::of("leaves.py")?.check(&profile)?;
-    target.close_stdin();
-    target.end()?;
+    let profile = profile_of(case, "leaves.py", &options)?;
     let words = format!("{} samples in a second", profile.total());
     // Up to 3.10 it can take longer to learn such calls without a stop.
     let enough = if age(case.interpreter.abi) < age("3.11") { 10 } else { 100 };
@@ -175,12 +181,7 @@ fn short_calls_far_from_the_root(case: &Case) -> Outcome<String> {
 /// Functions that are called in turn, each as long as the others, and shorter than a fetch:
 /// none gets another's time, nor their caller.
 fn shares_of_short_calls(case: &Case) -> Outcome<String> {
-    let mut target = Target::start(&case.interpreter, "leaves.py", &[])?;
-    target.expect("ready")?;
-    let profile = profile(case, &target, &["-s", "2", "-r", "0.001"])?;
-    Shape::of("leaves.py")?.check(&profile)?;
-    target.close_stdin();
-    target.end()?;
+    let profile = profile_of(case, "leaves.py", &["-s", "2", "-r", "0.001"])?;
     let share = |function| 100 * profile.samples_in(function) / profile.total().max(1);
     let leaves = ["alpha", "beta", "gamma", "delta"].map(share);
     let words = format!("{leaves:?} %, {} % in their caller", share("work"));
@@ -193,12 +194,7 @@ fn shares_of_short_calls(case: &Case) -> Outcome<String> {
 /// A handler that calls nothing gets its time: the traceback holds the frame, as a callee
 /// would.
 fn except_blocks(case: &Case) -> Outcome<String> {
-    let mut target = Target::start(&case.interpreter, "handlers.py", &[])?;
-    target.expect("ready")?;
-    let profile = profile(case, &target, &["-s", "1", "-r", "0.001"])?;
-    Shape::of("handlers.py")?.check(&profile)?;
-    target.close_stdin();
-    target.end()?;
+    let profile = profile_of(case, "handlers.py", &["-s", "1", "-r", "0.001"])?;
     let share = |function| 100 * profile.samples_in(function) / profile.total().max(1);
     let words = format!("{} % in handlers, {} % beside them", share("handle"), share("plain"));
     expect(profile.total() >= 500, || format!("{} samples in a second", profile.total()))?;
@@ -210,13 +206,8 @@ fn except_blocks(case: &Case) -> Outcome<String> {
 /// From 3.13 a frame of the interpreter's own stands between the call of a class and its
 /// `__init__`, and no stop tells what is behind it.
 fn constructors(case: &Case) -> Outcome<String> {
-    let mut target = Target::start(&case.interpreter, "constructs.py", &[])?;
-    target.expect("ready")?;
     let options = ["-s", "0.5", "-r", "0.0005", "--pause", "never"];
-    let profile = profile(case, &target, &options)?;
-    Shape::of("constructs.py")?.check(&profile)?;
-    target.close_stdin();
-    target.end()?;
+    let profile = profile_of(case, "constructs.py", &options)?;
     let (all, inside) = (profile.total(), profile.samples_with("work"));
     let words = format!("{inside} of {all} samples in constructors");
     expect(all >= 100 && inside * 10 > all * 8, || words.clone())?;

@@ -58,12 +58,6 @@ impl Link {
     pub fn says_inside(&self) -> bool {
         self.may_call || self.references > 1
     }
-
-    /// Whether both run the same code, and stand at the same place in it.
-    #[must_use]
-    pub fn stands_as(&self, other: &Self) -> bool {
-        self.code == other.code && self.position == other.position
-    }
 }
 
 /// Two chains that were found in one fetch, outermost frame first.

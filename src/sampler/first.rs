@@ -9,7 +9,7 @@
 
 use super::callees::Callees;
 use super::chain::{Chains, Part, position};
-use super::{Engine, Remote, Thread};
+use super::{Broken, Engine, Remote, Thread};
 use crate::abi::Abi;
 use crate::memory::Memory;
 use crate::memory::prefetch::Side;
@@ -35,28 +35,33 @@ pub(super) enum Told {
 }
 
 impl<A: Abi, M: Memory> Engine<A, M> {
-    /// Lets the stack under proof of a `thread` that runs end by the first pointer.
+    /// Lets the stack under proof of a `thread` end by the first pointer, if it runs.
     /// `is_decided`: whether the frames tell a stack.
-    pub(super) fn turn_to_first(&mut self, thread: Remote<Thread>, is_decided: bool) -> Told {
+    pub(super) fn turn_to_first(
+        &mut self,
+        thread: Remote<Thread>,
+        is_decided: bool,
+    ) -> Result<Told, Broken> {
         let first = self.copied.before.walk.top.address();
-        if !A::Frames::ON_HEAP || first == 0 || self.prefetch.lively() > BRIEF {
-            return Told::Nothing;
+        let is_told = A::Frames::ON_HEAP && first != 0 && self.prefetch.lively() <= BRIEF;
+        if !(is_told && self.holds_gil(thread)?) {
+            return Ok(Told::Nothing);
         }
-        let top = self.stack().last().map(|link| link.frame);
+        let is_top = is_decided && self.stack().last().is_some_and(|top| top.frame == first);
         let chains = self.copied.chains();
-        let Some((told, length)) = told_by(first, &chains, &self.callees) else {
-            return if is_decided && top == Some(first) { Told::OnTop } else { Told::Nothing };
+        let (told, length) = match told_by(first, &chains, &self.callees) {
+            Some(on_top @ (Told::OnTop, _)) => on_top,
+            _ if is_top => return Ok(Told::OnTop), // Through a call that is known.
+            Some(left) => left,
+            None => return Ok(Told::Nothing),
         };
-        if told != Told::OnTop {
-            if is_decided && top == Some(first) {
-                return Told::OnTop; // Through a call that is known.
-            }
-            let left = chains.before.last().filter(|link| link.frame == first);
-            left.into_iter().for_each(|left| self.callees.note(&chains.after[length - 1], left));
+        // If it says itself who called it, that is worth to be remembered.
+        if let Some(left) = chains.before.last().filter(|link| link.frame == first) {
+            self.callees.note(&chains.after[length - 1], left);
         }
         self.stack = Part { side: Side::After, length };
         self.note_common(thread);
-        told
+        Ok(told)
     }
 }
 

@@ -45,6 +45,11 @@ impl<A: Abi, M: Memory> Engine<A, M> {
 
     /// Whether a thread held a GIL when everything was copied.
     pub(super) fn holds_gil(&self, thread: Remote<Thread>) -> Result<bool, Broken> {
-        Ok(self.holders_of_fetch()?.contains(&thread))
+        let body = self.prefetch.body();
+        let mut holds = false;
+        for gil in &self.gils {
+            holds |= gil.holder(&body)? == Some(thread);
+        }
+        Ok(holds)
     }
 }

@@ -340,10 +340,9 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         is_held: bool,
     ) -> Result<Proof, Unproven> {
         let decided = self.decide(thread);
-        let runs = !is_held && self.holds_gil(thread)?;
-        let told = match runs {
-            true => self.turn_to_first(thread, decided.is_ok()),
-            false => Told::Nothing,
+        let told = match is_held {
+            true => Told::Nothing,
+            false => self.turn_to_first(thread, decided.is_ok())?,
         };
         if told == Told::Nothing {
             decided?;
@@ -352,7 +351,10 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         let callee = match told {
             Told::OnTop => None,
             Told::Left(callee) => Some(Some(callee)),
-            Told::Nothing => (runs && self.was_inside(&top)).then_some(None),
+            Told::Nothing => {
+                let may_be = !is_held && top.says_inside() && self.holds_gil(thread)?;
+                (may_be && self.was_inside(&top)).then_some(None)
+            }
         };
         if let Some(callee) = callee {
             if !self.has_known_sites(thread, now) {
@@ -367,6 +369,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             }
             self.learn();
         } else if !self.has_known_sites(thread, now) {
+            let runs = self.holds_gil(thread)?;
             if let Err(unproven) = self.confirm(thread, now) {
                 let known = self.known_callers(told).filter(|_| runs);
                 let (callers, callee) = known.ok_or(unproven)?;
@@ -425,12 +428,9 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         self.has_known_root(now) && self.sites.contain_all(&stack[known.saturating_sub(1)..])
     }
 
-    /// Whether the innermost frame was not on top when it was copied: it says that it is
-    /// inside a call.
+    /// Whether the innermost frame, which says that it is inside a call, was not on top when
+    /// it was copied.
     fn was_inside(&mut self, top: &Link) -> bool {
-        if !top.says_inside() {
-            return false;
-        }
         let has_callee = self.copied.chains().callees_of(top).next().is_some();
         self.held.note(top, has_callee);
         self.held.is_inside(top, has_callee)

@@ -169,7 +169,9 @@ mod tests {
     }
 
     fn callers() -> Vec<Link> {
-        chain(&[(1, 10, 4), (2, 20, 6)])
+        let mut callers = chain(&[(1, 10, 4), (2, 20, 6)]);
+        callers[1].references = 2;
+        callers
     }
 
     /// A stack that goes on from such callers.
