@@ -14,7 +14,7 @@ mod support;
 use support::binaries::{Binaries, age, is_built};
 use support::interpreters::{Interpreter, Interpreters};
 use support::process::{Running, expect_left_alone, wait_at_rest};
-use support::profiler::{Frame, Profile, attach, parse_flamechart, start_sampling, wait_for_ticks};
+use support::profiler::{Profile, attach, parse_flamechart, start_sampling};
 use support::runner::{self, Trial};
 use support::shape::Shape;
 use support::target::{Target, new_file};
@@ -28,14 +28,13 @@ struct Case {
 
 type Test = fn(&Case) -> Outcome<String>;
 
-const TESTS: [(&str, Test); 18] = [
+const TESTS: [(&str, Test); 17] = [
     ("loops of short calls, not stopped", loops_of_short_calls),
     ("short calls far from the root, not stopped", short_calls_far_from_the_root),
     ("shares of short calls", shares_of_short_calls),
     ("except blocks", except_blocks),
     ("constructors, not stopped", constructors),
     ("busy program", busy_program),
-    ("code in the memory of other code", replaced_code),
     ("one sample", one_sample),
     ("without line numbers", without_line_numbers),
     ("output to a file", output_to_a_file),
@@ -211,33 +210,6 @@ fn constructors(case: &Case) -> Outcome<String> {
     let (all, inside) = (profile.total(), profile.samples_with("work"));
     let words = format!("{inside} of {all} samples in constructors");
     expect(all >= 100 && inside * 10 > all * 8, || words.clone())?;
-    Ok(words)
-}
-
-/// What was known of a code object that is gone says nothing of the next one in its memory,
-/// which may run where the old one had ended.
-fn replaced_code(case: &Case) -> Outcome<String> {
-    let mut target = Target::start(&case.interpreter, "replaced.py", &[])?;
-    target.expect("ready")?;
-    let running = start_sampling(&case.profiler, target.pid(), &["-r", "0.001"])?;
-    target.tell("\n")?;
-    let replaced = target.expect("replaced")?.concat();
-    wait_for_ticks(&running, 200)?;
-    target.close_stdin();
-    target.end()?;
-    let profile = Profile::parse(&running.finish()?.clean()?, true)?;
-    let samples = |file: &str| {
-        let is_of = |frame: &Frame| frame.file == file && frame.function == "<module>";
-        let stacks = profile.stacks.iter().filter(|stack| stack.frames.iter().any(is_of));
-        stacks.map(|stack| stack.count).sum::<u64>()
-    };
-    let (short, longer) = (samples("short.py"), samples("longer.py"));
-    let words = format!("replaced: {replaced}; {short} samples before, {longer} after");
-    expect(short >= 50 && longer >= 50, || words.clone())?;
-    // From 3.11 on the bytecode is part of the object, so the longer one needs more memory.
-    let is_possible = ["2.7", "3.4", "3.5", "3.6", "3.7", "3.8", "3.9", "3.10"];
-    let is_tested = replaced == "yes" || !is_possible.contains(&case.interpreter.abi);
-    expect(is_tested, || words.clone())?;
     Ok(words)
 }
 

@@ -5,6 +5,7 @@
 
 mod field;
 pub mod live;
+pub mod noted;
 mod placed;
 pub mod prefetch;
 

@@ -3,28 +3,30 @@
 //! A code object can be freed and another one made at the same address, with
 //! every pointer the same. So what is remembered of one also holds the bytes that
 //! tell it from any other: its fields, its name, its file and its line table. A
-//! sample is believed only if these bytes were the same before and after it. A
-//! function never gets another's name.
+//! sample is believed only if these bytes were the same before and after it: right after
+//! it, unless the code object is trusted to stay ([`super::youth`]). A function never gets
+//! another's name.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::marker::PhantomData;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustc_hash::FxBuildHasher;
 
 use super::frames::{Broken, Position, RawFrame};
 use super::known::Known;
 use super::objects::Code;
+use super::youth::Youth;
 use crate::abi::Abi;
 use crate::memory::{Memory, Remote, Span};
 use crate::stack::{FrameId, FrameTable};
 
-/// A code object that was decoded longer ago is taken to be one that stays: it is
-/// still compared, but together with others and a little later.
-const YOUTH: Duration = Duration::from_millis(20);
-
 /// How many code objects are remembered before the cache starts again.
 const MAX_ENTRIES: usize = 100_000;
+
+/// Of how many that are gone it is remembered which frames had their names.
+const MAX_GONE: usize = 10_000;
 
 /// Addresses of the type objects that prove what an object is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,17 +39,33 @@ pub struct Types {
     pub bytes: u64,
 }
 
-/// A code object as it was decoded. Another one at the same address has another
-/// identity.
+/// Which code object it is, by what it says of itself: a text that is compiled again and
+/// again makes one that has the same identity each time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CodeId(u32);
+pub struct CodeId(u64);
 
 impl CodeId {
+    fn of(known: &Known) -> Self {
+        let mut hasher = DefaultHasher::new();
+        known.content().hash(&mut hasher);
+        Self(hasher.finish())
+    }
+
     /// An identity out of thin air.
     #[cfg(test)]
     pub(crate) fn for_tests(number: u32) -> Self {
-        Self(number)
+        Self(number.into())
     }
+}
+
+/// A code object that something was named after: where it lies, and which of those that
+/// have lain there it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Named {
+    /// Where it lies.
+    pub address: u64,
+    /// Which it is.
+    pub id: CodeId,
 }
 
 /// Where a frame stands in its code object.
@@ -69,7 +87,7 @@ pub enum Verified {
     Same,
     /// Some are not; these are the frames that they gave their names to.
     Changed(HashSet<FrameId>),
-    /// One had been forgotten already.
+    /// Of one it is not known any more what it was.
     Unknown,
 }
 
@@ -78,10 +96,14 @@ pub enum Verified {
 pub struct CodeCache<A> {
     types: Types,
     known: HashMap<u64, (CodeId, Known), FxBuildHasher>,
-    next: u32,
+    /// The frames that had the names of those that are not what they were.
+    gone: HashMap<CodeId, Vec<FrameId>, FxBuildHasher>,
+    /// How many have come and gone at an address.
+    predecessors: HashMap<u64, u32, FxBuildHasher>,
     /// Changes when code objects are forgotten.
     generation: u32,
-    youngest: Option<Instant>,
+    /// How many are young.
+    young: usize,
     line_numbers: bool,
     spans: Vec<Span>,
     bytes: Vec<u8>,
@@ -95,9 +117,10 @@ impl<A: Abi> CodeCache<A> {
         Self {
             types,
             known: HashMap::default(),
-            next: 0,
+            gone: HashMap::default(),
+            predecessors: HashMap::default(),
             generation: 0,
-            youngest: None,
+            young: 0,
             line_numbers: true,
             spans: Vec::new(),
             bytes: Vec::new(),
@@ -141,22 +164,16 @@ impl<A: Abi> CodeCache<A> {
         })
     }
 
-    /// Whether a code object was decoded so lately that it may be short-lived.
+    /// Whether a code object may be short-lived, as far as is known.
     #[must_use]
-    pub fn is_young(&self, code: u64, now: Instant) -> bool {
-        self.known.get(&code).is_none_or(|(_, known)| known.age(now) < YOUTH)
+    pub fn is_young(&self, named: &Named) -> bool {
+        self.known_as(named).is_none_or(|known| !known.youth.is_over())
     }
 
-    /// Whether it is so young that it will be compared by itself for a while.
+    /// Whether any code object may be.
     #[must_use]
-    pub fn is_infant(&self, code: u64, now: Instant) -> bool {
-        self.known.get(&code).is_none_or(|(_, known)| known.age(now) < YOUTH / 2)
-    }
-
-    /// Whether any code object was decoded lately.
-    #[must_use]
-    pub fn has_young(&self, now: Instant) -> bool {
-        self.youngest.is_some_and(|decoded| now.saturating_duration_since(decoded) < YOUTH)
+    pub fn has_young(&self) -> bool {
+        self.young > 0
     }
 
     /// Decodes the code object at an address, unless that has been done.
@@ -167,27 +184,29 @@ impl<A: Abi> CodeCache<A> {
         if let Some(id) = self.get(code) {
             return Ok(id);
         }
-        let known = Known::decode::<A, M>(memory, code, self.types)?;
-        self.youngest = Some(Instant::now());
+        let predecessors = self.predecessors.get(&code.address()).copied().unwrap_or(0);
+        let youth = Youth::new(predecessors);
+        let known = Known::decode::<A, M>(memory, code, self.types, youth)?;
         if self.known.len() >= MAX_ENTRIES {
             self.known.clear();
+            self.young = 0;
             self.generation = self.generation.wrapping_add(1);
         }
-        let id = CodeId(self.next);
-        self.next = self.next.wrapping_add(1);
+        let id = CodeId::of(&known);
         self.known.insert(code.address(), (id, known));
+        self.young += 1;
         Ok(id)
     }
 
-    /// The function, file and line of a decoded code object at `position`.
+    /// The function, file and line of a code object at `position`, if it is still known.
     pub fn frame(
         &mut self,
-        code: Remote<Code>,
+        named: Named,
         position: Position,
         table: &mut FrameTable,
     ) -> Option<FrameId> {
-        let (_, known) = self.known.get_mut(&code.address())?;
-        Some(known.frame::<A>(position, self.line_numbers, table))
+        let (id, known) = self.known.get_mut(&named.address)?;
+        (*id == named.id).then(|| known.frame::<A>(position, self.line_numbers, table))
     }
 
     /// Forgets all frames, so that [`CodeCache::frame`] can be asked with another table.
@@ -197,32 +216,90 @@ impl<A: Abi> CodeCache<A> {
 
     /// Compares code objects with the process and forgets those that are not what
     /// they were. One or two system calls, however many there are.
-    pub fn verify<M: Memory>(&mut self, memory: &M, codes: &[Remote<Code>]) -> Verified {
+    pub fn verify<M: Memory>(&mut self, memory: &M, codes: &[Named]) -> Verified {
         self.spans.clear();
-        for code in codes {
-            let known = self.known.get(&code.address());
-            self.spans.extend(known.iter().flat_map(|(_, known)| known.spans()));
+        for named in codes {
+            let known = self.known.get(&named.address);
+            if let Some((_, known)) = known.filter(|(id, _)| *id == named.id) {
+                self.spans.extend(known.spans());
+            }
         }
         let length = self.spans.iter().map(|span| span.length).sum();
         self.bytes.resize(length, 0);
         let read = memory.read_spans(&self.spans, &mut self.bytes).unwrap_or(0);
         let mut rest = &self.bytes[..read.min(length)];
-        let mut all = true;
-        let mut changed = HashSet::new();
-        for code in codes {
-            let Some((_, known)) = self.known.get(&code.address()) else {
-                return Verified::Unknown;
-            };
-            let length = known.witness().len();
-            let is_same = rest.get(..length) == Some(known.witness());
-            rest = rest.get(length..).unwrap_or_default();
+        let mut gone = Vec::new();
+        for named in codes {
+            let is_same = self.known_as(named).is_some_and(|known| {
+                let read = rest.get(..known.witness().len());
+                rest = rest.get(known.witness().len()..).unwrap_or_default();
+                read == Some(known.witness())
+            });
             if !is_same {
-                all = false;
-                changed.extend(known.frames());
-                self.known.remove(&code.address());
-                self.generation = self.generation.wrapping_add(1);
+                gone.push(*named);
             }
         }
-        if all { Verified::Same } else { Verified::Changed(changed) }
+        gone.iter().for_each(|named| self.forget(named));
+        if self.young > 0 {
+            self.grow_up(codes);
+        }
+        if gone.is_empty() { Verified::Same } else { self.changed(&gone) }
+    }
+
+    /// Whether the code object at an address is what was decoded there. If not, that is
+    /// forgotten.
+    pub fn is_same<M: Memory>(&mut self, memory: &M, code: Remote<Code>) -> bool {
+        let address = code.address();
+        let id = self.get(code);
+        id.is_some_and(|id| self.verify(memory, &[Named { address, id }]) == Verified::Same)
+    }
+
+    /// To be called when nothing waits any more that was named after code objects that
+    /// are gone.
+    pub fn forget_gone(&mut self) {
+        self.gone.clear();
+    }
+
+    fn known_as(&self, named: &Named) -> Option<&Known> {
+        let (id, known) = self.known.get(&named.address)?;
+        (*id == named.id).then_some(known)
+    }
+
+    /// Forgets a code object, but not which frames had its name: there may be samples of
+    /// them that wait to hear of it, however it was found out.
+    fn forget(&mut self, named: &Named) {
+        let Some(known) = self.known_as(named) else { return };
+        let frames: Vec<_> = known.frames().collect();
+        self.young -= usize::from(!known.youth.is_over());
+        if self.gone.len() >= MAX_GONE {
+            self.gone.clear();
+        }
+        self.gone.entry(named.id).or_default().extend(frames);
+        if self.predecessors.len() >= MAX_ENTRIES {
+            self.predecessors.clear();
+        }
+        *self.predecessors.entry(named.address).or_default() += 1;
+        self.known.remove(&named.address);
+        self.generation = self.generation.wrapping_add(1);
+    }
+
+    /// Notes that all that are still known were found the same.
+    fn grow_up(&mut self, codes: &[Named]) {
+        let now = Instant::now();
+        for named in codes {
+            let known = self.known.get_mut(&named.address).filter(|(id, _)| *id == named.id);
+            let is_over = known.is_some_and(|(_, known)| known.youth.note_same(now));
+            self.young -= usize::from(is_over);
+        }
+    }
+
+    /// What became of code objects that are not what they were.
+    fn changed(&self, gone: &[Named]) -> Verified {
+        let mut changed = HashSet::new();
+        for named in gone {
+            let Some(frames) = self.gone.get(&named.id) else { return Verified::Unknown };
+            changed.extend(frames);
+        }
+        Verified::Changed(changed)
     }
 }

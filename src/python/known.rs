@@ -1,8 +1,8 @@
 //! One code object, decoded, with the bytes that it is recognised by.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use rustc_hash::FxBuildHasher;
 
@@ -11,7 +11,9 @@ use super::frames::{Broken, Position};
 use super::lines::LineTable;
 use super::objects::{Bytes, Code, Text as TextObject};
 use super::text::Text;
+use super::youth::Youth;
 use crate::abi::{Abi, CodeLength};
+use crate::memory::noted::Noted;
 use crate::memory::{Fault, Memory, Remote, Span};
 use crate::stack::{Frame, FrameId, FrameTable};
 
@@ -38,7 +40,8 @@ pub struct Known {
     frames: HashMap<Position, FrameId, FxBuildHasher>,
     spans: [Span; 4],
     witness: Vec<u8>,
-    decoded: Instant,
+    /// Whether it is trusted to stay.
+    pub youth: Youth,
 }
 
 impl Known {
@@ -50,12 +53,14 @@ impl Known {
         memory: &M,
         code: Remote<Code>,
         types: Types,
+        youth: Youth,
     ) -> Result<Self, Broken> {
-        let parts = Parts::read::<A, M>(memory, code, types)?;
+        let noted = Noted::new(memory);
+        let parts = Parts::read::<A, _>(&noted, code, types)?;
         let mut witness = vec![0; parts.spans.iter().map(|span| span.length).sum()];
         let whole = memory.read_spans(&parts.spans, &mut witness)? == witness.len();
         // What is remembered must have been there when the witness was taken.
-        if !whole || Parts::read::<A, M>(memory, code, types)? != parts {
+        if !whole || !noted.is_still_so() {
             return Err(Broken::NotCode(code.address()));
         }
         Ok(Self {
@@ -68,14 +73,15 @@ impl Known {
             frames: HashMap::default(),
             spans: parts.spans,
             witness,
-            decoded: Instant::now(),
+            youth,
         })
     }
 
-    /// How long ago it was decoded.
-    #[must_use]
-    pub fn age(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.decoded)
+    /// What it says of itself, for a hash: of two that say the same, each may do as the
+    /// other, and be named so.
+    pub fn content(&self) -> impl Hash {
+        let Self { name, file, first_line, length, line_table, .. } = self;
+        (name, file, first_line, length, line_table)
     }
 
     /// What has to be read to recognise it.
@@ -147,7 +153,6 @@ impl Known {
 }
 
 /// What is read of a code object.
-#[derive(Debug, PartialEq, Eq)]
 struct Parts {
     name: String,
     file: String,

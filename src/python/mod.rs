@@ -21,6 +21,7 @@ pub mod threads;
 pub mod types;
 pub mod values;
 pub mod variables;
+pub mod youth;
 
 #[cfg(all(test, feature = "py27", feature = "py36", feature = "py310"))]
 #[cfg(all(feature = "py311", feature = "py312", feature = "py314"))]

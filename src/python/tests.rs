@@ -1,7 +1,9 @@
 //! Walkers, code objects and text over a fake memory: what a well-behaved
 //! process never shows, and both ends of every bound.
 
-use super::code::{CodeCache, Place, Types, Verified};
+use std::collections::HashSet;
+
+use super::code::{CodeCache, Named, Place, Types, Verified};
 use super::fixtures::{CODE_LENGTH, FakePython, TYPES};
 use super::frames::{Broken, Frames, MAX_DEPTH, Position, RawFrame, Walk, is_settled, walk_thread};
 use super::objects::{Code, Frame, Text as TextObject};
@@ -179,11 +181,12 @@ fn shown(python: &FakePython<Python314>, top: Remote<Frame>) -> Vec<String> {
     let mut table = FrameTable::default();
     let mut names = Vec::new();
     for raw in &walk.frames {
-        cache.decode(&python.memory, raw.code).expect("code objects are whole");
+        let id = cache.decode(&python.memory, raw.code).expect("code objects are whole");
         if cache.place(raw) == Some(Place::Incomplete) {
             continue;
         }
-        let frame = cache.frame(raw.code, raw.position, &mut table).expect("it was decoded");
+        let named = Named { address: raw.code.address(), id };
+        let frame = cache.frame(named, raw.position, &mut table).expect("it was decoded");
         names.push(table.frame(frame).function.to_string());
     }
     names
@@ -332,15 +335,40 @@ fn a_reused_code_object_is_never_given_the_old_name() {
     walk_thread::<Python36, _>(&python.memory, thread, &mut walk).expect("one frame");
     let mut cache = CodeCache::<Python36>::new(TYPES);
     let first = cache.decode(&python.memory, code).expect("a code object");
-    assert_eq!(cache.verify(&python.memory, &[code]), Verified::Same);
+    let first = Named { address: code.address(), id: first };
+    assert_eq!(cache.verify(&python.memory, &[first]), Verified::Same);
     // The same addresses throughout: only the characters differ.
     python.memory.write(name + Python36::UNICODE.ascii_data as u64, b"new");
-    assert_ne!(cache.verify(&python.memory, &[code]), Verified::Same);
+    assert_eq!(cache.verify(&python.memory, &[first]), Verified::Changed(HashSet::new()));
     let second = cache.decode(&python.memory, code).expect("a code object");
+    let second = Named { id: second, ..first };
     assert_ne!(first, second);
     let mut table = FrameTable::default();
-    let frame = cache.frame(code, walk.frames[0].position, &mut table).expect("it was decoded");
+    let frame = cache.frame(second, walk.frames[0].position, &mut table).expect("it was decoded");
     assert_eq!(&*table.frame(frame).function, "new");
+}
+
+#[test]
+fn samples_that_wait_hear_of_a_code_object_that_others_found_gone() {
+    let mut python = FakePython::<Python36>::new();
+    let code = code36(&mut python, "f");
+    let mut cache = CodeCache::<Python36>::new(TYPES);
+    let id = cache.decode(&python.memory, code).expect("a code object");
+    let first = Named { address: code.address(), id };
+    let mut table = FrameTable::default();
+    let frame = cache.frame(first, Position::Instruction(0), &mut table).expect("it is known");
+    python.set_i32(code, Python36::CODE.first_line, 77);
+    assert!(!cache.is_same(&python.memory, code));
+    // Its successor is what it should be, which says nothing of the first.
+    let second = cache.decode(&python.memory, code).expect("a code object");
+    assert!(cache.is_same(&python.memory, code));
+    let both = [first, Named { id: second, ..first }];
+    let changed = Verified::Changed(HashSet::from([frame]));
+    assert_eq!(cache.verify(&python.memory, &both), changed);
+    assert_eq!(cache.frame(first, Position::Instruction(0), &mut table), None);
+    cache.forget_gone();
+    assert_eq!(cache.verify(&python.memory, &both), Verified::Unknown);
+    assert_eq!(cache.verify(&python.memory, &both[1..]), Verified::Same);
 }
 
 #[test]
@@ -349,9 +377,9 @@ fn one_line_programs_are_told_by_their_bytecode() {
         let code = python.code(text, text, 1, &[]);
         let mut cache = CodeCache::<A>::new(types);
         cache.decode(&python.memory, code).expect("a code object");
-        assert_eq!(cache.verify(&python.memory, &[code]), Verified::Same);
+        assert!(cache.is_same(&python.memory, code));
         python.set_length(code, 2 * CODE_LENGTH);
-        cache.verify(&python.memory, &[code]) != Verified::Same
+        !cache.is_same(&python.memory, code)
     }
     let mut old = FakePython::<Python27>::new();
     let text = old.bytes(b"<string>");

@@ -11,7 +11,7 @@
 use crate::abi::Abi;
 use crate::memory::{Memory, Remote};
 use crate::process::stop::Stopper;
-use crate::python::code::{CodeCache, Place, Verified};
+use crate::python::code::{CodeCache, Named, Place, Verified};
 use crate::python::frames::{Broken, RawFrame, Walk, is_settled, walk_thread};
 use crate::python::objects::Thread;
 use crate::python::threads::{ProcessRoots, ThreadInfo};
@@ -190,12 +190,13 @@ impl<A: Abi, M: Memory> Careful<A, M> {
                 variables: Vec::new(),
             };
             for raw in &walk.frames {
-                self.code.decode(&self.memory, raw.code)?;
-                codes.push(raw.code);
+                let id = self.code.decode(&self.memory, raw.code)?;
+                let named = Named { address: raw.code.address(), id };
+                codes.push(named);
                 match self.code.place(raw) {
                     Some(Place::Incomplete) => {}
                     Some(Place::Inside(_)) => {
-                        stack.frames.extend(self.code.frame(raw.code, raw.position, frames));
+                        stack.frames.extend(self.code.frame(named, raw.position, frames));
                         stack.variables.extend(self.read_variables(raw));
                         self.shown.push(*raw);
                     }
@@ -204,7 +205,7 @@ impl<A: Abi, M: Memory> Careful<A, M> {
             }
             self.stacks.push(stack);
         }
-        codes.sort_unstable_by_key(|code| code.address());
+        codes.sort_unstable_by_key(|named| named.id);
         codes.dedup();
         match self.code.verify(&self.memory, &codes) {
             Verified::Same => Ok(()),

@@ -11,7 +11,7 @@
 
 use super::calls::CallSites;
 use crate::memory::prefetch::Side;
-use crate::python::code::CodeId;
+use crate::python::code::{CodeId, Named};
 use crate::python::frames::{Position, RawFrame};
 
 /// One frame of a chain.
@@ -38,6 +38,11 @@ pub struct Link {
 }
 
 impl Link {
+    /// The code object that it runs.
+    pub fn named(&self) -> Named {
+        Named { address: self.address, id: self.code }
+    }
+
     /// A frame that was copied, and the code object that it ran.
     pub fn new(raw: &RawFrame, code: CodeId) -> Self {
         Self {

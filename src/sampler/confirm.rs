@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::chain::{Chains, Link, Part, position, same_calls};
 use super::first::Told;
 use super::glance::Top;
-use super::{Engine, Unproven};
+use super::{EARNS_A_GLANCE, Engine, FIRST_CREDIT, Unproven};
 use crate::abi::Abi;
 use crate::memory::prefetch::Side;
 use crate::memory::{Memory, Remote};
@@ -136,6 +136,16 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             if !self.sites.is_open(caller, callee) {
                 break;
             }
+        }
+    }
+
+    /// Earns what may be looked at a second time, for the time since it was last done.
+    pub(super) fn earn_glances(&mut self, now: Instant) {
+        let time = now.saturating_duration_since(self.earned).as_nanos();
+        let earned = u32::try_from(time / EARNS_A_GLANCE.as_nanos()).unwrap_or(FIRST_CREDIT);
+        if earned > 0 {
+            self.earned = now;
+            self.credit = self.credit.saturating_add(earned).min(FIRST_CREDIT);
         }
     }
 

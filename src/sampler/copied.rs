@@ -10,7 +10,7 @@ use super::loops::{Loop, Loops};
 use crate::abi::Abi;
 use crate::memory::prefetch::{Prefetch, Side};
 use crate::memory::{Memory, Remote};
-use crate::python::code::{CodeCache, Place, Verified};
+use crate::python::code::{CodeCache, Place};
 use crate::python::frames::{Frames, MAX_DEPTH, RawFrame, Step, Walk, newest_c_frame, top_frame};
 use crate::python::objects::{Frame, Thread};
 
@@ -260,7 +260,7 @@ impl Chain {
                     Some(Place::Incomplete) => None,
                     Some(Place::Outside) => {
                         // Or in another code object, in the memory of one that is gone.
-                        let same = code.verify(prefetch.direct(), &[raw.code]) == Verified::Same;
+                        let same = code.is_same(prefetch.direct(), raw.code);
                         // Or in the making: it has its code, but not its place in that.
                         let is_innermost = frames.len() == 0;
                         if !(same && is_innermost && raw.may_be_incomplete) {

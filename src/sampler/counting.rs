@@ -26,17 +26,23 @@ pub(super) struct Remembered {
     truncated: bool,
     /// What the walk read.
     footprint: Footprint,
-    /// The round in which the code objects were named.
+    /// How many of the outermost links have had their code objects named in `round`.
+    named: usize,
     round: u32,
+    /// The generation of the code objects.
+    generation: u32,
     /// What the profile knows it by.
     owner: Option<ThreadId>,
 }
 
 impl<A: Abi, M: Memory> Engine<A, M> {
-    /// Whether nothing that the last walk of a thread read has changed.
+    /// Whether nothing that the last walk of a thread read has changed, nor what is known of
+    /// its code objects. A stack with young ones is always walked: they are compared then.
     pub(super) fn is_as_before(&mut self, thread: Remote<Thread>) -> bool {
-        let known = self.threads.get_mut(&thread.address());
-        known.is_some_and(|known| self.prefetch.is_unchanged(&mut known.footprint))
+        let Some(known) = self.threads.get_mut(&thread.address()) else { return false };
+        known.generation == self.code.generation()
+            && known.named == known.links.len()
+            && self.prefetch.is_unchanged(&mut known.footprint)
     }
 
     /// Counts the last stack of a thread once more.
@@ -48,9 +54,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     ) -> bool {
         let Some(known) = self.threads.get_mut(&thread.address()) else { return false };
         if known.round != self.pending.round() {
-            for link in known.links.iter().filter(|link| !self.code.is_infant(link.address, now)) {
-                self.pending.name(link.address);
-            }
+            known.links.iter().for_each(|link| self.pending.name(link.named()));
             known.round = self.pending.round();
         }
         let Some(stack) = known.ids.last().copied() else { return false };
@@ -80,6 +84,17 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         }
     }
 
+    /// How much of the stack under proof the last one had too, with code objects that have
+    /// been named since the last comparison.
+    pub(super) fn named_before(&self, thread: Remote<Thread>) -> usize {
+        let is_current = |known: &&Remembered| {
+            known.round == self.pending.round()
+                && known.truncated == self.copied.before.walk.truncated
+        };
+        let known = self.threads.get(&thread.address()).filter(is_current);
+        known.map_or(0, |known| known.named.min(self.common))
+    }
+
     /// Interns the proven stack and lets it wait for its code objects.
     pub(super) fn count(
         &mut self,
@@ -91,23 +106,24 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         profile: &mut Profile,
     ) {
         let state = self.state(thread);
+        let common = self.named_before(thread);
         let known = self.threads.entry(thread.address()).or_default();
         let truncated = self.copied.before.walk.truncated;
         let stack = self.copied.chains().part(self.stack);
-        let is_current = known.round == self.pending.round() && known.truncated == truncated;
-        let common = if is_current { self.common } else { 0 };
         let cut = usize::from(truncated);
         known.ids.truncate(if common == 0 { 0 } else { common + cut });
         if truncated && known.ids.is_empty() {
             known.ids.push(profile.child(None, Step::Truncated));
         }
-        for link in &stack[common..] {
-            // An infant has just been compared, and will be again with each sample.
-            if !self.code.is_infant(link.address, now) {
-                self.pending.name(link.address);
+        known.named = common;
+        for (index, link) in stack.iter().enumerate().skip(common) {
+            let named = link.named();
+            // A young one has just been compared, and will be again with each sample.
+            if !self.code.is_young(&named) {
+                self.pending.name(named);
+                known.named += usize::from(known.named == index);
             }
-            let code = Remote::new(link.address);
-            let Some(frame) = self.code.frame(code, link.position, &mut profile.frames) else {
+            let Some(frame) = self.code.frame(named, link.position, &mut profile.frames) else {
                 *known = Remembered::default();
                 return; // Forgotten since: cannot be counted.
             };
@@ -125,6 +141,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         known.links.extend_from_slice(&stack[self.common..]);
         known.truncated = truncated;
         known.round = self.pending.round();
+        known.generation = self.code.generation();
         known.owner = owner;
         if let Some(stack) = known.ids.last().copied() {
             let stopped = (!self.every_thread).then_some(stopped);

@@ -27,7 +27,7 @@ pub mod thread_ids;
 pub mod witness;
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustc_hash::FxBuildHasher;
 
@@ -48,10 +48,14 @@ use crate::account::Account;
 use crate::memory::prefetch::{Prefetch, Side};
 use crate::memory::{Memory, Remote};
 use crate::profile::{self, Profile};
-use crate::python::code::{CodeCache, Verified};
+use crate::python::code::{CodeCache, Named, Verified};
 use crate::python::frames::Broken;
-use crate::python::objects::{Code, Thread};
+use crate::python::objects::Thread;
 use crate::python::threads::{GilRef, ProcessRoots};
+
+/// What is compared later than this after a fetch began was not compared at once: the
+/// profiler had to wait for its turn on a processor.
+const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// How often a tick is tried before it counts as torn.
 const ATTEMPTS: usize = 6;
@@ -61,6 +65,10 @@ const QUESTIONS: usize = 3;
 
 /// How many glances are free at first, and how many there can be in reserve.
 const FIRST_CREDIT: u32 = 4000;
+
+/// How long it takes to earn another: they shall cost no more than a small part of a core,
+/// or than the fetches, with each of which one is earned too.
+const EARNS_A_GLANCE: Duration = Duration::from_micros(20);
 
 /// Takes proven samples of one process, with or without stopping it.
 pub struct Engine<A, M> {
@@ -91,10 +99,14 @@ pub struct Engine<A, M> {
     stack: Part,
     /// With how much of it the last stack of the thread began.
     common: usize,
-    young: Vec<Remote<Code>>,
+    young: Vec<Named>,
+    /// When the attempt began, if there were any.
+    began: Option<Instant>,
     glance: Glance,
-    /// So many glances may be taken: they shall not cost more than the fetches.
+    /// So many glances may be taken.
     credit: u32,
+    /// When credit was earned.
+    earned: Instant,
     /// For one glance: the frames that the thread may be in.
     tops: Vec<u64>,
 }
@@ -175,8 +187,10 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             stack: Part { side: Side::Before, length: 0 },
             common: 0,
             young: Vec::new(),
+            began: None,
             glance: Glance::new(),
             credit: FIRST_CREDIT,
+            earned: Instant::now(),
             tops: Vec::new(),
         }
     }
@@ -204,6 +218,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         profile: &mut Profile,
         account: &mut Account,
     ) -> Tick {
+        self.earn_glances(now);
         let mut last = Unproven::Torn;
         let waiting = self.pending.len();
         for attempt in 0..ATTEMPTS {
@@ -272,6 +287,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     ) -> Result<usize, Unproven> {
         self.refresh_gils(now)?;
         self.credit = (self.credit + 1).min(FIRST_CREDIT);
+        self.began = self.code.has_young().then(Instant::now);
         self.prefetch.fetch()?;
         let threads = self.threads_of_tick()?;
         if self.every_thread && profile.keeps_threads() {
@@ -377,8 +393,8 @@ impl<A: Abi, M: Memory> Engine<A, M> {
                 return Ok(Proof::Callers(callee));
             }
         }
-        if self.code.has_young(now) {
-            self.verify_young(now)?;
+        if self.code.has_young() {
+            self.verify_young(thread, is_held)?;
         }
         Ok(Proof::Stack)
     }
@@ -442,17 +458,25 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         self.copied.before.walk.truncated || self.sites.has_root_of(self.stack(), now)
     }
 
-    /// Compares the code objects that may be short-lived, at once.
-    fn verify_young(&mut self, now: Instant) -> Result<(), Unproven> {
+    /// Compares the code objects that may be short-lived, at once: if the thread runs,
+    /// before they can have been made anew.
+    fn verify_young(&mut self, thread: Remote<Thread>, is_held: bool) -> Result<(), Unproven> {
+        let named = self.named_before(thread);
+        let links = &self.copied.chains().part(self.stack)[named..];
         self.young.clear();
-        for link in self.copied.chains().part(self.stack) {
-            if self.code.is_young(link.address, now) {
-                self.young.push(Remote::new(link.address));
-            }
-        }
+        self.young.extend(links.iter().map(Link::named).filter(|named| self.code.is_young(named)));
         let memory = self.prefetch.direct();
-        let same = self.young.is_empty() || self.code.verify(memory, &self.young) == Verified::Same;
-        if same { Ok(()) } else { Err(Unproven::Torn) }
+        let same = self.young.is_empty()
+            || self.code.verify(memory, &self.young) == Verified::Same
+                && (is_held || self.began.is_some_and(|began| began.elapsed() < AT_ONCE));
+        if same {
+            return Ok(());
+        }
+        for named in &self.young {
+            // What is there now, the next attempt needs.
+            let _ = self.code.decode(memory, Remote::new(named.address));
+        }
+        Err(Unproven::Torn)
     }
 }
 

@@ -11,15 +11,20 @@ use rustc_hash::FxBuildHasher;
 
 use super::witness::Witness;
 use crate::abi::Abi;
-use crate::memory::{Memory, Remote};
+use crate::memory::Memory;
 use crate::profile::{self, Profile};
-use crate::python::code::{CodeCache, Verified};
+use crate::python::code::{CodeCache, Named, Verified};
 
 /// How long a sample waits: the longer, the fewer comparisons; but if a code
 /// object has changed, all samples that waited with it are lost.
 const LONGEST_WAIT: Duration = Duration::from_millis(10);
 
-/// So many samples are enough to make a comparison cheap.
+/// How long it waits in a program that has lately freed code, as one that imports does. The
+/// beginning of a run may be that of the program.
+const SHORT_WAIT: Duration = Duration::from_millis(2);
+const LATELY: Duration = Duration::from_millis(500);
+
+/// So many samples are enough to make a comparison after the short wait cheap.
 const ENOUGH: usize = 100;
 
 /// A proven stack of one thread.
@@ -39,9 +44,11 @@ pub struct Pending {
     /// Those of earlier moments that had been owed a stack.
     paid: Vec<Sample>,
     witness: Witness,
-    codes: HashSet<u64, FxBuildHasher>,
+    codes: HashSet<Named, FxBuildHasher>,
     since: Instant,
     round: u32,
+    /// When samples were lost the last time, or the run began.
+    lost: Instant,
 }
 
 impl Pending {
@@ -54,6 +61,7 @@ impl Pending {
             codes: HashSet::default(),
             since: Instant::now(),
             round: 1,
+            lost: Instant::now(),
         }
     }
 
@@ -63,9 +71,9 @@ impl Pending {
         self.round
     }
 
-    /// Notes that samples of this round name the code object at `address`.
-    pub fn name(&mut self, address: u64) {
-        self.codes.insert(address);
+    /// Notes that samples of this round are named after a code object.
+    pub fn name(&mut self, code: Named) {
+        self.codes.insert(code);
     }
 
     /// Adds a sample, all of whose code objects have been named.
@@ -104,8 +112,10 @@ impl Pending {
     /// Whether it is time to settle.
     pub fn is_due(&self, now: Instant) -> bool {
         let waited = now.saturating_duration_since(self.since);
-        let enough = self.samples.len() >= ENOUGH && waited >= LONGEST_WAIT / 5;
-        !self.samples.is_empty() && (enough || waited >= LONGEST_WAIT)
+        let are_few = self.samples.len() < ENOUGH;
+        let is_calm = now.saturating_duration_since(self.lost) >= LATELY;
+        let wait = if are_few && is_calm { LONGEST_WAIT } else { SHORT_WAIT };
+        !self.samples.is_empty() && waited >= wait
     }
 
     /// Compares the code objects and counts the samples but those that name one
@@ -116,8 +126,9 @@ impl Pending {
         code: &mut CodeCache<A>,
         profile: &mut Profile,
     ) -> (u64, u64) {
-        let codes: Vec<_> = self.codes.drain().map(Remote::new).collect();
+        let codes: Vec<_> = self.codes.drain().collect();
         let verified = code.verify(memory, &codes);
+        code.forget_gone();
         let (mut counted, mut dropped) = (0, 0);
         for sample in self.paid.drain(..).chain(self.samples.drain(..)) {
             let is_good = match &verified {
@@ -134,6 +145,9 @@ impl Pending {
             if let (Some(leaf), Some(stopped)) = (profile.leaf(sample.seen.stack), sample.stopped) {
                 self.witness.count(leaf, stopped);
             }
+        }
+        if dropped > 0 {
+            self.lost = Instant::now();
         }
         self.round = self.round.wrapping_add(1);
         (counted, dropped)

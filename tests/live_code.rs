@@ -1,0 +1,162 @@
+//! Code objects that come and go while they are sampled: no function gets another's name,
+//! and hardly a sample is lost.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+#[allow(dead_code)]
+mod support;
+
+use support::binaries::{Binaries, is_built};
+use support::interpreters::{Interpreter, Interpreters};
+use support::process::expect_left_alone;
+use support::profiler::{Frame, Profile, attach, start_sampling, wait_for_ticks};
+use support::runner::{self, Trial};
+use support::target::Target;
+use support::{Context, Outcome, expect};
+
+/// What a test gets to work with.
+struct Case {
+    interpreter: Interpreter,
+    profiler: PathBuf,
+}
+
+type Test = fn(&Case) -> Outcome<String>;
+
+const TESTS: [(&str, Test); 4] = [
+    ("in the memory of other code", replaced),
+    ("the same texts in turn", same_texts),
+    ("always another text", fresh_texts),
+    ("threads that wait in it", waiting),
+];
+
+fn main() -> ExitCode {
+    runner::main(trials)
+}
+
+fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for interpreter in interpreters.one_per_abi().into_iter().filter(|i| is_built(i.abi)) {
+        for (name, test) in TESTS {
+            let profiler = binaries.profiler(interpreter.abi);
+            let case = Case { interpreter: interpreter.clone(), profiler };
+            let name = format!("{} code, {name}", interpreter.label);
+            trials.push(Trial::new(name, move || test(&case)));
+        }
+    }
+    trials
+}
+
+/// What was known of a code object that is gone says nothing of the next one in its memory,
+/// which may run where the old one had ended.
+fn replaced(case: &Case) -> Outcome<String> {
+    let mut target = Target::start(&case.interpreter, "replaced.py", &[])?;
+    target.expect("ready")?;
+    let running = start_sampling(&case.profiler, target.pid(), &["-r", "0.001"])?;
+    target.tell("\n")?;
+    let replaced = target.expect("replaced")?.concat();
+    wait_for_ticks(&running, 200)?;
+    target.close_stdin();
+    target.end()?;
+    let profile = Profile::parse(&running.finish()?.clean()?, true)?;
+    let samples = |file: &str| {
+        let is_of = |frame: &Frame| frame.file == file && frame.function == "<module>";
+        let stacks = profile.stacks.iter().filter(|stack| stack.frames.iter().any(is_of));
+        stacks.map(|stack| stack.count).sum::<u64>()
+    };
+    let (short, longer) = (samples("short.py"), samples("longer.py"));
+    let words = format!("replaced: {replaced}; {short} samples before, {longer} after");
+    expect(short >= 50 && longer >= 50, || words.clone())?;
+    // From 3.11 on the bytecode is part of the object, so the longer one needs more memory.
+    let is_possible = ["2.7", "3.4", "3.5", "3.6", "3.7", "3.8", "3.9", "3.10"];
+    let is_tested = replaced == "yes" || !is_possible.contains(&case.interpreter.abi);
+    expect(is_tested, || words.clone())?;
+    Ok(words)
+}
+
+/// By the time that a sample is compared, what it saw may be there again, after something
+/// else that had the same addresses.
+fn same_texts(case: &Case) -> Outcome<String> {
+    let mut words = Vec::new();
+    for pause in ["auto", "never", "always"] {
+        let (profile, proven) = profile(case, "same", &["--pause", pause])?;
+        let share = |text| 100 * profile.samples_with(text) / profile.total().max(1);
+        let shares = ["run1", "run2", "run3"].map(share);
+        let seen = format!("{pause}: {proven} % proven, {shares:?} %");
+        expect(proven >= 60, || seen.clone())?;
+        expect((35..=65).contains(&shares[0]), || seen.clone())?;
+        words.push(seen);
+    }
+    Ok(words.join("; "))
+}
+
+/// Nothing that has been learnt of one text tells anything of the next.
+fn fresh_texts(case: &Case) -> Outcome<String> {
+    let mut words = Vec::new();
+    for pause in ["auto", "never"] {
+        let (_, proven) = profile(case, "fresh", &["--pause", pause])?;
+        let seen = format!("{pause}: {proven} % proven");
+        expect(proven >= 40, || seen.clone())?;
+        words.push(seen);
+    }
+    Ok(words.join("; "))
+}
+
+/// A thread that waits looks the same as before, though it waits in other code.
+fn waiting(case: &Case) -> Outcome<String> {
+    let (profile, _) = profile(case, "waiting", &["--threads"])?;
+    let texts: HashSet<u32> =
+        profile.stacks.iter().flat_map(|stack| texts(&stack.frames)).collect();
+    let samples = |text: &u32| profile.samples_with(&format!("f{text}"));
+    let most = texts.iter().map(samples).max().unwrap_or(0);
+    let words = format!("{} samples of {} texts, {most} of one", profile.total(), texts.len());
+    expect(profile.total() >= 100 && texts.len() >= 20, || words.clone())?;
+    expect(most * 5 < profile.total(), || words.clone())?;
+    Ok(words)
+}
+
+/// The profile of half a second of `renewed.py`, and how many percent of the ticks came to a
+/// sample.
+fn profile(case: &Case, texts: &str, options: &[&str]) -> Outcome<(Profile, u64)> {
+    let mut target = Target::start(&case.interpreter, "renewed.py", &[texts])?;
+    target.expect("ready")?;
+    let options = [&["-s", "0.5", "-r", "0.001", "--stats"], options].concat();
+    let output = attach(&case.profiler, target.pid(), &options)?;
+    expect_left_alone(target.pid())?;
+    target.close_stdin();
+    target.end()?;
+    let account = |what: &str| -> Outcome<u64> {
+        let lines = output.stderr.lines();
+        let number = lines.filter_map(|line| line.trim().strip_prefix(what)).next();
+        let number = number.context(|| format!("no {what:?}: {}", output.words()))?;
+        number.trim().parse().context(|| format!("{what:?}: {}", output.words()))
+    };
+    let proven = 100 * account("samples:")? / account("ticks:")?.max(1);
+    let profile = Profile::parse(&output.stdout, true)?;
+    expect_one_text_each(&profile)?;
+    Ok((profile, proven))
+}
+
+/// Fails if there is a stack of which not all frames have to do with the same text.
+fn expect_one_text_each(profile: &Profile) -> Outcome {
+    for stack in &profile.stacks {
+        expect(texts(&stack.frames).len() <= 1, || {
+            let frames: Vec<String> = stack.frames.iter().map(Frame::to_string).collect();
+            format!("a stack that cannot have existed: {}", frames.join(";"))
+        })?;
+    }
+    Ok(())
+}
+
+/// The numbers of the texts that frames have to do with.
+fn texts(frames: &[Frame]) -> HashSet<u32> {
+    let of_frame = |frame: &Frame| {
+        let file = frame.file.strip_prefix("<text ").and_then(|rest| rest.strip_suffix('>'));
+        let function = &frame.function;
+        let function = function.strip_prefix("run").or_else(|| function.strip_prefix('f'));
+        [file, function].into_iter().flatten().filter_map(|n| n.parse().ok()).collect::<Vec<u32>>()
+    };
+    frames.iter().flat_map(of_frame).collect()
+}
