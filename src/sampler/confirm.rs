@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::chain::{Chains, Link, Part, position, same_calls};
 use super::first::Told;
-use super::glance::Top;
+use super::glance::{Look, Top};
 use super::{EARNS_A_GLANCE, Engine, FIRST_CREDIT, Unproven};
 use crate::abi::Abi;
 use crate::memory::prefetch::Side;
@@ -17,6 +17,9 @@ use crate::python::objects::Thread;
 /// How often calls of one stack are looked at a second time, in all, and each.
 const GLANCES: usize = 48;
 const LOOKS: usize = 8;
+
+/// After so many looks at a call that its caller has left, it will not come back to it soon.
+const LOOKS_TOO_LATE: u32 = 4;
 
 impl<A: Abi, M: Memory> Engine<A, M> {
     /// Looks a second time at a stack with unknown calls or an unknown root. If its
@@ -125,14 +128,27 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         if self.sites.is_open(caller, callee) { Err(Unproven::Torn) } else { Ok(()) }
     }
 
-    /// Looks at a call so many times, or until enough is known.
+    /// Looks at a call so many times, or until enough is known. If the first looks all find
+    /// that the caller has left it, they come too late, and say nothing of it. A short loop
+    /// would have come back to it.
     fn look(&mut self, path: &[Word], caller: &Link, callee: &Link, is_leaf: bool, times: usize) {
+        let (mut left, mut has_met) = (0, false);
         for _ in 0..times {
             let Some(credit) = self.credit.checked_sub(1) else { break };
             self.credit = credit;
-            if let Some(same) = self.glance(path, caller, callee, (is_leaf, false)) {
-                self.sites.note_look(caller, callee, same);
+            let Some(look) = self.glance(path, caller, callee, (is_leaf, false)) else { continue };
+            if look == Look::Left && !has_met {
+                left += 1;
+                if left == LOOKS_TOO_LATE {
+                    break;
+                }
+                continue;
             }
+            has_met = true;
+            for _ in 0..std::mem::take(&mut left) {
+                self.sites.note_look(caller, callee, false);
+            }
+            self.sites.note_look(caller, callee, look == Look::Same);
             if !self.sites.is_open(caller, callee) {
                 break;
             }
@@ -152,7 +168,10 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     fn glance_at_root(&mut self, path: &[Word]) -> Option<bool> {
         let root = *self.stack().first()?;
         match self.stack().get(1).copied() {
-            Some(callee) => self.glance(path, &root, &callee, (self.stack().len() == 2, true)),
+            Some(callee) => {
+                let ends = (self.stack().len() == 2, true);
+                self.glance(path, &root, &callee, ends).map(|look| look == Look::Same)
+            }
             None => {
                 let top = Top { path, candidates: &[root.frame] };
                 self.glance.sees_alone::<A, _>(self.prefetch.direct(), &top, &root)
@@ -166,7 +185,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         caller: &Link,
         callee: &Link,
         ends: (bool, bool),
-    ) -> Option<bool> {
+    ) -> Option<Look> {
         tops_above(&self.copied.chains(), callee, &mut self.tops);
         let top = Top { path, candidates: &self.tops };
         let (memory, code) = (self.prefetch.direct(), &self.code);

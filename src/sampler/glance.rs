@@ -47,6 +47,17 @@ impl Pace {
 /// Frames within so many bytes are copied as one.
 const NEAR: u64 = 1024;
 
+/// What a look at a call came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// The caller stood on its call of the callee.
+    Same,
+    /// It stood there, at least at first or at last, and something else was to be seen.
+    Other,
+    /// It did not stand there any more.
+    Left,
+}
+
 /// The frame that a thread is in while it makes a call.
 pub struct Top<'a> {
     /// The words that lead to it ([`crate::python::frames::path_to_top`]).
@@ -75,7 +86,7 @@ impl Glance {
     /// `is_root`. The innermost frame of a stack (`is_leaf`) may have moved on. Between the
     /// two there may be a shim, or a frame of the interpreter's own that `is_no_frame`.
     /// `None` if that cannot be told, as when the thread was in a frame that may have been
-    /// called by either.
+    /// called by either, or the callee stands elsewhere than it did.
     pub fn sees_call<A: Abi, M: Memory>(
         &mut self,
         memory: &M,
@@ -84,7 +95,7 @@ impl Glance {
         callee: &Link,
         (is_leaf, is_root): (bool, bool),
         is_no_frame: impl Fn(&RawFrame) -> bool,
-    ) -> Option<bool> {
+    ) -> Option<Look> {
         let shim = (callee.caller != caller.frame).then_some(callee.caller);
         let is_near = are_near(caller, callee);
         self.begin(top);
@@ -106,22 +117,28 @@ impl Glance {
             let none = decoded.raw.is_some_and(|raw| raw.calls_none) && callee.is_told_by_caller;
             !(none && shim.is_none()) && (!is_root || is_outermost::<A>(decoded, caller))
         };
-        let is_there = self.all::<A>(caller.frame, |decoded| {
-            is_calling(decoded) && is_still(decoded, caller, false)
-        });
-        if is_near && !is_there {
-            return None; // It says nothing of the call that it has left.
+        let is_on_call = |decoded: &Decoded| is_still(decoded, caller, false);
+        if !self.all::<A>(caller.frame, |decoded| is_calling(decoded) && is_on_call(decoded)) {
+            let has_left = !self.any::<A>(caller.frame, is_on_call);
+            // Copied as one with its callee, it says nothing of the call that it has left.
+            return (!is_near).then_some(if has_left { Look::Left } else { Look::Other });
         }
-        let same = is_there
-            && self.all::<A>(callee.frame, |decoded| {
-                is_linked(decoded) && is_still(decoded, callee, is_leaf || is_near)
-            })
-            && shim.is_none_or(|shim| self.all::<A>(shim, leads_on));
-        match same {
-            false => Some(false),
-            true if is_near => self.has_met(top).then_some(true),
-            true => self.is_within(top, Some(caller)),
+        let is_called = |decoded: &Decoded| is_linked(decoded) && is_still(decoded, callee, true);
+        let may_move = is_leaf || is_near;
+        if !self.all::<A>(callee.frame, is_called)
+            || !shim.is_none_or(|shim| self.all::<A>(shim, leads_on))
+        {
+            return Some(Look::Other);
         }
+        if !self.all::<A>(callee.frame, |decoded| is_still(decoded, callee, may_move)) {
+            return None;
+        }
+        let is_same = if is_near {
+            self.has_met(top).then_some(true)
+        } else {
+            self.is_within(top, Some(caller))
+        };
+        is_same.map(|same| if same { Look::Same } else { Look::Other })
     }
 
     /// Whether `root` is the outermost and the only frame. `None` if that cannot be told.
@@ -165,14 +182,23 @@ impl Glance {
 
     /// Whether every copy of a frame is as it should be.
     fn all<A: Abi>(&self, frame: u64, is_good: impl Fn(&Decoded) -> bool) -> bool {
+        self.copies::<A>(frame).all(|decoded| decoded.is_some_and(|decoded| is_good(&decoded)))
+    }
+
+    /// Whether one copy of a frame is.
+    fn any<A: Abi>(&self, frame: u64, is_good: impl Fn(&Decoded) -> bool) -> bool {
+        self.copies::<A>(frame).flatten().any(|decoded| is_good(&decoded))
+    }
+
+    /// The copies of a frame, or `None` for what is no frame.
+    fn copies<A: Abi>(&self, frame: u64) -> impl Iterator<Item = Option<Decoded>> {
         let mut rest = &self.bytes[..];
-        self.spans.iter().all(|span| {
+        self.spans.iter().filter_map(move |span| {
             let (bytes, after) = rest.split_at(span.length.min(rest.len()));
             rest = after;
-            let inside = frame.checked_sub(span.address).and_then(|at| usize::try_from(at).ok());
-            let copy = inside.and_then(|at| bytes.get(at..)?.get(..A::Frames::SIZE));
-            let decoded = copy.map(|copy| A::Frames::decode(Remote::new(frame), copy));
-            decoded.is_none_or(|decoded| decoded.is_some_and(|decoded| is_good(&decoded)))
+            let inside = usize::try_from(frame.checked_sub(span.address)?).ok()?;
+            let copy = bytes.get(inside..)?.get(..A::Frames::SIZE)?;
+            Some(A::Frames::decode(Remote::new(frame), copy))
         })
     }
 
@@ -300,7 +326,7 @@ mod tests {
             call
         }
 
-        fn is_seen(&self, is_leaf: bool) -> Option<bool> {
+        fn look(&self, is_leaf: bool) -> Option<Look> {
             let top = Top { path: &[at(self.pointer)], candidates: &[self.callee.frame] };
             Glance::timeless().sees_call::<Python36, _>(
                 &self.python.memory,
@@ -328,33 +354,33 @@ mod tests {
     #[test]
     fn a_call_that_stands_is_seen() {
         let mut call = Call::new();
-        assert_eq!(call.is_seen(false), Some(true));
+        assert_eq!(call.look(false), Some(Look::Same));
         call.python.set_i32(Remote::new(call.callee.frame), Python36::FRAME.last_instruction, 4);
-        assert_eq!(call.is_seen(true), Some(true), "the innermost frame may move on");
-        assert_eq!(call.is_seen(false), Some(false));
+        assert_eq!(call.look(true), Some(Look::Same), "the innermost frame may move on");
+        assert_eq!(call.look(false), None, "another may have called another");
     }
 
     #[test]
     fn a_caller_that_has_moved_on_is_told() {
         let mut call = Call::new();
         call.python.set_i32(Remote::new(call.caller.frame), Python36::FRAME.last_instruction, 8);
-        assert_eq!(call.is_seen(true), Some(false));
+        assert_eq!(call.look(true), Some(Look::Left));
     }
 
     #[test]
     fn of_frames_that_are_copied_as_one_the_caller_must_stand_on_its_call() {
         let mut call = Call::near();
-        assert_eq!(call.is_seen(false), Some(true));
+        assert_eq!(call.look(false), Some(Look::Same));
         let (caller, callee) = (Remote::new(call.caller.frame), Remote::new(call.callee.frame));
         call.python.set_i32(callee, Python36::FRAME.last_instruction, 4);
-        assert_eq!(call.is_seen(false), Some(true), "wherever its callee is");
+        assert_eq!(call.look(false), Some(Look::Same), "wherever its callee is");
         call.python.memory.write_word(call.pointer, call.caller.frame);
-        assert_eq!(call.is_seen(false), None, "nobody has seen the callee on top");
+        assert_eq!(call.look(false), None, "nobody has seen the callee on top");
         call.python.memory.write_word(call.pointer, call.callee.frame);
         call.python.set(callee, Python36::FRAME.references, 0);
-        assert_eq!(call.is_seen(false), Some(false), "it is dead");
+        assert_eq!(call.look(false), Some(Look::Other), "it is dead");
         call.python.set_i32(caller, Python36::FRAME.last_instruction, 8);
-        assert_eq!(call.is_seen(false), None, "of another call this tells nothing");
+        assert_eq!(call.look(false), None, "of another call this tells nothing");
     }
 
     #[test]
@@ -362,18 +388,18 @@ mod tests {
         let mut call = Call::new();
         let callee = Remote::new(call.callee.frame);
         call.python.set(callee, Python36::FRAME.references, 0);
-        assert_eq!(call.is_seen(true), Some(false));
+        assert_eq!(call.look(true), Some(Look::Other));
         call.python.set(callee, Python36::FRAME.references, 1);
-        assert_eq!(call.is_seen(true), Some(true));
+        assert_eq!(call.look(true), Some(Look::Same));
         call.python.set(callee, Python36::FRAME.back, call.pointer);
-        assert_eq!(call.is_seen(true), Some(false));
+        assert_eq!(call.look(true), Some(Look::Other));
     }
 
     #[test]
     fn a_thread_that_has_left_the_callee_is_told() {
         let mut call = Call::new();
         call.python.memory.write_word(call.pointer, call.caller.frame);
-        assert_eq!(call.is_seen(true), Some(false));
+        assert_eq!(call.look(true), Some(Look::Other));
     }
 
     #[test]
@@ -381,10 +407,10 @@ mod tests {
         let mut call = Call::new();
         let other = call.python.heap_frame(CALLEE, Remote::new(call.callee.frame), 2);
         call.python.memory.write_word(call.pointer, other.address());
-        assert_eq!(call.is_seen(true), None);
-        assert_eq!(call.is_seen(false), None);
+        assert_eq!(call.look(true), None);
+        assert_eq!(call.look(false), None);
         call.python.set_i32(Remote::new(call.caller.frame), Python36::FRAME.last_instruction, 8);
-        assert_eq!(call.is_seen(true), Some(false), "the caller has moved on");
+        assert_eq!(call.look(true), Some(Look::Left), "the caller has moved on");
     }
 
     #[test]
@@ -401,14 +427,14 @@ mod tests {
         };
         assert_eq!(is_seen(&call), None);
         call.python.memory.write_word(first, 7);
-        assert_eq!(is_seen(&call), Some(true));
+        assert_eq!(is_seen(&call), Some(Look::Same));
     }
 
     #[test]
     fn what_cannot_be_read_is_no_answer() {
         let mut call = Call::new();
         call.caller.frame = 0xdead_0000;
-        assert_eq!(call.is_seen(true), None);
+        assert_eq!(call.look(true), None);
     }
 
     #[test]
@@ -425,10 +451,10 @@ mod tests {
                 |_| false,
             )
         };
-        assert_eq!(is_root(&call), Some(true));
+        assert_eq!(is_root(&call), Some(Look::Same));
         call.caller.caller = call.pointer;
         call.python.set(Remote::new(call.caller.frame), Python36::FRAME.back, call.pointer);
-        assert_eq!(is_root(&call), Some(false));
+        assert_eq!(is_root(&call), Some(Look::Other));
     }
 
     #[test]
@@ -470,9 +496,9 @@ mod tests {
                 |raw| raw.code == OWN,
             )
         };
-        assert_eq!(is_seen(shim), Some(true));
-        assert_eq!(is_seen(own), Some(true));
-        assert_eq!(is_seen(other), Some(false));
-        assert_eq!(is_seen(elsewhere), Some(false));
+        assert_eq!(is_seen(shim), Some(Look::Same));
+        assert_eq!(is_seen(own), Some(Look::Same));
+        assert_eq!(is_seen(other), Some(Look::Other));
+        assert_eq!(is_seen(elsewhere), Some(Look::Other));
     }
 }
