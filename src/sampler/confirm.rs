@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::chain::{Chains, Link, Part, position, same_calls};
 use super::first::Told;
 use super::glance::{Look, Top};
+use super::owed::Callee;
 use super::{EARNS_A_GLANCE, Engine, FIRST_CREDIT, Unproven};
 use crate::abi::Abi;
 use crate::memory::prefetch::Side;
@@ -38,17 +39,17 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     /// The part of the stack of a thread that runs that is known, and whom the last of it
     /// had called: the frame on top, if that is `told`, or one that it calls from where it
     /// says that it is inside a call. What was copied above that is of another moment.
-    pub(super) fn known_callers(&mut self, told: Told) -> Option<(Part, Option<u64>)> {
+    pub(super) fn known_callers(&mut self, told: Told) -> Option<(Part, Callee)> {
         let mut pairs = self.stack().windows(2);
         let caller = pairs.position(|pair| !self.sites.contains(&pair[0], &pair[1]))?;
         let part = Part { length: caller + 1, ..self.stack };
         if told == Told::OnTop {
-            return self.stack().last().map(|top| (part, Some(top.frame)));
+            return self.stack().last().map(|top| (part, Callee::Top(top.frame)));
         }
         let link = self.stack()[caller];
         // A callee of it was copied: that of the unknown call.
         self.held.note(&link, true);
-        self.held.is_inside(&link, false).then_some((part, None))
+        self.held.is_inside(&link, false).then_some((part, Callee::Any))
     }
 
     /// Fetches the stack of a thread that rests once more.
@@ -157,6 +158,10 @@ impl<A: Abi, M: Memory> Engine<A, M> {
 
     /// Earns what may be looked at a second time, for the time since it was last done.
     pub(super) fn earn_glances(&mut self, now: Instant) {
+        if self.credit == FIRST_CREDIT {
+            self.earned = now;
+            return;
+        }
         let time = now.saturating_duration_since(self.earned).as_nanos();
         let earned = u32::try_from(time / EARNS_A_GLANCE.as_nanos()).unwrap_or(FIRST_CREDIT);
         if earned > 0 {

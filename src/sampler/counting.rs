@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::Engine;
 use super::chain::Link;
-use super::owed::{Claim, Moment};
+use super::owed::{Callee, Claim, Moment};
 use super::pending::Sample;
 use crate::abi::Abi;
 use crate::account::Account;
@@ -95,17 +95,17 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         known.map_or(0, |known| known.named.min(self.common))
     }
 
-    /// Interns the proven stack and lets it wait for its code objects.
+    /// Interns the proven stack and lets it wait for its code objects: for the moment of the
+    /// tick, if it `is_of_tick`, and for those that are owed it.
     pub(super) fn count(
         &mut self,
         now: Instant,
-        microseconds: u64,
         thread: Remote<Thread>,
-        owner: Option<ThreadId>,
+        moment: Moment,
         stopped: bool,
+        is_of_tick: bool,
         profile: &mut Profile,
     ) {
-        let state = self.state(thread);
         let common = self.named_before(thread);
         let known = self.threads.entry(thread.address()).or_default();
         let truncated = self.copied.before.walk.truncated;
@@ -142,19 +142,22 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         known.truncated = truncated;
         known.round = self.pending.round();
         known.generation = self.code.generation();
-        known.owner = owner;
+        known.owner = moment.owner;
         if let Some(stack) = known.ids.last().copied() {
-            let stopped = (!self.every_thread).then_some(stopped);
-            let seen = profile::Sample { stack, thread: owner, state };
-            self.pending.push(now, Sample { microseconds, seen, stopped });
-            self.pay(thread, stack);
+            if is_of_tick {
+                let Moment { microseconds, owner, state, .. } = moment;
+                let stopped = (!self.every_thread).then_some(stopped);
+                let seen = profile::Sample { stack, thread: owner, state };
+                self.pending.push(now, Sample { microseconds, seen, stopped });
+            }
+            self.pay(now, thread, stack);
         }
     }
 
     /// Takes down that the stack under proof was not all of a thread's stack: its last frame
     /// had called the one at `callee`, or whichever it calls from where it stands. That
     /// counts if the attempt goes well.
-    pub(super) fn owe(&mut self, thread: Remote<Thread>, callee: Option<u64>, moment: Moment) {
+    pub(super) fn owe(&mut self, thread: Remote<Thread>, callee: Callee, moment: Moment) {
         let callers = self.stack().to_vec();
         self.owing.push(Claim { thread: thread.address(), callers, callee, moment });
     }
@@ -169,7 +172,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     }
 
     /// Counts the `stack` under proof for the moments that are owed to a call of it.
-    fn pay(&mut self, thread: Remote<Thread>, stack: StackId) {
+    fn pay(&mut self, now: Instant, thread: Remote<Thread>, stack: StackId) {
         if self.owed.is_none() {
             return;
         }
@@ -179,7 +182,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             let Moment { microseconds, owner, state, .. } = moment;
             let stopped = (!self.every_thread).then_some(false);
             let seen = profile::Sample { stack, thread: owner, state };
-            self.pending.push_paid(Sample { microseconds, seen, stopped });
+            self.pending.push_paid(now, Sample { microseconds, seen, stopped });
         }
     }
 

@@ -6,6 +6,7 @@
 //! object is what it was before and after ([`crate::python::code`]). What is not
 //! proven is tried again with what was learnt, then given up and counted.
 
+mod begun;
 mod callees;
 pub mod calls;
 pub mod careful;
@@ -22,6 +23,7 @@ mod owed;
 pub mod pause;
 mod pending;
 pub mod processor;
+mod proving;
 pub mod selection;
 pub mod thread_ids;
 pub mod witness;
@@ -31,15 +33,15 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::FxBuildHasher;
 
+use self::begun::Begun;
 use self::callees::Callees;
 use self::calls::CallSites;
-use self::chain::{Link, Part, Verdict, common_root};
+use self::chain::Part;
 use self::copied::{Calls, Copied};
 use self::counting::Remembered;
-use self::first::Told;
 use self::glance::Glance;
 use self::held::Held;
-use self::owed::{Claim, Moment, Owed};
+use self::owed::{Callee, Claim, Moment, Owed};
 use self::pending::Pending;
 use self::selection::Selection;
 use self::witness::Disagreement;
@@ -48,20 +50,13 @@ use crate::account::Account;
 use crate::memory::prefetch::{Prefetch, Side};
 use crate::memory::{Memory, Remote};
 use crate::profile::{self, Profile};
-use crate::python::code::{CodeCache, Named, Verified};
+use crate::python::code::{CodeCache, Named};
 use crate::python::frames::Broken;
 use crate::python::objects::Thread;
 use crate::python::threads::{GilRef, ProcessRoots};
 
-/// What is compared later than this after a fetch began was not compared at once: the
-/// profiler had to wait for its turn on a processor.
-const AT_ONCE: Duration = Duration::from_millis(1);
-
 /// How often a tick is tried before it counts as torn.
 const ATTEMPTS: usize = 6;
-
-/// How many open calls one stack may depend on, one after the other.
-const QUESTIONS: usize = 3;
 
 /// How many glances are free at first, and how many there can be in reserve.
 const FIRST_CREDIT: u32 = 4000;
@@ -92,6 +87,7 @@ pub struct Engine<A, M> {
     owed: Owed,
     /// What the attempt adds to that.
     owing: Vec<Claim>,
+    begun: Begun,
     /// Ticks of which a later stack told what they came to.
     paid: u64,
     copied: Copied,
@@ -129,9 +125,8 @@ pub enum Tick {
 enum Proof {
     /// Its whole stack.
     Stack,
-    /// Its stack but for what its last frame had called: the frame at this address, or
-    /// whichever it calls from where it stands.
-    Callers(Option<u64>),
+    /// Its stack but for what its last frame had called.
+    Callers(Callee),
     /// That it runs no Python code.
     Idle,
 }
@@ -182,6 +177,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             pending: Pending::new(),
             owed: Owed::default(),
             owing: Vec::new(),
+            begun: Begun::default(),
             paid: 0,
             copied: Copied::default(),
             stack: Part { side: Side::Before, length: 0 },
@@ -219,6 +215,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         account: &mut Account,
     ) -> Tick {
         self.earn_glances(now);
+        self.begun.begin_tick();
         let mut last = Unproven::Torn;
         let waiting = self.pending.len();
         for attempt in 0..ATTEMPTS {
@@ -239,8 +236,17 @@ impl<A: Abi, M: Memory> Engine<A, M> {
                 }
                 Err(unproven) => last = unproven,
             }
+            if attempt == 0 {
+                self.note_begun();
+            }
         }
         self.pending.truncate(waiting);
+        self.owing.clear();
+        if let Some(claim) = self.begun.take() {
+            self.owing.push(claim);
+            self.owe_all();
+            return Tick::Proven(1);
+        }
         match last {
             Unproven::Broken(broken) => Tick::Failed(broken),
             Unproven::Torn | Unproven::Incomplete => Tick::Torn,
@@ -288,13 +294,14 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         self.refresh_gils(now)?;
         self.credit = (self.credit + 1).min(FIRST_CREDIT);
         self.began = self.code.has_young().then(Instant::now);
+        self.begun.begin_attempt();
         self.prefetch.fetch()?;
         let threads = self.threads_of_tick()?;
         if self.every_thread && profile.keeps_threads() {
             self.holding = self.holders_of_fetch()?;
         }
         let mut missed = self.prefetch.misses() > 0;
-        let mut stacks = 0;
+        let (mut stacks, mut is_met) = (0, false);
         for thread in &threads {
             let direct = self.prefetch.direct();
             let mut selection = self.selection.as_mut();
@@ -316,20 +323,28 @@ impl<A: Abi, M: Memory> Engine<A, M> {
                     continue;
                 }
             }
+            let state = self.state(*thread);
+            let moment = Moment { microseconds, owner, state, is_alone: threads.len() == 1 };
+            let stopped = is_held(*thread);
+            if !self.every_thread && moment.is_alone && !stopped {
+                self.begun.note_chains(*thread, moment);
+            }
             if missed || self.prefetch.misses() > 0 {
                 missed = true;
                 continue; // Go on, so that the next fetch has the other threads too.
             }
-            let stopped = is_held(*thread);
             match self.prove(now, *thread, stopped) {
                 Ok(Proof::Stack) => {
-                    self.count(now, microseconds, *thread, owner, stopped, profile);
+                    let is_of_tick = self.is_of_tick(*thread);
+                    self.count(now, *thread, moment, stopped, is_of_tick, profile);
+                    is_met |= is_of_tick;
                     stacks += 1;
                 }
                 Ok(Proof::Callers(callee)) => {
-                    let state = self.state(*thread);
-                    let is_alone = threads.len() == 1;
-                    self.owe(*thread, callee, Moment { microseconds, owner, state, is_alone });
+                    if self.is_of_tick(*thread) {
+                        self.owe(*thread, callee, moment);
+                        is_met = true;
+                    }
                     stacks += 1;
                 }
                 Ok(Proof::Idle) => {
@@ -338,7 +353,14 @@ impl<A: Abi, M: Memory> Engine<A, M> {
                 Err(_) => give_up(&mut lost, threads.len())?,
             }
         }
-        if missed { Err(Unproven::Incomplete) } else { Ok(stacks) }
+        if missed {
+            return Err(Unproven::Incomplete);
+        }
+        if let Some(claim) = self.begun.take().filter(|_| !is_met) {
+            self.owing.push(claim);
+            return Ok(1);
+        }
+        Ok(stacks)
     }
 
     /// Reads the chains of a thread that begin at its top-frame pointer before and
@@ -346,137 +368,6 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     fn read_chains(&mut self, thread: Remote<Thread>) -> Result<(), Unproven> {
         let calls = Calls { sites: &self.sites, callees: &self.callees };
         self.copied.read(&self.prefetch, &mut self.code, &calls, thread)
-    }
-
-    /// Decides what the stack of a thread was.
-    fn prove(
-        &mut self,
-        now: Instant,
-        thread: Remote<Thread>,
-        is_held: bool,
-    ) -> Result<Proof, Unproven> {
-        let decided = self.decide(thread);
-        let told = match is_held {
-            true => Told::Nothing,
-            false => self.turn_to_first(thread, decided.is_ok())?,
-        };
-        if told == Told::Nothing {
-            decided?;
-        }
-        let Some(top) = self.stack().last().copied() else { return Ok(Proof::Idle) };
-        let callee = match told {
-            Told::OnTop => None,
-            Told::Left(callee) => Some(Some(callee)),
-            Told::Nothing => {
-                let may_be = !is_held && top.says_inside() && self.holds_gil(thread)?;
-                (may_be && self.was_inside(&top)).then_some(None)
-            }
-        };
-        if let Some(callee) = callee {
-            if !self.has_known_sites(thread, now) {
-                self.glance_at_calls(thread, now)?;
-            }
-            self.glance_at_callees(thread)?;
-            return Ok(Proof::Callers(callee));
-        }
-        if is_held {
-            if !self.is_settled(thread, self.prefetch.direct())? {
-                return Err(Unproven::Torn);
-            }
-            self.learn();
-        } else if !self.has_known_sites(thread, now) {
-            let runs = self.holds_gil(thread)?;
-            if let Err(unproven) = self.confirm(thread, now) {
-                let known = self.known_callers(told).filter(|_| runs);
-                let (callers, callee) = known.ok_or(unproven)?;
-                self.stack = callers;
-                return Ok(Proof::Callers(callee));
-            }
-        }
-        if self.code.has_young() {
-            self.verify_young(thread, is_held)?;
-        }
-        Ok(Proof::Stack)
-    }
-
-    /// The stack under proof, outermost frame first.
-    fn stack(&self) -> &[Link] {
-        self.copied.chains().part(self.stack)
-    }
-
-    /// Learns everything of the stack: the thread stood still.
-    fn learn(&mut self) {
-        self.sites.learn(self.copied.chains().part(self.stack));
-    }
-
-    /// Finds the stack, after looking at what it depends on.
-    fn decide(&mut self, thread: Remote<Thread>) -> Result<(), Unproven> {
-        for _ in 0..QUESTIONS {
-            match self.copied.chains().decide(&self.sites) {
-                Verdict::Stack(stack) => {
-                    self.stack = stack;
-                    self.note_common(thread);
-                    return Ok(());
-                }
-                Verdict::Open { caller, callee, is_leaf } => {
-                    self.ask(thread, &caller, &callee, is_leaf)?;
-                }
-                Verdict::Torn => break,
-            }
-        }
-        Err(Unproven::Torn)
-    }
-
-    fn note_common(&mut self, thread: Remote<Thread>) {
-        let known = self.threads.get(&thread.address());
-        self.common = known.map_or(0, |known| common_root(&known.links, self.stack()));
-    }
-
-    /// Whether every call of the stack is known, or was in the last stack.
-    fn has_known_sites(&self, thread: Remote<Thread>, now: Instant) -> bool {
-        let stack = self.stack();
-        let last = self.threads.get(&thread.address()).and_then(|k| k.links.get(self.common));
-        // The first that differs may only have moved on.
-        let has_moved = |last: &Link| {
-            stack.get(self.common).is_some_and(|l| l.frame == last.frame && l.code == last.code)
-        };
-        let known = self.common + usize::from(last.is_some_and(has_moved));
-        self.has_known_root(now) && self.sites.contain_all(&stack[known.saturating_sub(1)..])
-    }
-
-    /// Whether the innermost frame, which says that it is inside a call, was not on top when
-    /// it was copied.
-    fn was_inside(&mut self, top: &Link) -> bool {
-        let has_callee = self.copied.chains().callees_of(top).next().is_some();
-        self.held.note(top, has_callee);
-        self.held.is_inside(top, has_callee)
-    }
-
-    /// Whether the stack begins where stacks are known to begin; the root of one
-    /// that was cut off is not known.
-    fn has_known_root(&self, now: Instant) -> bool {
-        self.copied.before.walk.truncated || self.sites.has_root_of(self.stack(), now)
-    }
-
-    /// Compares the code objects that may be short-lived, at once: if the thread runs,
-    /// before they can have been made anew.
-    fn verify_young(&mut self, thread: Remote<Thread>, is_held: bool) -> Result<(), Unproven> {
-        let named = self.named_before(thread);
-        let links = &self.copied.chains().part(self.stack)[named..];
-        self.young.clear();
-        self.young.extend(links.iter().map(Link::named).filter(|named| self.code.is_young(named)));
-        let memory = self.prefetch.direct();
-        let same = self.young.is_empty()
-            || self.code.verify(memory, &self.young) == Verified::Same
-                && (is_held || self.began.is_some_and(|began| began.elapsed() < AT_ONCE));
-        if same {
-            return Ok(());
-        }
-        for named in &self.young {
-            // What is there now, the next attempt needs.
-            let _ = self.code.decode(memory, Remote::new(named.address));
-        }
-        Err(Unproven::Torn)
     }
 }
 

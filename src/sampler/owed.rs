@@ -7,7 +7,9 @@
 //! time of short functions to others. So it is owed: the next proven stack that goes
 //! through the same call is counted for it too. Up to 3.10 a pointer named the innermost
 //! frame, and it has left ([`super::first`]): the next proven stack with that on top, and
-//! the same functions below, is counted for it.
+//! the same functions below, is counted for it. And what was torn at first is owed to the
+//! functions that were beyond doubt ([`super::begun`]): the next proven stack that begins
+//! with these is counted for it. The longer none comes, the fewer of them are asked for.
 
 use std::mem;
 
@@ -22,6 +24,10 @@ const MOST_CALLS: usize = 1024;
 /// After so many proven stacks that do not go through it, a call is given up.
 const PATIENCE: u32 = 1 << 16;
 
+/// After so many that do not begin with them, a quarter of the functions that were beyond
+/// doubt is not asked for any more, the innermost first.
+const PATIENCE_FOR_ALL: u32 = 64;
+
 /// A moment that is owed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
@@ -35,6 +41,17 @@ pub struct Moment {
     pub is_alone: bool,
 }
 
+/// What was called by the innermost frame of which more is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Callee {
+    /// The frame at this address, which was on top.
+    Top(u64),
+    /// Whichever is called from where that frame stood.
+    Any,
+    /// Any from wherever in that function, or none: it may have been on top.
+    Maybe,
+}
+
 /// A moment, and what is known of its stack.
 #[derive(Debug)]
 pub struct Claim {
@@ -42,23 +59,31 @@ pub struct Claim {
     pub thread: u64,
     /// The stack up to the frame that made a call, outermost first.
     pub callers: Vec<Link>,
-    /// The frame that was on top; `None`: whichever was called from there.
-    pub callee: Option<u64>,
+    /// What that had called.
+    pub callee: Callee,
     /// When, and the like.
     pub moment: Moment,
+}
+
+impl Claim {
+    /// Whether a proven stack of a thread may be of the moment.
+    pub fn admits(&self, thread: u64, stack: &[Link]) -> bool {
+        let begins = || self.callers.iter().zip(stack).all(|(one, other)| one.code == other.code);
+        self.thread == thread && self.callers.len() <= stack.len() && begins()
+    }
 }
 
 /// What is owed to one call.
 #[derive(Debug)]
 struct Debt {
-    thread: u64,
+    /// The thread; `None`: of several that are not told apart.
+    thread: Option<u64>,
     /// The stack up to the frame that made the call, outermost first: functions, and where
     /// they stood.
     callers: Vec<(CodeId, Position)>,
     /// How many held the frame of the last.
     references: u32,
-    /// The frame that was on top; `None`: whichever was called from there.
-    callee: Option<u64>,
+    callee: Callee,
     moments: Vec<Moment>,
     /// The number of the proven stack after which it began.
     since: u32,
@@ -79,7 +104,11 @@ impl Owed {
     /// led to.
     pub fn note(&mut self, claim: &Claim) {
         let Claim { thread, ref callers, callee, moment } = *claim;
-        let is_same = |debt: &&mut Debt| debt.callee == callee && debt.has_callers(thread, callers);
+        let is_same = |debt: &&mut Debt| {
+            debt.callee == callee
+                && debt.callers.len() == callers.len()
+                && debt.has_callers(thread, callers)
+        };
         let known = self.debts.iter_mut().find(is_same);
         if let Some(debt) = known {
             debt.moments.push(moment);
@@ -91,6 +120,8 @@ impl Owed {
         let references = callers.last().map_or(0, |last| last.references);
         let callers = callers.iter().map(|link| (link.code, link.position)).collect();
         let moments = vec![moment];
+        let any_thread = callee == Callee::Maybe && moment.owner.is_none();
+        let thread = (!any_thread).then_some(thread);
         self.debts.push(Debt { thread, callers, references, callee, moments, since: self.stacks });
     }
 
@@ -110,6 +141,7 @@ impl Owed {
             } else if stacks.wrapping_sub(debt.since) > PATIENCE {
                 &mut *given_up
             } else {
+                debt.ask_for_less(*stacks);
                 return true;
             };
             ended.append(&mut debt.moments);
@@ -132,25 +164,41 @@ impl Owed {
 impl Debt {
     /// Whether a stack goes on from the same callers, to the same frame.
     fn is_owed_to(&self, thread: u64, stack: &[Link]) -> bool {
-        let goes_on = stack.len() > self.callers.len();
-        let top = stack.last().map(|link| link.frame);
-        let is_met = self.callee.is_none() || self.callee == top;
-        goes_on && is_met && self.has_callers(thread, &stack[..self.callers.len()])
+        let Some((callers, rest)) = stack.split_at_checked(self.callers.len()) else {
+            return false;
+        };
+        let is_met = match self.callee {
+            Callee::Top(frame) => rest.last().is_some_and(|top| top.frame == frame),
+            Callee::Any => !rest.is_empty(),
+            Callee::Maybe => true,
+        };
+        is_met && self.has_callers(thread, callers)
     }
 
-    /// Whether these are the same callers, in the same frames or later ones; and if it is
-    /// not known whom they called, whether they stand where they stood, and the last is held
-    /// by as many.
+    /// Whether these are the same callers, in the same frames or later ones; and if that
+    /// says whom they called, whether they stand where they stood, and the last is held by as
+    /// many.
     fn has_callers(&self, thread: u64, callers: &[Link]) -> bool {
         let references = callers.last().map_or(0, |last| last.references);
+        let anywhere = self.callee != Callee::Any;
         let is_same = |(owed, link): (&(CodeId, Position), &Link)| {
-            owed.0 == link.code && (self.callee.is_some() || owed.1 == link.position)
+            owed.0 == link.code && (anywhere || owed.1 == link.position)
         };
         // The innermost first: they differ most.
-        self.thread == thread
-            && self.callers.len() == callers.len()
-            && (self.callee.is_some() || self.references == references)
+        self.thread.is_none_or(|owed| owed == thread)
+            && (anywhere || self.references == references)
             && self.callers.iter().zip(callers).rev().all(is_same)
+    }
+
+    /// Asks for fewer callers, if that is enough and none has come with all of them, up to
+    /// a number of proven stacks.
+    fn ask_for_less(&mut self, stacks: u32) {
+        let is_in_vain = stacks.wrapping_sub(self.since) > PATIENCE_FOR_ALL;
+        if self.callee == Callee::Maybe && is_in_vain {
+            let length = self.callers.len();
+            self.callers.truncate(length - length.div_ceil(4));
+            self.since = stacks;
+        }
     }
 }
 
@@ -164,7 +212,7 @@ mod tests {
         Moment { microseconds, owner: None, state, is_alone: true }
     }
 
-    fn claim(callers: Vec<Link>, callee: Option<u64>, moment: Moment) -> Claim {
+    fn claim(callers: Vec<Link>, callee: Callee, moment: Moment) -> Claim {
         Claim { thread: 7, callers, callee, moment }
     }
 
@@ -184,8 +232,8 @@ mod tests {
     #[test]
     fn the_next_stack_through_the_same_call_pays_for_all_moments() {
         let mut owed = Owed::default();
-        owed.note(&claim(callers(), None, moment(1)));
-        owed.note(&claim(callers(), None, moment(2)));
+        owed.note(&claim(callers(), Callee::Any, moment(1)));
+        owed.note(&claim(callers(), Callee::Any, moment(2)));
         assert_eq!(owed.pay(7, &callers()), [], "it has to go on from there");
         assert_eq!(owed.pay(8, &on(&callers())), [], "of another thread");
         let mut elsewhere = callers();
@@ -204,8 +252,8 @@ mod tests {
     #[test]
     fn a_frame_that_was_on_top_is_paid_by_itself_on_top_of_the_same_functions() {
         let mut owed = Owed::default();
-        owed.note(&claim(callers(), Some(3), moment(1)));
-        owed.note(&claim(callers(), Some(4), moment(2)));
+        owed.note(&claim(callers(), Callee::Top(3), moment(1)));
+        owed.note(&claim(callers(), Callee::Top(4), moment(2)));
         let mut moved = callers();
         moved[1].position = chain(&[(2, 20, 8)])[0].position;
         let mut deeper = on(&moved);
@@ -220,9 +268,33 @@ mod tests {
     }
 
     #[test]
+    fn what_began_with_functions_is_paid_by_what_begins_with_them() {
+        let mut owed = Owed::default();
+        owed.note(&claim(callers(), Callee::Maybe, moment(1)));
+        let others = chain(&[(1, 10, 4), (2, 21, 6)]);
+        assert_eq!(owed.pay(8, &others), []);
+        assert_eq!(owed.pay(8, &callers()), [moment(1)], "that may have been on top");
+        owed.note(&claim(callers(), Callee::Maybe, moment(2)));
+        assert_eq!(owed.pay(8, &on(&callers())), [moment(2)]);
+        let owner = Some(ThreadId::for_tests(1));
+        owed.note(&claim(callers(), Callee::Maybe, Moment { owner, ..moment(3) }));
+        assert_eq!(owed.pay(8, &callers()), [], "it shall be told which thread that was");
+        assert_eq!(owed.pay(7, &callers()).len(), 1);
+    }
+
+    #[test]
+    fn the_longer_nothing_comes_the_less_is_asked_for() {
+        let mut owed = Owed::default();
+        owed.note(&claim(callers(), Callee::Maybe, moment(1)));
+        let others = chain(&[(1, 10, 4), (2, 21, 6)]);
+        let stacks = (0..1000).take_while(|_| owed.pay(7, &others).is_empty()).count();
+        assert_eq!(stacks, PATIENCE_FOR_ALL as usize + 1);
+    }
+
+    #[test]
     fn what_no_stack_pays_for_is_given_up() {
         let mut owed = Owed::default();
-        owed.note(&claim(callers(), None, moment(1)));
+        owed.note(&claim(callers(), Callee::Any, moment(1)));
         for _ in 0..PATIENCE {
             assert_eq!(owed.pay(7, &callers()), []);
         }
@@ -236,7 +308,7 @@ mod tests {
         let mut owed = Owed::default();
         for call in 0..=MOST_CALLS as u32 {
             let callers = chain(&[(1, call, 4)]);
-            owed.note(&claim(callers, None, moment(u64::from(call))));
+            owed.note(&claim(callers, Callee::Any, moment(u64::from(call))));
         }
         assert_eq!(owed.given_up(), [moment(0)]);
         owed.give_up();

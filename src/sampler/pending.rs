@@ -78,15 +78,24 @@ impl Pending {
 
     /// Adds a sample, all of whose code objects have been named.
     pub fn push(&mut self, now: Instant, sample: Sample) {
-        if self.samples.is_empty() {
-            self.since = now;
-        }
+        self.begin(now);
         self.samples.push(sample);
     }
 
     /// Adds one for an earlier moment, of the same stack as one that was just added.
-    pub fn push_paid(&mut self, sample: Sample) {
+    pub fn push_paid(&mut self, now: Instant, sample: Sample) {
+        self.begin(now);
         self.paid.push(sample);
+    }
+
+    fn begin(&mut self, now: Instant) {
+        if self.is_none() {
+            self.since = now;
+        }
+    }
+
+    fn is_none(&self) -> bool {
+        self.samples.is_empty() && self.paid.is_empty()
     }
 
     /// What the counted samples tell of stops.
@@ -115,7 +124,7 @@ impl Pending {
         let are_few = self.samples.len() < ENOUGH;
         let is_calm = now.saturating_duration_since(self.lost) >= LATELY;
         let wait = if are_few && is_calm { LONGEST_WAIT } else { SHORT_WAIT };
-        !self.samples.is_empty() && waited >= wait
+        !self.is_none() && waited >= wait
     }
 
     /// Compares the code objects and counts the samples but those that name one

@@ -1,0 +1,152 @@
+//! What the stack of a thread was, by the chains that were read and all that is known.
+
+use std::time::{Duration, Instant};
+
+use super::chain::{Link, Verdict, common_root};
+use super::first::Told;
+use super::owed::Callee;
+use super::{Engine, Proof, Unproven};
+use crate::abi::Abi;
+use crate::memory::{Memory, Remote};
+use crate::python::code::Verified;
+use crate::python::objects::Thread;
+
+/// How many open calls one stack may depend on, one after the other.
+const QUESTIONS: usize = 3;
+
+/// What is compared later than this after a fetch began was not compared at once: the
+/// profiler had to wait for its turn on a processor.
+const AT_ONCE: Duration = Duration::from_millis(1);
+
+impl<A: Abi, M: Memory> Engine<A, M> {
+    /// Decides what the stack of a thread was.
+    pub(super) fn prove(
+        &mut self,
+        now: Instant,
+        thread: Remote<Thread>,
+        is_held: bool,
+    ) -> Result<Proof, Unproven> {
+        let decided = self.decide(thread);
+        let told = match is_held {
+            true => Told::Nothing,
+            false => self.turn_to_first(thread, decided.is_ok())?,
+        };
+        if told == Told::Nothing {
+            decided?;
+        }
+        let Some(top) = self.stack().last().copied() else { return Ok(Proof::Idle) };
+        let callee = match told {
+            Told::OnTop => None,
+            Told::Left(callee) => Some(Callee::Top(callee)),
+            Told::Nothing => {
+                let may_be = !is_held && top.says_inside() && self.holds_gil(thread)?;
+                (may_be && self.was_inside(&top)).then_some(Callee::Any)
+            }
+        };
+        if let Some(callee) = callee {
+            if !self.has_known_sites(thread, now) {
+                self.glance_at_calls(thread, now)?;
+            }
+            self.glance_at_callees(thread)?;
+            return Ok(Proof::Callers(callee));
+        }
+        if is_held {
+            if !self.is_settled(thread, self.prefetch.direct())? {
+                return Err(Unproven::Torn);
+            }
+            self.learn();
+        } else if !self.has_known_sites(thread, now) {
+            let runs = self.holds_gil(thread)?;
+            if let Err(unproven) = self.confirm(thread, now) {
+                let known = self.known_callers(told).filter(|_| runs);
+                let (callers, callee) = known.ok_or(unproven)?;
+                self.stack = callers;
+                return Ok(Proof::Callers(callee));
+            }
+        }
+        if self.code.has_young() {
+            self.verify_young(thread, is_held)?;
+        }
+        Ok(Proof::Stack)
+    }
+
+    /// The stack under proof, outermost frame first.
+    pub(super) fn stack(&self) -> &[Link] {
+        self.copied.chains().part(self.stack)
+    }
+
+    /// Learns everything of the stack: the thread stood still.
+    pub(super) fn learn(&mut self) {
+        self.sites.learn(self.copied.chains().part(self.stack));
+    }
+
+    /// Finds the stack, after looking at what it depends on.
+    pub(super) fn decide(&mut self, thread: Remote<Thread>) -> Result<(), Unproven> {
+        for _ in 0..QUESTIONS {
+            match self.copied.chains().decide(&self.sites) {
+                Verdict::Stack(stack) => {
+                    self.stack = stack;
+                    self.note_common(thread);
+                    return Ok(());
+                }
+                Verdict::Open { caller, callee, is_leaf } => {
+                    self.ask(thread, &caller, &callee, is_leaf)?;
+                }
+                Verdict::Torn => break,
+            }
+        }
+        Err(Unproven::Torn)
+    }
+
+    pub(super) fn note_common(&mut self, thread: Remote<Thread>) {
+        let known = self.threads.get(&thread.address());
+        self.common = known.map_or(0, |known| common_root(&known.links, self.stack()));
+    }
+
+    /// Whether every call of the stack is known, or was in the last stack.
+    fn has_known_sites(&self, thread: Remote<Thread>, now: Instant) -> bool {
+        let stack = self.stack();
+        let last = self.threads.get(&thread.address()).and_then(|k| k.links.get(self.common));
+        // The first that differs may only have moved on.
+        let has_moved = |last: &Link| {
+            stack.get(self.common).is_some_and(|l| l.frame == last.frame && l.code == last.code)
+        };
+        let known = self.common + usize::from(last.is_some_and(has_moved));
+        self.has_known_root(now) && self.sites.contain_all(&stack[known.saturating_sub(1)..])
+    }
+
+    /// Whether the innermost frame, which says that it is inside a call, was not on top when
+    /// it was copied.
+    fn was_inside(&mut self, top: &Link) -> bool {
+        let has_callee = self.copied.chains().callees_of(top).next().is_some();
+        self.held.note(top, has_callee);
+        self.held.is_inside(top, has_callee)
+    }
+
+    /// Whether the stack begins where stacks are known to begin; the root of one
+    /// that was cut off is not known.
+    pub(super) fn has_known_root(&self, now: Instant) -> bool {
+        self.copied.before.walk.truncated || self.sites.has_root_of(self.stack(), now)
+    }
+
+    /// Compares the code objects that may be short-lived, at once: if the thread runs,
+    /// before they can have been made anew.
+    fn verify_young(&mut self, thread: Remote<Thread>, is_held: bool) -> Result<(), Unproven> {
+        let named = self.named_before(thread);
+        let links = &self.copied.chains().part(self.stack)[named..];
+        self.young.clear();
+        self.young.extend(links.iter().map(Link::named).filter(|named| self.code.is_young(named)));
+        let memory = self.prefetch.direct();
+        let same = self.young.is_empty()
+            || self.code.verify(memory, &self.young) == Verified::Same
+                && (is_held || self.began.is_some_and(|began| began.elapsed() < AT_ONCE));
+        if same {
+            return Ok(());
+        }
+        for named in &self.young {
+            // What is there now, the next attempt needs.
+            let _ = self.code.decode(memory, Remote::new(named.address));
+        }
+        Err(Unproven::Torn)
+    }
+}
