@@ -14,7 +14,7 @@ pub struct Account {
     pub samples: u64,
     /// Ticks that needed one fetch.
     pub at_once: u64,
-    /// Ticks that needed more than one, or a later tick that told what they were.
+    /// Ticks that needed more than one, or a later tick whose proven stack they count for.
     pub retried: u64,
     /// Ticks whose stack changed under every attempt, or was never told.
     pub torn: u64,
