@@ -174,8 +174,16 @@ pub struct HeapFrameLayout {
 pub enum Executing {
     /// It does not: 2.7.
     Untold,
-    /// This field has this value: `f_executing` from 3.4, `f_state` in 3.10.
-    When(Field<Frame, u8>, u8),
+    /// This field has the value `executed`, or `unwinding` while an exception is on its way
+    /// to a handler: `f_executing` from 3.4, `f_state` in 3.10.
+    When {
+        /// The field.
+        field: Field<Frame, u8>,
+        /// Its value in a frame that is executed.
+        executed: u8,
+        /// Its value in one that looks for a handler.
+        unwinding: u8,
+    },
 }
 
 /// When `f_lineno` of a heap frame holds the current line.

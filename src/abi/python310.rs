@@ -44,10 +44,11 @@ impl HeapFrameAbi for Python310 {
         references: ob_base.ob_base.ob_refcnt,
         unit: 2,
         line: UnlessZero,
-        executing: Executing::When(
-            field!(layout::PyFrameObject, f_state),
-            layout::FRAME_EXECUTING as u8
-        )
+        executing: Executing::When {
+            field: field!(layout::PyFrameObject, f_state),
+            executed: layout::FRAME_EXECUTING as u8,
+            unwinding: layout::FRAME_UNWINDING as u8,
+        }
     );
 }
 

@@ -175,7 +175,7 @@ impl<A: HeapFrameAbi> FakePython<A> {
         if let Ok(held) = self.memory.field(back, A::FRAME.references) {
             self.set(back, A::FRAME.references, held as u64 + 1);
         }
-        if let Executing::When(field, value) = A::FRAME.executing {
+        if let Executing::When { field, executed: value, .. } = A::FRAME.executing {
             self.memory.write(frame.address() + field.offset() as u64, &[value]);
         }
         self.set(frame, A::FRAME.code, code.address());

@@ -119,8 +119,8 @@ pub struct RawFrame {
     /// How many hold it: its loop, each frame that it calls, and whoever asked for it. 0 if
     /// it does not tell, as from 3.11.
     pub references: u32,
-    /// Whether it exists, as far as it tells: the memory of one that does not is used
-    /// again.
+    /// Whether it exists, as far as it tells, and has not left: the memory of one that does
+    /// not is used again, and a traceback keeps one that has.
     pub is_alive: bool,
     /// Whether it says that it was entered and not left. Not every version tells; from
     /// 3.11 only the innermost frame of a loop does.

@@ -19,7 +19,7 @@ impl<A: HeapFrameAbi> Frames<A> for HeapFrames {
     const SIZE: usize = A::FRAME.size;
     const SHIMS: bool = false;
     const ON_HEAP: bool = true;
-    const TELLS_CALLS: bool = matches!(A::FRAME.executing, Executing::When(..));
+    const TELLS_CALLS: bool = matches!(A::FRAME.executing, Executing::When { .. });
 
     fn decode(frame: Remote<Frame>, copy: &[u8]) -> Option<Decoded> {
         let layout = A::FRAME;
@@ -37,9 +37,14 @@ impl<A: HeapFrameAbi> Frames<A> for HeapFrames {
         let code = layout.code.of(copy)?;
         let caller = layout.back.of(copy)?;
         let references = layout.references.of(copy)?;
-        let is_executed = match layout.executing {
-            Executing::Untold => false,
-            Executing::When(field, value) => references > 0 && field.of(copy)? == value,
+        let exists = references > 0;
+        let (is_executed, is_alive) = match layout.executing {
+            Executing::Untold => (false, exists),
+            Executing::When { field, executed, unwinding } => {
+                let value = field.of(copy)?;
+                // One that has left lives on in a traceback, linked as before.
+                (exists && value == executed, exists && [executed, unwinding].contains(&value))
+            }
         };
         let raw = RawFrame {
             frame,
@@ -51,7 +56,7 @@ impl<A: HeapFrameAbi> Frames<A> for HeapFrames {
             calls_none: references == 1,
             may_call: is_executed && references > 1,
             references: u32::try_from(references).unwrap_or(u32::MAX),
-            is_alive: references > 0,
+            is_alive,
             is_executed,
         };
         // Each frame may be the first of a call of the loop, and mostly is.

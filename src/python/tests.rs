@@ -299,7 +299,9 @@ fn a_heap_frame_that_nothing_else_holds_calls_none() {
 fn a_heap_frame_tells_that_it_is_executed() {
     let mut python = FakePython::<Python310>::new();
     let frame = python.heap_frame(Remote::new(0x10), NULL, 2);
-    let Executing::When(field, value) = Python310::FRAME.executing else { panic!("3.10 tells") };
+    let Executing::When { field, executed: value, .. } = Python310::FRAME.executing else {
+        panic!("3.10 tells")
+    };
     let mut is_executed = |references: u64, state: u8| {
         python.set(frame, Python310::FRAME.references, references);
         python.memory.write(frame.address() + field.offset() as u64, &[state]);

@@ -1,7 +1,7 @@
 //! Looks at calls of a made-up process.
 
 use super::*;
-use crate::abi::{HeapFrameAbi, InterpreterFrameAbi, Python36, Python314};
+use crate::abi::{Executing, HeapFrameAbi, InterpreterFrameAbi, Python36, Python314};
 use crate::python::code::CodeId;
 use crate::python::fixtures::FakePython;
 use crate::python::frames::{COPY, Position};
@@ -137,6 +137,15 @@ fn a_callee_that_is_dead_or_called_by_another_is_told() {
     assert_eq!(call.look(true), Some(Look::Same));
     call.python.set(callee, Python36::FRAME.back, call.pointer);
     assert_eq!(call.look(true), Some(Look::Other));
+}
+
+#[test]
+fn a_callee_that_a_traceback_keeps_is_not_called() {
+    let mut call = Call::near();
+    assert_eq!(call.look(false), Some(Look::Same));
+    let Executing::When { field, .. } = Python36::FRAME.executing else { panic!("3.6 tells") };
+    call.python.memory.write(call.callee.frame + field.offset() as u64, &[0]);
+    assert_eq!(call.look(false), Some(Look::Other), "linked as before, and held");
 }
 
 #[test]
