@@ -186,6 +186,14 @@ pub enum Executing {
     },
 }
 
+impl Executing {
+    /// A flag, which is set until the frame is left.
+    #[must_use]
+    pub const fn while_set(field: Field<Frame, u8>) -> Self {
+        Self::When { field, executed: 1, unwinding: 1 }
+    }
+}
+
 /// When `f_lineno` of a heap frame holds the current line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineIsSet {

@@ -41,11 +41,7 @@ impl HeapFrameAbi for Python38 {
         references: ob_base.ob_base.ob_refcnt,
         unit: 1,
         line: WhileTraced,
-        executing: Executing::When {
-            field: field!(layout::PyFrameObject, f_executing),
-            executed: 1,
-            unwinding: 1,
-        }
+        executing: Executing::while_set(field!(layout::PyFrameObject, f_executing))
     );
 }
 

@@ -91,11 +91,14 @@ pub enum Verified {
     Unknown,
 }
 
+/// What has been decoded, by address.
+type ByAddress = HashMap<u64, (CodeId, Known), FxBuildHasher>;
+
 /// The code objects of one process.
 #[derive(Debug)]
 pub struct CodeCache<A> {
     types: Types,
-    known: HashMap<u64, (CodeId, Known), FxBuildHasher>,
+    known: ByAddress,
     /// The frames that had the names of those that are not what they were.
     gone: HashMap<CodeId, Vec<FrameId>, FxBuildHasher>,
     /// How many have come and gone at an address.
@@ -167,7 +170,7 @@ impl<A: Abi> CodeCache<A> {
     /// Whether a code object may be short-lived, as far as is known.
     #[must_use]
     pub fn is_young(&self, named: &Named) -> bool {
-        self.known_as(named).is_none_or(|known| !known.youth.is_over())
+        find(&self.known, named).is_none_or(|known| !known.youth.is_over())
     }
 
     /// Whether any code object may be.
@@ -219,10 +222,8 @@ impl<A: Abi> CodeCache<A> {
     pub fn verify<M: Memory>(&mut self, memory: &M, codes: &[Named]) -> Verified {
         self.spans.clear();
         for named in codes {
-            let known = self.known.get(&named.address);
-            if let Some((_, known)) = known.filter(|(id, _)| *id == named.id) {
-                self.spans.extend(known.spans());
-            }
+            let known = find(&self.known, named).map(Known::spans);
+            self.spans.extend(known.into_iter().flatten());
         }
         let length = self.spans.iter().map(|span| span.length).sum();
         self.bytes.resize(length, 0);
@@ -230,7 +231,7 @@ impl<A: Abi> CodeCache<A> {
         let mut rest = &self.bytes[..read.min(length)];
         let mut gone = Vec::new();
         for named in codes {
-            let is_same = self.known_as(named).is_some_and(|known| {
+            let is_same = find(&self.known, named).is_some_and(|known| {
                 let read = rest.get(..known.witness().len());
                 rest = rest.get(known.witness().len()..).unwrap_or_default();
                 read == Some(known.witness())
@@ -260,15 +261,10 @@ impl<A: Abi> CodeCache<A> {
         self.gone.clear();
     }
 
-    fn known_as(&self, named: &Named) -> Option<&Known> {
-        let (id, known) = self.known.get(&named.address)?;
-        (*id == named.id).then_some(known)
-    }
-
     /// Forgets a code object, but not which frames had its name: there may be samples of
     /// them that wait to hear of it, however it was found out.
     fn forget(&mut self, named: &Named) {
-        let Some(known) = self.known_as(named) else { return };
+        let Some(known) = find(&self.known, named) else { return };
         let frames: Vec<_> = known.frames().collect();
         self.young -= usize::from(!known.youth.is_over());
         if self.gone.len() >= MAX_GONE {
@@ -302,4 +298,10 @@ impl<A: Abi> CodeCache<A> {
         }
         Verified::Changed(changed)
     }
+}
+
+/// What is known of a code object, if it is still the one at its address.
+fn find<'a>(known: &'a ByAddress, named: &Named) -> Option<&'a Known> {
+    let (id, known) = known.get(&named.address)?;
+    (*id == named.id).then_some(known)
 }

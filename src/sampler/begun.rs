@@ -7,7 +7,6 @@
 //! attempt have. If it does not, or if there is none, the moment is owed to these
 //! ([`super::owed`]).
 
-use super::chain::Chains;
 use super::owed::{Callee, Claim, Moment};
 use super::{Engine, Remote, Thread};
 use crate::abi::Abi;
@@ -49,7 +48,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     pub(super) fn note_begun(&mut self) {
         let Some((thread, moment)) = self.begun.thread else { return };
         let chains = self.copied.chains();
-        let callers = chains.before[..common(&chains)].to_vec();
+        let callers = chains.before[..chains.common()].to_vec();
         let claim = Claim { thread: thread.address(), callers, callee: Callee::Maybe, moment };
         self.begun.claim = Some(claim).filter(|claim| !claim.callers.is_empty());
     }
@@ -61,14 +60,9 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     }
 }
 
-/// How many frames both chains have, from the outermost on.
-fn common(chains: &Chains<'_>) -> usize {
-    let both = chains.before.iter().zip(chains.after);
-    both.take_while(|(one, other)| one.frame == other.frame && one.code == other.code).count()
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::chain::Chains;
     use super::super::chain::fixtures::chain;
     use super::*;
     use crate::profile::State;
@@ -77,9 +71,9 @@ mod tests {
     fn what_both_chains_have_from_the_outermost_on_is_beyond_doubt() {
         let before = chain(&[(1, 10, 4), (2, 20, 6), (3, 30, 8)]);
         let after = chain(&[(1, 10, 6), (2, 20, 6), (3, 31, 8), (4, 40, 0)]);
-        assert_eq!(common(&Chains { before: &before, after: &after }), 2, "another function");
-        assert_eq!(common(&Chains { before: &before, after: &before }), 3);
-        assert_eq!(common(&Chains { before: &before, after: &[] }), 0);
+        assert_eq!(Chains { before: &before, after: &after }.common(), 2, "another function");
+        assert_eq!(Chains { before: &before, after: &before }.common(), 3);
+        assert_eq!(Chains { before: &before, after: &[] }.common(), 0);
     }
 
     #[test]

@@ -205,7 +205,7 @@ impl<A: Abi, M: Memory> Careful<A, M> {
             }
             self.stacks.push(stack);
         }
-        codes.sort_unstable_by_key(|named| named.id);
+        codes.sort_unstable_by_key(|named| named.address);
         codes.dedup();
         match self.code.verify(&self.memory, &codes) {
             Verified::Same => Ok(()),

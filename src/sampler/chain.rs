@@ -128,6 +128,13 @@ impl<'a> Chains<'a> {
         }
     }
 
+    /// How many frames both chains have, from the outermost on, wherever they stand.
+    #[must_use]
+    pub fn common(&self) -> usize {
+        let same = |(a, b): &(&Link, &Link)| a.frame == b.frame && a.code == b.code;
+        self.before.iter().zip(self.after).take_while(same).count()
+    }
+
     /// Those that a frame had called, by one chain or the other.
     pub fn callees_of(&self, caller: &Link) -> impl Iterator<Item = &'a Link> {
         let caller = caller.frame;
@@ -164,8 +171,7 @@ impl<'a> Chains<'a> {
     /// The stack where both chains leave a common frame: at most one of them was
     /// alive above it.
     fn fork(&self, sites: &CallSites) -> Verdict {
-        let same = |(a, b): &(&Link, &Link)| a.frame == b.frame && a.code == b.code;
-        let common = self.before.iter().zip(self.after).take_while(same).count();
+        let common = self.common();
         let Some(base) = common.checked_sub(1) else { return Verdict::Torn };
         let one = self.climb(Side::Before, base, sites);
         let other = self.climb(Side::After, base, sites);

@@ -1,13 +1,13 @@
 //! Stacks with a call that is not known yet: what else can be asked of a thread that
 //! is not stopped.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::chain::{Chains, Link, Part, position, same_calls};
 use super::first::Told;
 use super::glance::{Look, Top};
 use super::owed::Callee;
-use super::{EARNS_A_GLANCE, Engine, FIRST_CREDIT, Unproven};
+use super::{Engine, FIRST_CREDIT, Unproven};
 use crate::abi::Abi;
 use crate::memory::prefetch::Side;
 use crate::memory::{Memory, Remote};
@@ -18,6 +18,10 @@ use crate::python::objects::Thread;
 /// How often calls of one stack are looked at a second time, in all, and each.
 const GLANCES: usize = 48;
 const LOOKS: usize = 8;
+
+/// How long it takes to earn another glance: they shall cost no more than a small part of a
+/// core, or than the fetches, with each of which one is earned too.
+const EARNS_A_GLANCE: Duration = Duration::from_micros(20);
 
 /// After so many looks at a call that its caller has left, it will not come back to it soon.
 const LOOKS_TOO_LATE: u32 = 4;

@@ -130,7 +130,7 @@ impl Glance {
         {
             return Some(Look::Other);
         }
-        if !self.all::<A>(callee.frame, |decoded| is_still(decoded, callee, may_move)) {
+        if !may_move && !self.all::<A>(callee.frame, |decoded| is_still(decoded, callee, false)) {
             return None;
         }
         let is_same = if is_near {

@@ -29,7 +29,7 @@ pub mod thread_ids;
 pub mod witness;
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustc_hash::FxBuildHasher;
 
@@ -60,10 +60,6 @@ const ATTEMPTS: usize = 6;
 
 /// How many glances are free at first, and how many there can be in reserve.
 const FIRST_CREDIT: u32 = 4000;
-
-/// How long it takes to earn another: they shall cost no more than a small part of a core,
-/// or than the fetches, with each of which one is earned too.
-const EARNS_A_GLANCE: Duration = Duration::from_micros(20);
 
 /// Takes proven samples of one process, with or without stopping it.
 pub struct Engine<A, M> {
@@ -96,8 +92,8 @@ pub struct Engine<A, M> {
     /// With how much of it the last stack of the thread began.
     common: usize,
     young: Vec<Named>,
-    /// When the attempt began, if there were any.
-    began: Option<Instant>,
+    /// When the fetch began, if there were any.
+    fetched: Option<Instant>,
     glance: Glance,
     /// So many glances may be taken.
     credit: u32,
@@ -183,7 +179,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             stack: Part { side: Side::Before, length: 0 },
             common: 0,
             young: Vec::new(),
-            began: None,
+            fetched: None,
             glance: Glance::new(),
             credit: FIRST_CREDIT,
             earned: Instant::now(),
@@ -293,7 +289,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     ) -> Result<usize, Unproven> {
         self.refresh_gils(now)?;
         self.credit = (self.credit + 1).min(FIRST_CREDIT);
-        self.began = self.code.has_young().then(Instant::now);
+        self.fetched = self.code.has_young().then(Instant::now);
         self.begun.begin_attempt();
         self.prefetch.fetch()?;
         let threads = self.threads_of_tick()?;

@@ -139,7 +139,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         let memory = self.prefetch.direct();
         let same = self.young.is_empty()
             || self.code.verify(memory, &self.young) == Verified::Same
-                && (is_held || self.began.is_some_and(|began| began.elapsed() < AT_ONCE));
+                && (is_held || self.fetched.is_some_and(|fetched| fetched.elapsed() < AT_ONCE));
         if same {
             return Ok(());
         }
