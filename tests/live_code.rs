@@ -9,11 +9,11 @@ use std::sync::Arc;
 #[allow(dead_code)]
 mod support;
 
-use support::binaries::{Binaries, is_built};
+use support::binaries::Binaries;
 use support::interpreters::{Interpreter, Interpreters};
 use support::process::expect_left_alone;
 use support::profiler::{Frame, Profile, attach, start_sampling, wait_for_ticks};
-use support::runner::{self, Trial};
+use support::runner::{self, Test, Trial};
 use support::target::Target;
 use support::{Context, Outcome, expect};
 
@@ -23,9 +23,7 @@ struct Case {
     profiler: PathBuf,
 }
 
-type Test = fn(&Case) -> Outcome<String>;
-
-const TESTS: [(&str, Test); 4] = [
+const TESTS: [(&str, Test<Case>); 4] = [
     ("in the memory of other code", replaced),
     ("the same texts in turn", same_texts),
     ("always another text", fresh_texts),
@@ -37,16 +35,10 @@ fn main() -> ExitCode {
 }
 
 fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
-    let mut trials = Vec::new();
-    for interpreter in interpreters.one_per_abi().into_iter().filter(|i| is_built(i.abi)) {
-        for (name, test) in TESTS {
-            let profiler = binaries.profiler(interpreter.abi);
-            let case = Case { interpreter: interpreter.clone(), profiler };
-            let name = format!("{} code, {name}", interpreter.label);
-            trials.push(Trial::new(name, move || test(&case)));
-        }
-    }
-    trials
+    runner::one_per_abi(&interpreters, "code, ", &TESTS, |interpreter| Case {
+        interpreter: interpreter.clone(),
+        profiler: binaries.profiler(interpreter.abi),
+    })
 }
 
 /// What was known of a code object that is gone says nothing of the next one in its memory,

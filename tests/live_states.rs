@@ -11,11 +11,11 @@ use nix::unistd::Pid;
 #[allow(dead_code)]
 mod support;
 
-use support::binaries::{Binaries, is_built};
+use support::binaries::Binaries;
 use support::interpreters::{Interpreter, Interpreters};
 use support::process::{Guard, expect_left_alone, status_line, wait_until, wait_until_asleep};
 use support::profiler::{Profile, attach, dump, expect_dump};
-use support::runner::{self, Trial};
+use support::runner::{self, Test, Trial};
 use support::target::{Target, set_environment};
 use support::truth::parse_dump;
 use support::{Context, Outcome, expect, native, targets};
@@ -27,9 +27,7 @@ struct Case {
     launcher: PathBuf,
 }
 
-type Test = fn(&Case) -> Outcome<String>;
-
-const TESTS: [(&str, Test); 6] = [
+const TESTS: [(&str, Test<Case>); 6] = [
     ("still starting", still_starting),
     ("stopped", stopped),
     ("system calls undisturbed by samples", samples_disturb_nothing),
@@ -46,19 +44,11 @@ fn main() -> ExitCode {
 }
 
 fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
-    let mut trials = Vec::new();
-    for interpreter in interpreters.one_per_abi().into_iter().filter(|i| is_built(i.abi)) {
-        for (name, test) in TESTS {
-            let case = Case {
-                interpreter: interpreter.clone(),
-                profiler: binaries.profiler(interpreter.abi),
-                launcher: binaries.launcher(),
-            };
-            let name = format!("{} {name}", interpreter.label);
-            trials.push(Trial::new(name, move || test(&case)));
-        }
-    }
-    trials
+    runner::one_per_abi(&interpreters, "", &TESTS, |interpreter| Case {
+        interpreter: interpreter.clone(),
+        profiler: binaries.profiler(interpreter.abi),
+        launcher: binaries.launcher(),
+    })
 }
 
 /// Looked at right after it was started, a process gives a stack of its own, or

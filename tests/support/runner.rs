@@ -17,8 +17,30 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Outcome;
-use super::binaries::Binaries;
-use super::interpreters::Interpreters;
+use super::binaries::{Binaries, is_built};
+use super::interpreters::{Interpreter, Interpreters};
+
+/// A test of a case. What it returns is shown after its name.
+pub type Test<C> = fn(&C) -> Outcome<String>;
+
+/// Each of the tests for one interpreter per ABI for which there is a profiler, named after
+/// the label, the `kind` of tests and the test. `case` makes what a test gets to work with.
+pub fn one_per_abi<C: Send + 'static>(
+    interpreters: &Interpreters,
+    kind: &str,
+    tests: &[(&str, Test<C>)],
+    case: impl Fn(&Interpreter) -> C,
+) -> Vec<Trial> {
+    let built = interpreters.one_per_abi().into_iter().filter(|i| is_built(i.abi));
+    let trials = built.flat_map(|interpreter| {
+        let case = &case;
+        tests.iter().map(move |&(name, test)| {
+            let case = case(interpreter);
+            Trial::new(format!("{} {kind}{name}", interpreter.label), move || test(&case))
+        })
+    });
+    trials.collect()
+}
 
 /// One test. What it returns is shown after its name.
 pub struct Trial {
