@@ -15,7 +15,7 @@ pub const SPARE_AFTER: u32 = 64;
 /// A root from which no more walks began in so many fetches is fetched once.
 pub const FEW_WALKS: u32 = 4;
 
-/// A frame to which no more walks came in so many fetches is fetched before the roots. To
+/// A frame to which no more walks came in so many fetches is fetched after the roots. To
 /// the callers of what takes a while some do, whenever they call it anew.
 pub const SOME_WALKS: u32 = 32;
 

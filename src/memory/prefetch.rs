@@ -7,12 +7,19 @@
 //!
 //! *Roots*, the words that say where a walk begins, are fetched twice: right before the
 //! frames that it leads to first, and right after them. A walk reads them [`Side::Before`] or
-//! [`Side::After`], and thereby learns what changed while the frames were copied. All
-//! else is fetched before, frames too that hardly a walk came to lately because they had
-//! not changed: so the time between the two is short, and what changes often is copied
-//! at nearly one moment. A root from which hardly a walk began lately, that of a thread
-//! that waits, is fetched once, and read a second time when a walk asks for it. A *spare*
-//! root, which walks can mostly do without, is fetched only while it is asked for often.
+//! [`Side::After`], and thereby learns what changed while the frames were copied. What holds
+//! no frames is fetched before that, and frames to which hardly a walk came lately, because
+//! they had not changed, after it: so the time between the two is short, and what changes
+//! often is copied at nearly one moment.
+//!
+//! No frame is fetched before the roots. A thread that writes to a cache line which was just
+//! read waits for it, and all that it writes next is seen later. It writes to the frame of a
+//! caller when it makes a call and when it comes back: with that frame fetched right before,
+//! its pointer would be seen to stay there for some tenths of a microsecond more.
+//!
+//! A root from which hardly a walk began lately, that of a thread that waits, is fetched once,
+//! and read a second time when a walk asks for it. A *spare* root, which walks can mostly do
+//! without, is fetched only while it is asked for often.
 
 use std::cell::RefCell;
 
@@ -55,7 +62,8 @@ pub enum Side {
 struct State {
     roots: Vec<Placed>,
     body: Vec<Placed>,
-    /// What is asked of the process: what holds no frames, roots, frames, roots again.
+    /// What is asked of the process: what holds no frames, roots, frames, roots again, and
+    /// frames that hardly change.
     spans: Vec<Span>,
     bytes: Vec<u8>,
     /// How many of the bytes were there.
@@ -247,26 +255,24 @@ impl State {
         let old_body: Vec<_> = self.body.iter().map(|old| (old.span, old.offset)).collect();
         merge(&mut self.roots, &mut self.missed_roots, now, 0);
         merge(&mut self.body, &mut self.missed_body, now, MERGE_GAP);
-        let mut offset = 0;
-        let mut place = |placed: &mut Placed| {
-            placed.offset = offset;
-            offset += placed.span.length;
-            self.spans.push(placed.span);
-        };
+        self.roots.iter_mut().for_each(|root| root.walks.review(now, FEW_WALKS));
         self.body.iter_mut().for_each(|placed| placed.walks.review(now, SOME_WALKS));
+        self.lively = self.body.iter().filter(|placed| placed.is_lively()).count();
+        let mut offset = 0;
+        let mut add = |span: Span| {
+            self.spans.push(span);
+            offset += span.length;
+            offset - span.length
+        };
+        let mut place = |placed: &mut Placed| placed.offset = add(placed.span);
         self.body.iter_mut().filter(|placed| !placed.has_frames).for_each(&mut place);
-        self.body.iter_mut().filter(|placed| placed.is_quiet()).for_each(&mut place);
         self.roots.iter_mut().for_each(&mut place);
         self.body.iter_mut().filter(|placed| placed.is_lively()).for_each(&mut place);
-        self.lively = self.body.iter().filter(|placed| placed.is_lively()).count();
-        for placed in &mut self.roots {
-            placed.walks.review(now, FEW_WALKS);
-            placed.second = placed.walks.are_many.then_some(offset);
-            if placed.walks.are_many {
-                offset += placed.span.length;
-                self.spans.push(placed.span);
-            }
+        for root in &mut self.roots {
+            root.second = root.walks.are_many.then(|| add(root.span));
         }
+        let mut place = |placed: &mut Placed| placed.offset = add(placed.span);
+        self.body.iter_mut().filter(|placed| placed.is_quiet()).for_each(&mut place);
         self.last_hit = 0;
         if self.spans == old_spans {
             return;

@@ -65,7 +65,7 @@ fn frames_alone_lie_between_the_roots() {
 }
 
 #[test]
-fn frames_to_which_hardly_a_walk_comes_are_fetched_before_the_roots() {
+fn frames_to_which_hardly_a_walk_comes_are_fetched_last() {
     let prefetch = Prefetch::new(memory());
     let frame = |address| prefetch.frames().read::<u8>(address).expect("mapped");
     let order = || {
@@ -80,7 +80,7 @@ fn frames_to_which_hardly_a_walk_comes_are_fetched_before_the_roots() {
         // What has not changed is compared, and not walked.
         prefetch.same_at([0x1800].into_iter(), 1);
     }
-    assert_eq!(order(), [0x20000, 0x1800, 0x1008, 0x8000, 0x1008]);
+    assert_eq!(order(), [0x20000, 0x1008, 0x8000, 0x1008, 0x1800]);
     for _ in 0..=SOME_WALKS {
         frame(0x1800);
     }
