@@ -28,10 +28,11 @@ struct Case {
 
 type Test = fn(&Case) -> Outcome<String>;
 
-const TESTS: [(&str, Test); 17] = [
+const TESTS: [(&str, Test); 18] = [
     ("loops of short calls, not stopped", loops_of_short_calls),
     ("short calls far from the root, not stopped", short_calls_far_from_the_root),
     ("shares of short calls", shares_of_short_calls),
+    ("calls in a tight loop, not stopped", calls_in_a_tight_loop),
     ("except blocks", except_blocks),
     ("constructors, not stopped", constructors),
     ("busy program", busy_program),
@@ -187,6 +188,24 @@ fn shares_of_short_calls(case: &Case) -> Outcome<String> {
     expect(profile.total() >= 1000, || format!("{} samples in 2 s", profile.total()))?;
     expect(leaves.iter().all(|share| (12..=32).contains(share)), || words.clone())?;
     expect(share("work") < 30, || words.clone())?;
+    Ok(words)
+}
+
+/// A call that is mostly over before it is looked at is believed even if no stop tells of it;
+/// and a caller is not seen to be on top because its frame was just read.
+fn calls_in_a_tight_loop(case: &Case) -> Outcome<String> {
+    let options = ["-s", "2", "-r", "0.001", "--pause", "never"];
+    let profile = profile_of(case, "tight.py", &options)?;
+    let among = |function, other| {
+        let (one, two) = (profile.samples_in(function), profile.samples_in(other));
+        100 * one / (one + two).max(1)
+    };
+    let (tiny, caller) = (among("tiny", "call_tiny"), among("call_brief", "brief"));
+    let total = profile.total();
+    let words = format!("{total} samples, {tiny} % in tiny(), {caller} % in brief()'s caller");
+    expect(total >= 1600, || words.clone())?;
+    expect((30..=90).contains(&tiny), || words.clone())?;
+    expect(caller <= 16, || words.clone())?;
     Ok(words)
 }
 

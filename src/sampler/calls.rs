@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use rustc_hash::FxBuildHasher;
 
 use super::chain::Link;
-use super::glance::are_near;
+use super::glance::{Look, are_near};
+use super::rivals::Rivals;
 use crate::python::code::CodeId;
 use crate::python::frames::Position;
 
@@ -18,11 +19,9 @@ use crate::python::frames::Position;
 /// stacks begin with.
 #[derive(Debug, Default)]
 pub struct CallSites {
-    known: HashSet<Call, FxBuildHasher>,
-    /// Calls that were seen while the thread ran, and how they fared.
-    doubtful: HashMap<Call, Trial, FxBuildHasher>,
-    /// What looked like calls, and was something else.
-    refuted: HashMap<Call, Trial, FxBuildHasher>,
+    calls: HashMap<Call, Belief, FxBuildHasher>,
+    /// Calls that were asked for, and those that they may be mistaken for.
+    rivals: Rivals,
     callees: HashSet<CodeId, FxBuildHasher>,
     callee_frames: HashSet<(u64, CodeId), FxBuildHasher>,
     /// Whether there are stops, which teach calls beyond doubt.
@@ -35,20 +34,38 @@ pub struct CallSites {
 /// Who calls, where, whom.
 type Call = (CodeId, Position, CodeId);
 
+/// What is believed of what looked like a call.
+#[derive(Clone, Copy, Debug)]
+enum Belief {
+    /// That it is one.
+    Known,
+    /// Nothing yet: it was seen while the thread ran, and this is how it fared.
+    Doubtful(Trial),
+    /// That it was something else.
+    Refuted(Trial),
+}
+
 /// How often a call was looked at twice, and was the same.
 #[derive(Clone, Copy, Debug, Default)]
 struct Trial {
     looks: u32,
     same: u32,
+    /// How often the frames told so ([`Look::Told`]), and when it was the same.
+    told: u32,
+    /// How often the caller stood there without the callee.
+    alone: u32,
 }
 
 impl Trial {
-    fn note(&mut self, same: bool) {
+    fn note(&mut self, look: Look) -> Self {
         if self.looks >= 2 * MANY_LOOKS {
             *self = self.faded();
         }
         self.looks += 1;
-        self.same += u32::from(same);
+        self.same += u32::from(look == Look::Same);
+        self.told += u32::from(look == Look::Same || look == Look::Told);
+        self.alone += u32::from(look == Look::Alone);
+        *self
     }
 
     /// Most looks were the same: the call lasts longer than a look, or the two frames were
@@ -65,13 +82,23 @@ impl Trial {
         self.looks >= FEW_LOOKS && same > MIXTURES * looks + DEVIATIONS * deviation
     }
 
+    /// The frames told so often, and the caller was mostly not found without its callee.
+    fn is_told_often(self) -> bool {
+        self.told >= OFTEN_TOLD && self.alone <= self.told * ALONE_FOR_TOLD
+    }
+
     fn is_in_vain(self) -> bool {
-        (self.same == 0 && self.looks >= VAIN_LOOKS) || self.looks >= MANY_LOOKS
+        (self.told == 0 && self.looks >= VAIN_LOOKS) || self.looks >= MANY_LOOKS
     }
 
     /// The same with half its weight.
     fn faded(self) -> Self {
-        Self { looks: self.looks / 2, same: self.same / 2 }
+        Self {
+            looks: self.looks / 2,
+            same: self.same / 2,
+            told: self.told / 2,
+            alone: self.alone / 2,
+        }
     }
 }
 
@@ -90,6 +117,15 @@ const SAME_LOOKS: u32 = 6;
 /// most. Of the answers at most 0.1155 can be the same; met was one in twenty-five.
 const MIXTURES: f64 = 0.1155;
 
+/// Up to 3.10 the frames tell of a call themselves: the callee that it has not left, the
+/// caller, before and after that, that it is inside of one. That it is that one is believed
+/// after so many such looks, if it is the sole one ([`Rivals`]).
+const OFTEN_TOLD: u32 = 24;
+
+/// A frame that a traceback holds stands everywhere as if it were inside a call. But then the
+/// callee is mostly not there.
+const ALONE_FOR_TOLD: u32 = 2;
+
 /// So many standard deviations above that is no chance, however often it is tried.
 const DEVIATIONS: f64 = 5.0;
 
@@ -104,7 +140,7 @@ const MANY_LOOKS: u32 = 400;
 const SAME_ROOTS: u32 = 12;
 const LOOKS_FOR_ROOT: u32 = 4;
 
-/// What was never the same in so many looks is not a call.
+/// What was never told in so many looks is not a call.
 pub(super) const VAIN_LOOKS: u32 = 64;
 
 /// A frame whose function is also called by others is believed to be a root if it
@@ -128,14 +164,13 @@ impl CallSites {
     /// Whether `caller` is known to call `callee` from where it stands.
     #[must_use]
     pub fn contains(&self, caller: &Link, callee: &Link) -> bool {
-        self.known.contains(&call(caller, callee))
+        matches!(self.calls.get(&call(caller, callee)), Some(Belief::Known))
     }
 
     /// Whether it is open if `caller` calls `callee` from where it stands.
     #[must_use]
     pub fn is_open(&self, caller: &Link, callee: &Link) -> bool {
-        let call = call(caller, callee);
-        !self.known.contains(&call) && !self.refuted.contains_key(&call)
+        matches!(self.calls.get(&call(caller, callee)), None | Some(Belief::Doubtful(_)))
     }
 
     /// Whether every frame of a chain is known to call the next.
@@ -160,43 +195,49 @@ impl CallSites {
     pub fn learn(&mut self, chain: &[Link]) {
         self.bound();
         for pair in chain.windows(2) {
-            let call = call(&pair[0], &pair[1]);
-            self.known.insert(call);
-            self.refuted.remove(&call);
+            self.calls.insert(call(&pair[0], &pair[1]), Belief::Known);
             self.note_callee(&pair[1]);
         }
         self.roots.extend(chain.first().map(|root| root.code));
     }
 
-    /// Takes note of a second look at a call, and whether it was the same.
-    pub fn note_look(&mut self, caller: &Link, callee: &Link, same: bool) {
+    /// Takes note that a call is asked for. A caller that nothing holds but its loop is a
+    /// mixture itself, or does not tell.
+    pub fn note_question(&mut self, caller: &Link, callee: &Link) {
+        if caller.references > 1 {
+            self.rivals.note(caller, callee);
+        }
+    }
+
+    /// Takes note of a second look at a call.
+    pub fn note_look(&mut self, caller: &Link, callee: &Link, look: Look) {
         let is_near = are_near(caller, callee);
         self.bound();
-        let call = call(caller, callee);
-        // One look that is the same opens the matter again. What was seen before still
-        // counts: tried anew each time, a mixture would once be lucky.
-        if let Some(trial) = self.refuted.get_mut(&call) {
-            trial.note(same);
-            if !same {
-                return;
+        let nothing = Belief::Doubtful(Trial::default());
+        let belief = self.calls.entry(call(caller, callee)).or_insert(nothing);
+        let trial = match belief {
+            Belief::Known => return,
+            Belief::Doubtful(trial) => trial.note(look),
+            Belief::Refuted(trial) => {
+                trial.note(look);
+                if look != Look::Same {
+                    return;
+                }
+                // One look that is the same opens the matter again. What was seen before still
+                // counts: tried anew each time, a mixture would once be lucky.
+                trial.faded()
             }
-        }
-        let reopened = self.refuted.remove(&call).map(Trial::faded);
-        let trial = self.doubtful.entry(call).or_default();
-        match reopened {
-            Some(before) => *trial = before,
-            None => trial.note(same),
-        }
-        let trial = *trial;
-        let is_beyond_chance = !self.has_stops && !is_near && trial.is_beyond_chance();
-        if trial.is_steady(is_near) || is_beyond_chance {
-            self.known.insert(call);
+        };
+        let is_beyond_chance = trial.is_beyond_chance()
+            || trial.is_told_often() && self.rivals.is_sole(caller, callee);
+        let is_left_to_looks = !self.has_stops && !is_near;
+        *belief = if trial.is_steady(is_near) || is_left_to_looks && is_beyond_chance {
+            Belief::Known
         } else if trial.is_in_vain() {
-            self.refuted.insert(call, trial);
+            Belief::Refuted(trial)
         } else {
-            return;
-        }
-        self.doubtful.remove(&call);
+            Belief::Doubtful(trial)
+        };
     }
 
     /// Learns what stacks begin with, from one all of whose calls are known and whose
@@ -205,7 +246,7 @@ impl CallSites {
         let Some(root) = chain.first() else { return };
         chain.windows(2).for_each(|pair| self.note_callee(&pair[1]));
         let trial = self.doubtful_roots.entry(root.code).or_default();
-        trial.note(same);
+        trial.note(if same { Look::Same } else { Look::Other });
         if trial.same >= SAME_ROOTS && trial.same * LOOKS_FOR_ROOT >= trial.looks {
             self.learn_root(chain, now);
         } else if trial.looks >= MANY_LOOKS {
@@ -235,13 +276,7 @@ impl CallSites {
     }
 
     fn bound(&mut self) {
-        let sizes = [
-            self.known.len(),
-            self.doubtful.len(),
-            self.refuted.len(),
-            self.callee_frames.len(),
-            self.doubtful_roots.len(),
-        ];
+        let sizes = [self.calls.len(), self.callee_frames.len(), self.doubtful_roots.len()];
         if sizes.iter().any(|size| *size > MAX_SITES) {
             *self = Self::new(self.has_stops);
         }
@@ -257,10 +292,15 @@ mod tests {
     use super::super::chain::fixtures::chain;
     use super::*;
 
+    /// What is seen of a call that is the same, or not.
+    fn seen(same: bool) -> Look {
+        if same { Look::Same } else { Look::Other }
+    }
+
     /// Looks at each call of a chain a second time, so many times.
     fn look(sites: &mut CallSites, chain: &[Link], times: u32, same: bool) {
         for pair in chain.windows(2) {
-            (0..times).for_each(|_| sites.note_look(&pair[0], &pair[1], same));
+            (0..times).for_each(|_| sites.note_look(&pair[0], &pair[1], seen(same)));
         }
     }
 
@@ -301,7 +341,7 @@ mod tests {
     fn is_believed(looks: u32, one_in: u32, has_stops: bool) -> bool {
         let stack = chain(&[(2, 20, 5), (3, 30, 7)]);
         let mut sites = CallSites::new(has_stops);
-        (1..=looks).for_each(|n| sites.note_look(&stack[0], &stack[1], n % one_in == 0));
+        (1..=looks).for_each(|n| sites.note_look(&stack[0], &stack[1], seen(n % one_in == 0)));
         sites.contain_all(&stack)
     }
 
@@ -310,6 +350,39 @@ mod tests {
         assert!(is_believed(MANY_LOOKS, 5, false));
         assert!(!is_believed(FEW_LOOKS, 5, false));
         assert!(!is_believed(MANY_LOOKS, 5, true), "a stop will tell");
+    }
+
+    /// Asks for a call at so many ticks, and looks at it four times at each: it is told once,
+    /// and the caller stands there without it so many times.
+    fn is_told(sites: &mut CallSites, pair: &[Link], ticks: u32, alone: usize) -> bool {
+        for _ in 0..ticks {
+            sites.note_question(&pair[0], &pair[1]);
+            let others = [Look::Told, Look::Left, Look::Left, Look::Left];
+            let looks = [&[Look::Alone; 3][..alone], &others[..4 - alone]].concat();
+            looks.into_iter().for_each(|look| sites.note_look(&pair[0], &pair[1], look));
+        }
+        sites.contain_all(pair)
+    }
+
+    #[test]
+    fn where_frames_tell_a_call_without_rivals_is_believed_sooner() {
+        let mut pair = chain(&[(1, 10, 4), (9000, 20, 7)]);
+        pair[0].references = 2;
+        let mut rival = pair.clone();
+        rival[1].code = CodeId::for_tests(30);
+        let told = |has_stops, rivals: u32, alone| {
+            let mut sites = CallSites::new(has_stops);
+            (0..rivals).for_each(|_| sites.note_question(&rival[0], &rival[1]));
+            is_told(&mut sites, &pair, OFTEN_TOLD, alone)
+        };
+        assert!(told(false, 0, 0));
+        assert!(told(false, 0, 2));
+        assert!(!told(false, 0, 3), "the caller mostly stands there without it");
+        assert!(!told(false, 4, 0), "it calls another from there");
+        assert!(!told(true, 0, 0), "a stop will tell");
+        pair[0].references = 0;
+        let mut sites = CallSites::new(false);
+        assert!(!is_told(&mut sites, &pair, OFTEN_TOLD, 0), "frames do not tell");
     }
 
     #[test]
@@ -327,7 +400,7 @@ mod tests {
             let mut sites = CallSites::new(false);
             let mut looks = 1..4 * SAME_LOOKS;
             looks.any(|n| {
-                sites.note_look(&pair[0], &pair[1], n % one_in == 0);
+                sites.note_look(&pair[0], &pair[1], seen(n % one_in == 0));
                 sites.contain_all(pair)
             })
         };

@@ -243,6 +243,7 @@ mod tests {
     use super::fixtures::chain;
     use super::*;
     use crate::sampler::calls::VAIN_LOOKS;
+    use crate::sampler::glance::Look;
 
     fn sites(chains: &[&[Link]]) -> CallSites {
         let mut sites = CallSites::default();
@@ -264,8 +265,9 @@ mod tests {
 
     /// Refutes the innermost call of a chain.
     fn refute(sites: &mut CallSites, chain: &[Link]) {
-        (0..VAIN_LOOKS)
-            .for_each(|_| sites.note_look(&chain[chain.len() - 2], &chain[chain.len() - 1], false));
+        (0..VAIN_LOOKS).for_each(|_| {
+            sites.note_look(&chain[chain.len() - 2], &chain[chain.len() - 1], Look::Other)
+        });
     }
 
     #[test]

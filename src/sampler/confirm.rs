@@ -137,6 +137,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     /// that the caller has left it, they come too late, and say nothing of it. A short loop
     /// would have come back to it.
     fn look(&mut self, path: &[Word], caller: &Link, callee: &Link, is_leaf: bool, times: usize) {
+        self.sites.note_question(caller, callee);
         let (mut left, mut has_met) = (0, false);
         for _ in 0..times {
             let Some(credit) = self.credit.checked_sub(1) else { break };
@@ -151,9 +152,9 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             }
             has_met = true;
             for _ in 0..std::mem::take(&mut left) {
-                self.sites.note_look(caller, callee, false);
+                self.sites.note_look(caller, callee, Look::Left);
             }
-            self.sites.note_look(caller, callee, look == Look::Same);
+            self.sites.note_look(caller, callee, look);
             if !self.sites.is_open(caller, callee) {
                 break;
             }

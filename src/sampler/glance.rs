@@ -52,6 +52,10 @@ const NEAR: u64 = 1024;
 pub enum Look {
     /// The caller stood on its call of the callee.
     Same,
+    /// Both frames said so (up to 3.10), but the pointer led to the caller.
+    Told,
+    /// It stood there all the time, and the callee was not to be seen.
+    Alone,
     /// It stood there, at least at first or at last, and something else was to be seen.
     Other,
     /// It did not stand there any more.
@@ -128,17 +132,16 @@ impl Glance {
         if !self.all::<A>(callee.frame, is_called)
             || !shim.is_none_or(|shim| self.all::<A>(shim, leads_on))
         {
-            return Some(Look::Other);
+            return Some(Look::Alone);
         }
         if !may_move && !self.all::<A>(callee.frame, |decoded| is_still(decoded, callee, false)) {
             return None;
         }
-        let is_same = if is_near {
-            self.has_met(top).then_some(true)
-        } else {
-            self.is_within(top, Some(caller))
-        };
-        is_same.map(|same| if same { Look::Same } else { Look::Other })
+        if is_near {
+            return self.has_met(top).then_some(Look::Same);
+        }
+        let otherwise = if A::Frames::ON_HEAP { Look::Told } else { Look::Other };
+        self.is_within(top, Some(caller)).map(|is| if is { Look::Same } else { otherwise })
     }
 
     /// Whether `root` is the outermost and the only frame. `None` if that cannot be told.

@@ -122,7 +122,7 @@ fn of_frames_that_are_copied_as_one_the_caller_must_stand_on_its_call() {
     assert_eq!(call.look(false), None, "nobody has seen the callee on top");
     call.python.memory.write_word(call.pointer, call.callee.frame);
     call.python.set(callee, Python36::FRAME.references, 0);
-    assert_eq!(call.look(false), Some(Look::Other), "it is dead");
+    assert_eq!(call.look(false), Some(Look::Alone), "it is dead");
     call.python.set_i32(caller, Python36::FRAME.last_instruction, 8);
     assert_eq!(call.look(false), None, "of another call this tells nothing");
 }
@@ -132,11 +132,11 @@ fn a_callee_that_is_dead_or_called_by_another_is_told() {
     let mut call = Call::new();
     let callee = Remote::new(call.callee.frame);
     call.python.set(callee, Python36::FRAME.references, 0);
-    assert_eq!(call.look(true), Some(Look::Other));
+    assert_eq!(call.look(true), Some(Look::Alone));
     call.python.set(callee, Python36::FRAME.references, 1);
     assert_eq!(call.look(true), Some(Look::Same));
     call.python.set(callee, Python36::FRAME.back, call.pointer);
-    assert_eq!(call.look(true), Some(Look::Other));
+    assert_eq!(call.look(true), Some(Look::Alone));
 }
 
 #[test]
@@ -145,14 +145,14 @@ fn a_callee_that_a_traceback_keeps_is_not_called() {
     assert_eq!(call.look(false), Some(Look::Same));
     let Executing::When { field, .. } = Python36::FRAME.executing else { panic!("3.6 tells") };
     call.python.memory.write(call.callee.frame + field.offset() as u64, &[0]);
-    assert_eq!(call.look(false), Some(Look::Other), "linked as before, and held");
+    assert_eq!(call.look(false), Some(Look::Alone), "linked as before, and held");
 }
 
 #[test]
-fn a_thread_that_has_left_the_callee_is_told() {
+fn a_pointer_that_leads_to_the_caller_is_told_though_the_frames_say_otherwise() {
     let mut call = Call::new();
     call.python.memory.write_word(call.pointer, call.caller.frame);
-    assert_eq!(call.look(true), Some(Look::Other));
+    assert_eq!(call.look(true), Some(Look::Told));
 }
 
 #[test]
@@ -251,6 +251,6 @@ fn a_shim_between_two_frames_must_lead_from_one_to_the_other() {
     };
     assert_eq!(is_seen(shim), Some(Look::Same));
     assert_eq!(is_seen(own), Some(Look::Same));
-    assert_eq!(is_seen(other), Some(Look::Other));
-    assert_eq!(is_seen(elsewhere), Some(Look::Other));
+    assert_eq!(is_seen(other), Some(Look::Alone));
+    assert_eq!(is_seen(elsewhere), Some(Look::Alone));
 }

@@ -24,6 +24,7 @@ pub mod pause;
 mod pending;
 pub mod processor;
 mod proving;
+mod rivals;
 pub mod selection;
 pub mod thread_ids;
 pub mod witness;
