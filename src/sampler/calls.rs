@@ -12,6 +12,7 @@ use rustc_hash::FxBuildHasher;
 use super::chain::Link;
 use super::glance::{Look, are_near};
 use super::rivals::Rivals;
+use super::trial::{MANY_LOOKS, Trial};
 use crate::python::code::CodeId;
 use crate::python::frames::Position;
 
@@ -45,103 +46,10 @@ enum Belief {
     Refuted(Trial),
 }
 
-/// How often a call was looked at twice, and was the same.
-#[derive(Clone, Copy, Debug, Default)]
-struct Trial {
-    looks: u32,
-    same: u32,
-    /// How often the frames told so ([`Look::Told`]), and when it was the same.
-    told: u32,
-    /// How often the caller stood there without the callee.
-    alone: u32,
-}
-
-impl Trial {
-    fn note(&mut self, look: Look) -> Self {
-        if self.looks >= 2 * MANY_LOOKS {
-            *self = self.faded();
-        }
-        self.looks += 1;
-        self.same += u32::from(look == Look::Same);
-        self.told += u32::from(look == Look::Same || look == Look::Told);
-        self.alone += u32::from(look == Look::Alone);
-        *self
-    }
-
-    /// Most looks were the same: the call lasts longer than a look, or the two frames were
-    /// copied as one (`is_near`).
-    fn is_steady(self, is_near: bool) -> bool {
-        let enough = if is_near { self.looks * 2 } else { self.looks * 3 };
-        self.same >= SAME_LOOKS && self.same * 4 >= enough
-    }
-
-    /// More looks were the same than can be by chance, even if none showed a call.
-    fn is_beyond_chance(self) -> bool {
-        let (looks, same) = (f64::from(self.looks), f64::from(self.same));
-        let deviation = (MIXTURES * (1.0 - MIXTURES) * looks).sqrt();
-        self.looks >= FEW_LOOKS && same > MIXTURES * looks + DEVIATIONS * deviation
-    }
-
-    /// The frames told so often, and the caller was mostly not found without its callee.
-    fn is_told_often(self) -> bool {
-        self.told >= OFTEN_TOLD && self.alone <= self.told * ALONE_FOR_TOLD
-    }
-
-    fn is_in_vain(self) -> bool {
-        (self.told == 0 && self.looks >= VAIN_LOOKS) || self.looks >= MANY_LOOKS
-    }
-
-    /// The same with half its weight.
-    fn faded(self) -> Self {
-        Self {
-            looks: self.looks / 2,
-            same: self.same / 2,
-            told: self.told / 2,
-            alone: self.alone / 2,
-        }
-    }
-}
-
-/// A call is believed after so many second looks that were the same, if that were at
-/// least three of four; of looks that copied both frames as one, half. Those can be
-/// mistaken only while the caller has come to its next call, and the frame of the last
-/// callee is not made over yet.
-const SAME_LOOKS: u32 = 6;
-
-/// A call that is over sooner than a look is never steady. Where there are no stops to
-/// teach it, it is believed if more looks were the same than mixtures of moments can be.
-/// For a look at a mixture to be the same, the thread must be in the callee three times
-/// (by the pointer, before and after, and by the frame) and once in another call of the
-/// caller. With x for the callee's share of the time that is x·x·x·(1 − x). No answer is
-/// a look that met the two frames so, and the thread elsewhere: x·(1 − x)·(1 − x·x) at
-/// most. Of the answers at most 0.1155 can be the same; met was one in twenty-five.
-const MIXTURES: f64 = 0.1155;
-
-/// Up to 3.10 the frames tell of a call themselves: the callee that it has not left, the
-/// caller, before and after that, that it is inside of one. That it is that one is believed
-/// after so many such looks, if it is the sole one ([`Rivals`]).
-const OFTEN_TOLD: u32 = 24;
-
-/// A frame that a traceback holds stands everywhere as if it were inside a call. But then the
-/// callee is mostly not there.
-const ALONE_FOR_TOLD: u32 = 2;
-
-/// So many standard deviations above that is no chance, however often it is tried.
-const DEVIATIONS: f64 = 5.0;
-
-/// With fewer looks, the deviation says little.
-const FEW_LOOKS: u32 = 40;
-
-/// What is still in doubt after so many looks is not taken for a call.
-const MANY_LOOKS: u32 = 400;
-
 /// A root is believed after so many second looks that were the same, if one of so many
 /// was. A generator that is resumed again and again has no caller in between.
 const SAME_ROOTS: u32 = 12;
 const LOOKS_FOR_ROOT: u32 = 4;
-
-/// What was never told in so many looks is not a call.
-pub(super) const VAIN_LOOKS: u32 = 64;
 
 /// A frame whose function is also called by others is believed to be a root if it
 /// was seen as one so often, over so long a time. A frame that is being unlinked
@@ -290,6 +198,7 @@ fn call(caller: &Link, callee: &Link) -> Call {
 #[cfg(test)]
 mod tests {
     use super::super::chain::fixtures::chain;
+    use super::super::trial::{FEW_LOOKS, OFTEN_TOLD, SAME_LOOKS, VAIN_LOOKS};
     use super::*;
 
     /// What is seen of a call that is the same, or not.

@@ -242,8 +242,8 @@ pub mod fixtures {
 mod tests {
     use super::fixtures::chain;
     use super::*;
-    use crate::sampler::calls::VAIN_LOOKS;
     use crate::sampler::glance::Look;
+    use crate::sampler::trial::VAIN_LOOKS;
 
     fn sites(chains: &[&[Link]]) -> CallSites {
         let mut sites = CallSites::default();

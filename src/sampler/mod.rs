@@ -27,6 +27,7 @@ mod proving;
 mod rivals;
 pub mod selection;
 pub mod thread_ids;
+mod trial;
 pub mod witness;
 
 use std::collections::HashMap;
