@@ -271,11 +271,13 @@ impl<'a, A: Abi> Session<'a, A> {
         }
         let mut tick = self.sample(moment, now);
         // Nothing is known of the program's calls yet: the first sample takes a
-        // few looks more.
+        // few looks more. That something is owed a stack is not enough: a run may be one tick.
         for _ in 0..FIRST_LOOKS {
-            if tick != Tick::Torn || self.account.at_once + self.account.retried > 0 {
+            let is_missing = tick == Tick::Torn || self.engine.owes_stacks();
+            if !is_missing || self.account.at_once + self.account.retried > 0 {
                 break;
             }
+            self.engine.forget_owed();
             tick = self.sample(moment, now);
         }
         match tick {

@@ -233,11 +233,19 @@ fn constructors(case: &Case) -> Outcome<String> {
     Ok(words)
 }
 
+/// `-s 0`: a single tick, and it comes to a stack, however little is known of the program.
 fn one_sample(case: &Case) -> Outcome<String> {
-    let target = busy(case)?;
-    let profile = profile(case, &target, &["-s", "0"])?;
-    expect(profile.total() == 1, || format!("{} samples for -s 0", profile.total()))?;
-    Shape::of("busy.py")?.check(&profile)?;
+    for script in ["busy.py", "leaves.py"] {
+        let mut target = Target::start(&case.interpreter, script, &[])?;
+        target.expect("ready")?;
+        for pause in ["auto", "never", "always"] {
+            let profile = profile(case, &target, &["-s", "0", "--pause", pause])?;
+            expect(profile.total() == 1, || format!("{script} {pause}: {}", profile.total()))?;
+            Shape::of(script)?.check(&profile)?;
+        }
+        target.close_stdin();
+        target.end()?;
+    }
     Ok(String::new())
 }
 

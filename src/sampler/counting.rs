@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::Engine;
 use super::chain::Link;
-use super::owed::{Callee, Claim, Moment};
+use super::owed::{Callee, Claim, Moment, Owed};
 use super::pending::Sample;
 use crate::abi::Abi;
 use crate::account::Account;
@@ -169,6 +169,16 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             self.owed.note(&claim);
         }
         is_all
+    }
+
+    /// Whether there are moments for which a stack is still to be found.
+    pub fn owes_stacks(&self) -> bool {
+        !self.owed.is_none()
+    }
+
+    /// Forgets all moments that are owed a stack, as if they had not been.
+    pub fn forget_owed(&mut self) {
+        self.owed = Owed::default();
     }
 
     /// Counts the `stack` under proof for the moments that are owed to a call of it.
