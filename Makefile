@@ -2,18 +2,18 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help build dist documents install uninstall demo clean interpreters libclang \
-	test formats-test report-test documents-test install-test portability bench lint \
+.PHONY: help build dist documents install uninstall demo clean interpreters libclang clang \
+	test measure-test formats-test nuitka-test report-test documents-test install-test portability bench lint \
 	pictures vendor deb apt-repo package-test reproducible rpm rpm-test
 # Two targets may both want apt.
 .NOTPARALLEL:
 
 # Which profilers `make dist` builds, such as ABIS="3.6 3.11". Empty: all of them.
 ABIS ?=
-features = $(if $(ABIS),--no-default-features --features "$(foreach abi,$(ABIS),py$(subst .,,$(abi)))")
+features = $(if $(ABIS),--no-default-features --features "kernel $(foreach abi,$(ABIS),py$(subst .,,$(abi)))")
 cargo = scripts/cargo
 target = $(or $(CARGO_TARGET_DIR),target)
-shell_files = $(shell grep -rlE '^#!.*[/ ](ba)?sh$$' scripts demo .ci packaging tests/formats tests/interpreters) \
+shell_files = $(shell grep -rlE '^#!.*[/ ](ba)?sh$$' scripts demo .ci packaging tests/formats tests/interpreters tests/nuitka) \
 	tests/interpreters/*.sh
 
 # Where `make install` puts things; DESTDIR goes before PREFIX. SUDO=sudo builds as you
@@ -25,14 +25,14 @@ SUDO ?=
 help: ## list the targets
 	@sed -n 's/^\([-a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
-build: libclang ## build the launcher and all profilers, optimised, into target/release
+build: libclang clang ## build the launcher and all profilers, optimised, into target/release
 	$(cargo) build --release
 
-dist: libclang ## put pyflame, pyflame2.7 ... into target/dist/bin (ABIS="3.6 3.11": only these)
+dist: libclang clang ## put pyflame, pyflame2.7 ... into target/dist/bin (ABIS="3.6 3.11": only these)
 	$(cargo) build --release $(features)
 	scripts/dist $(ABIS)
 
-documents: libclang ## manual pages and completions into target/dist/share (ABIS as for dist)
+documents: libclang clang ## manual pages and completions into target/dist/share (ABIS as for dist)
 	$(cargo) run --quiet --release $(features) --example documents -- $(target)/dist/share $(ABIS)
 
 install: dist documents ## put both into PREFIX=/usr/local (DESTDIR=, ABIS=, SUDO=sudo)
@@ -47,23 +47,31 @@ documents-test: documents ## lint the manual pages, type into real shells
 install-test: ## install and uninstall in a scratch directory; cargo install
 	packaging/tests/install
 
-test: interpreters libclang ## all tests, on every interpreter
+test: interpreters libclang clang ## all tests but those of measure-test, on every interpreter
 	scripts/need tmux tmux
 	$(cargo) test
+
+measure-test: interpreters libclang clang ## shares of time, and the kernel's engine: one test at a time
+	scripts/need tmux tmux
+	$(cargo) test --test live_kernel --test live_shares
 
 formats-test: ## let speedscope, pprof, Chrome's and Firefox's tools read what is written
 	tests/formats/run
 
-report-test: interpreters libclang ## drive the HTML report and the SVGs in a real browser (ABIS as for dist)
+nuitka-test: interpreters dist ## profile a program that Nuitka has compiled, on each pyenv (ABIS as for dist)
+	tests/nuitka/run $(ABIS)
+
+report-test: interpreters libclang clang ## drive the HTML report and the SVGs in a real browser (ABIS as for dist)
 	eval "$$(scripts/browser)" && $(cargo) test $(features) --test report -- --ignored
 
 bench: interpreters dist ## compare with py-spy, Austin and profiling.sampling (BENCH=--quick)
 	python3 -B benches/bench.py --pyflame target/dist/bin $(BENCH)
 
-lint: libclang ## formatting, clippy, headers of one ABI alone, Rust version, shellcheck if there
+lint: libclang clang ## formatting, clippy, headers of one ABI alone, Rust version, shellcheck if there
 	$(cargo) fmt --check
 	rustfmt --check --edition 2024 src/abi/python*.rs # named by a macro: cargo fmt does not see them
 	$(cargo) clippy --all-targets -- -D warnings
+	$(cargo) clippy --test live_kernel --test live_shares -- -D warnings
 	$(cargo) clippy --all-targets --no-default-features --features py36 -- -D warnings
 	scripts/lint-one-abi 3.6
 	scripts/need python3 python3
@@ -85,6 +93,9 @@ libclang: ## find or install libclang, which the build needs
 
 vendor: ## make the two source tarballs of the packages, in target/packages
 	scripts/source-tarballs
+
+clang: ## find or install clang, which compiles the program of --engine kernel
+	@scripts/need "$${PYFLAME_CLANG:-clang}" clang
 
 deb: ## build the Debian packages into target/packages, without a network (ABIS as above)
 	scripts/deb $(ABIS)

@@ -4,6 +4,8 @@
 //! in `OUT_DIR`: structs, and assertions that rustc lays them out as clang does.
 //! `cpython_3_6_table.rs` beside it lists every struct and field for the tests.
 //! The headers of a version that is not enabled are not looked at.
+//!
+//! For feature `kernel`, clang compiles the program that the kernel runs.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -12,7 +14,7 @@ use std::fmt::Write;
 use std::fs;
 use std::panic;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::rc::Rc;
 
 use bindgen::callbacks::{
@@ -24,6 +26,10 @@ use bindgen::{FieldVisibilityKind, RustEdition, RustTarget};
 const VERSIONS: [&str; 13] = [
     "2.7", "3.4", "3.5", "3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15",
 ];
+
+/// What the kernel runs for `--engine kernel`, and the clang that compiles it.
+const KERNEL_PROGRAM: &str = "src/sampler/interrupt/program.c";
+const CLANG_VARIABLE: &str = "PYFLAME_CLANG";
 
 /// Structs made of bit-fields. bindgen would give them accessors with unsafe
 /// code; only their place and size are wanted.
@@ -41,12 +47,15 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), String> {
     println!("cargo::rerun-if-changed=build.rs");
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set: run by Cargo only")?);
+    if env::var_os("CARGO_FEATURE_KERNEL").is_some() {
+        compile_kernel_program(&out)?;
+    }
     let enabled: Vec<&str> = VERSIONS.into_iter().filter(|v| is_enabled(v)).collect();
     if enabled.is_empty() {
         return Ok(());
     }
     require_libclang()?;
-    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set: run by Cargo only")?);
     for version in enabled {
         translate(version, &out)?;
     }
@@ -69,6 +78,26 @@ fn require_libclang() -> Result<(), String> {
          or set LIBCLANG_PATH to the folder that holds libclang.so."
             .to_owned()
     })
+}
+
+/// Compiles the kernel's program, without any header of this machine.
+fn compile_kernel_program(out: &Path) -> Result<(), String> {
+    println!("cargo::rerun-if-changed={KERNEL_PROGRAM}");
+    println!("cargo::rerun-if-env-changed={CLANG_VARIABLE}");
+    let clang = env::var_os(CLANG_VARIABLE).unwrap_or_else(|| "clang".into());
+    let mut command = Command::new(&clang);
+    command.args(["-target", "bpf", "-mcpu=v3", "-std=gnu11", "-O2", "-nostdinc"]);
+    command.args(["-Wall", "-Wextra", "-Werror", "-c", KERNEL_PROGRAM, "-o"]);
+    let what = clang.to_string_lossy();
+    match command.arg(out.join("interrupt.o")).status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{what} could not compile {KERNEL_PROGRAM}: {status}")),
+        Err(error) => Err(format!(
+            "{what}, which compiles the program of --engine kernel, cannot be run: {error}.\n\
+             Run `make clang`, or install it (Debian: clang), or set {CLANG_VARIABLE} to it,\n\
+             or build without it: --no-default-features --features with the ABIs only."
+        )),
+    }
 }
 
 fn translate(version: &str, out: &Path) -> Result<(), String> {

@@ -8,8 +8,8 @@ use crate::abi::{Abi, Roots, SystemLayout};
 use crate::error::Error;
 use crate::locate::{self, Interpreter, LocateError};
 use crate::memory::live::LiveMemory;
-use crate::process::Process;
 use crate::process::stop::Stopper;
+use crate::process::{self, Process};
 use crate::python::code::Types;
 use crate::python::proof::{Proof, check_debug_offsets, prove};
 use crate::python::thread_names::ThreadNames;
@@ -33,6 +33,9 @@ const PROOFS: usize = 10;
 /// How many programs are looked at that a process executes one after the other.
 const ATTEMPTS: usize = 10;
 
+/// How many descendants of a process that is not Python are looked at.
+const DESCENDANTS: usize = 100;
+
 /// The pause between two looks at a process that is starting.
 const NAP: Duration = Duration::from_millis(1);
 
@@ -52,6 +55,8 @@ pub struct Attached {
     pub stopper: Stopper,
     /// The full version of its Python.
     pub python: String,
+    /// What there is to say of its other interpreters, if it has any.
+    pub companions: Option<String>,
 }
 
 /// What leads to the objects of a process.
@@ -94,8 +99,15 @@ pub fn attach<A: Abi>(pid: i32) -> Result<Attached, Error> {
 fn attach_to<A: Abi>(process: Process) -> Result<Attached, Error> {
     let pid = process.pid();
     let memory = LiveMemory::new(pid);
-    let interpreter = wait_for_interpreter(&process, &memory)?;
-    refuse_others::<A>(&process, &interpreter)?;
+    let mut interpreters = wait_for_interpreters(&process, &memory)?;
+    // The first is the one that the program is linked to; `A` may be for another.
+    let own = interpreters.iter().position(|found| refuse_others::<A>(&process, found).is_ok());
+    let companions = companions(pid, &interpreters, own);
+    let interpreter = interpreters.swap_remove(own.unwrap_or(0));
+    refuse_others::<A>(&process, &interpreter).map_err(|error| match companions.clone() {
+        Some(all) => Error::NoneOfAll { error: Box::new(error), all },
+        None => error,
+    })?;
     let roots = resolve::<A>(&process, &interpreter)?;
     let types = types(&process, &interpreter)?;
     let objects = Objects {
@@ -109,23 +121,89 @@ fn attach_to<A: Abi>(process: Process) -> Result<Attached, Error> {
     }
     wait_for_proof::<A>(&process, &memory, &roots, types, &mut stopper)?;
     let python = interpreter.version.to_string();
-    Ok(Attached { process, memory, roots, types, objects, stopper, python })
+    Ok(Attached { process, memory, roots, types, objects, stopper, python, companions })
 }
 
-/// The interpreter of a process, which may still be starting it.
+/// Lists the interpreters of a process that has several, of which number `own` is read.
+fn companions(pid: i32, interpreters: &[Interpreter], own: Option<usize>) -> Option<String> {
+    if interpreters.len() < 2 {
+        return None;
+    }
+    let version = |position: usize| interpreters.get(position).map(|found| found.version.version());
+    let line = |(position, found): (usize, &Interpreter)| {
+        let release = found.version;
+        let link = if found.is_linked { ", which its program is linked to" } else { "" };
+        let choice = if Some(position) == own {
+            "this one is read".to_owned()
+        } else if own.and_then(version) == Some(release.version()) {
+            "not read; none of the same version can be chosen beside it".to_owned()
+        } else if !release.version().is_supported() {
+            "not known to this release".to_owned()
+        } else {
+            format!("--abi {} takes this one", release.version().abi())
+        };
+        format!("\n  CPython {release} ({}){link}: {choice}", found.module().path().display())
+    };
+    let lines: String = interpreters.iter().enumerate().map(line).collect();
+    Some(format!("process {pid} has {} Python interpreters:{lines}", interpreters.len()))
+}
+
+/// The interpreter of a process, which may still be starting it. If there are several, the
+/// one that its program is linked to.
 ///
 /// # Errors
 /// [`Error`] if there is none in time.
 pub fn wait_for_interpreter(process: &Process, memory: &LiveMemory) -> Result<Interpreter, Error> {
+    wait_until_found(process, || locate::find(process, memory))
+}
+
+/// All interpreters of a process, that one first.
+fn wait_for_interpreters(
+    process: &Process,
+    memory: &LiveMemory,
+) -> Result<Vec<Interpreter>, Error> {
+    wait_until_found(process, || locate::find_all(process, memory))
+}
+
+fn wait_until_found<T>(
+    process: &Process,
+    find: impl Fn() -> Result<T, LocateError>,
+) -> Result<T, Error> {
     let deadline = Instant::now() + STARTING;
     loop {
-        match locate::find(process, memory) {
+        match find() {
             Err(error) if may_yet_start(process, &error) && Instant::now() < deadline => {
                 thread::sleep(NAP);
             }
+            Err(error @ LocateError::NotPython { .. }) => return Err(not_python(process, error)),
             result => return Ok(result?),
         }
     }
+}
+
+/// Says of a process that is not Python which of those that it has started is.
+fn not_python(process: &Process, error: LocateError) -> Error {
+    match python_below(process.pid()) {
+        Some((child, found)) => Error::NotPythonItself { error, child, found },
+        None => error.into(),
+    }
+}
+
+/// The nearest descendant of a process that runs Python, and its version.
+fn python_below(pid: i32) -> Option<(i32, String)> {
+    let mut family = process::children(pid).unwrap_or_default();
+    let mut position = 0;
+    while let Some(child) = family.get(position).copied() {
+        position += 1;
+        if let Ok(process) = Process::open(child) {
+            if let Ok(found) = locate::find(&process, &LiveMemory::new(child)) {
+                return Some((child, found.version.to_string()));
+            }
+        }
+        family.extend(process::children(child).unwrap_or_default());
+        family.truncate(DESCENDANTS);
+    }
+    None
 }
 
 /// Whether a process without a running interpreter may be about to have one:

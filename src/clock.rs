@@ -20,19 +20,36 @@ pub struct Clock {
     late: u64,
     jitter: Option<Jitter>,
     shift: Duration,
+    /// Whether this thread keeps its processor from somebody while it waits for a tick.
+    is_in_the_way: bool,
 }
 
 /// Random numbers that are good enough to fall out of step (xorshift).
 #[derive(Debug)]
-struct Jitter(u64);
+pub(crate) struct Jitter(u64);
 
 impl Jitter {
-    /// A time from zero up to `limit`.
-    fn below(&mut self, limit: Duration) -> Duration {
+    /// Numbers that differ from run to run.
+    pub fn new() -> Self {
+        Self(microseconds() | 1)
+    }
+
+    /// One from 0 up to 1.
+    fn next(&mut self) -> f64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        limit.mul_f64((self.0 >> 11) as f64 / (1_u64 << 53) as f64)
+        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// A time from zero up to `limit`.
+    fn below(&mut self, limit: Duration) -> Duration {
+        limit.mul_f64(self.next())
+    }
+
+    /// The time to the next of moments that are independent of each other, and `mean` apart.
+    pub fn gap(&mut self, mean: Duration) -> Duration {
+        mean.mul_f64(-(1.0 - self.next()).ln())
     }
 }
 
@@ -52,6 +69,7 @@ impl Clock {
             late: 0,
             jitter: None,
             shift: Duration::ZERO,
+            is_in_the_way: false,
         }
     }
 
@@ -59,7 +77,7 @@ impl Clock {
     /// does things periodically is not always met at the same one.
     #[must_use]
     pub fn jitter(mut self, on: bool) -> Self {
-        self.jitter = on.then(|| Jitter(microseconds() | 1));
+        self.jitter = on.then(Jitter::new);
         self
     }
 
@@ -73,6 +91,30 @@ impl Clock {
     #[must_use]
     pub fn moment(&self) -> Instant {
         self.moment
+    }
+
+    /// How much of the run is left; `None` if its end is not known.
+    #[must_use]
+    pub fn left(&self) -> Option<Duration> {
+        self.duration.map(|duration| duration.saturating_sub(self.start.elapsed()))
+    }
+
+    /// When the run is over, if that is known.
+    #[must_use]
+    pub fn end(&self) -> Option<Instant> {
+        self.start.checked_add(self.duration?)
+    }
+
+    /// Tells whether somebody waits for the processor of this thread while that is awake: then
+    /// it does not wake before a tick.
+    pub fn be_in_the_way(&mut self, on: bool) {
+        self.is_in_the_way = on;
+    }
+
+    /// When the next tick is due.
+    #[must_use]
+    pub fn due(&self) -> Instant {
+        self.start.checked_add(self.next + self.shift).unwrap_or(self.start)
     }
 
     /// Waits for the next tick. `false` when the run is over or `stop` says so.
@@ -98,18 +140,28 @@ impl Clock {
                 self.shift = self.jitter.as_mut().map_or(Duration::ZERO, |j| j.below(interval));
                 return true;
             }
-            rest(due - elapsed);
+            rest(due - elapsed, self.is_in_the_way);
         }
+    }
+
+    /// This moment, or the last of the run if that is over.
+    #[must_use]
+    pub fn last_moment(&self) -> Instant {
+        let (now, moment) = (Instant::now(), Duration::from_nanos(1));
+        let last = self.duration.and_then(|d| self.start.checked_add(d)?.checked_sub(moment));
+        last.map_or(now, |last| last.min(now))
     }
 }
 
 /// Waits about so long, or a while if it is long. A thread wakes up some microseconds late,
 /// also where it has asked not to ([`crate::promptness`]), so it is woken that much earlier,
-/// and spins for what is left.
-fn rest(time: Duration) {
+/// and spins for what is left; but not where somebody waits for this processor.
+fn rest(time: Duration, is_in_the_way: bool) {
     const WAKING: Duration = Duration::from_micros(25);
     const WORTH_SLEEPING: Duration = Duration::from_micros(150);
-    if time > WORTH_SLEEPING {
+    if is_in_the_way {
+        thread::sleep(time.min(LONGEST_NAP));
+    } else if time > WORTH_SLEEPING {
         thread::sleep((time - WAKING).min(LONGEST_NAP));
     } else {
         std::hint::spin_loop();
@@ -135,6 +187,13 @@ fn following(due: Duration, missed: u64, elapsed: Duration, interval: Duration) 
 #[must_use]
 pub fn cpu_time() -> Duration {
     let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_PROCESS_CPUTIME_ID);
+    now.map(Duration::from).unwrap_or_default()
+}
+
+/// The time that this thread has spent on a processor.
+#[must_use]
+pub fn thread_cpu_time() -> Duration {
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID);
     now.map(Duration::from).unwrap_or_default()
 }
 
@@ -180,6 +239,17 @@ mod tests {
     #[test]
     fn a_run_ends_when_told() {
         assert!(!Clock::start(MS, None).wait(|| true));
+    }
+
+    #[test]
+    fn moments_that_are_independent_have_the_gaps_of_such() {
+        let mut jitter = Jitter(1);
+        let gaps: Vec<Duration> = (0..10_000).map(|_| jitter.gap(MS)).collect();
+        let mean = gaps.iter().sum::<Duration>() / 10_000;
+        assert!((MS.mul_f64(0.95)..MS.mul_f64(1.05)).contains(&mean), "{mean:?}");
+        // Of 10,000, 10,000 / e are longer than the mean.
+        let longer = gaps.iter().filter(|gap| **gap > MS).count();
+        assert!((3_500..3_860).contains(&longer), "{longer}");
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub fn dump_once<A: Abi>(
 }
 
 fn take<A: Abi>(options: &Options, attached: Attached) -> Result<Snapshot, Error> {
-    let Attached { process, memory, roots, types, objects, mut stopper, python } = attached;
+    let Attached { process, memory, roots, types, objects, mut stopper, python, .. } = attached;
     let pid = process.pid();
     let code = CodeCache::<A>::new(types).line_numbers(options.reads_lines());
     let mut frames = FrameTable::default();
@@ -142,6 +142,7 @@ impl Look<'_> {
             stat.as_ref().map(|stat| match stat.state {
                 ThreadState::Running => Activity::Running,
                 ThreadState::Stopped | ThreadState::Traced => Activity::Stopped,
+                ThreadState::Zombie | ThreadState::Dead => Activity::Ended,
                 _ => Activity::Waiting,
             })
         };

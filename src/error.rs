@@ -7,11 +7,14 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::abi::Version;
+use crate::account::Outcome;
 use crate::cli::UsageError;
 use crate::filter::Lacking;
 use crate::locate::LocateError;
 use crate::process::OpenError;
 use crate::recording::RecordingError;
+use crate::sampler::interrupt::KernelError;
+use crate::sampler::pause::Pause;
 
 /// Why there is no profile.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +28,27 @@ pub enum Error {
     /// The process is not Python, as far as can be told.
     #[error(transparent)]
     Locate(#[from] LocateError),
+    /// The process is not Python, but has started one that is.
+    #[error(
+        "{error}\nProcess {child}, which it has started, runs CPython {found}: name that one \
+         with -p, or add --subprocesses."
+    )]
+    NotPythonItself {
+        /// What is to be said of the process.
+        error: LocateError,
+        /// The other process.
+        child: i32,
+        /// Its full version.
+        found: String,
+    },
+    /// The process has several interpreters, and none is for this binary.
+    #[error("{error}\n{all}")]
+    NoneOfAll {
+        /// What is to be said of the first.
+        error: Box<Error>,
+        /// The list of them.
+        all: String,
+    },
     /// The process runs a CPython that another binary is for.
     #[error(
         "process {pid} runs CPython {found}; this is {}. Run {right} (package {right}).",
@@ -110,7 +134,7 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// The command of `-t` ended, or ran for long, and was not Python.
+    /// The command of `-t` ended, or was left, and there was no Python to sample.
     #[error("Failed to locate libpython: {program} {what}\n-t profiles Python programs only.")]
     NeverPython {
         /// The first word of the command.
@@ -118,6 +142,9 @@ pub enum Error {
         /// What it did instead.
         what: &'static str,
     },
+    /// The profile did not come over from one profiler to the next.
+    #[error("what has been sampled so far cannot be handed over: {0}")]
+    Handover(#[source] io::Error),
     /// The output file cannot be written.
     #[error("cannot open file \"{}\" as output: {source}", path.display())]
     Output {
@@ -180,6 +207,22 @@ pub enum Error {
         pid: i32,
         /// What happened at the last attempt.
         reason: String,
+    },
+    /// A run of which no tick came to a sample, or found that there was none.
+    #[error(
+        "no stack of {what} could be proven; of the moments at which that was tried, {outcome}.{}{}",
+        reason.as_ref().map_or(String::new(), |reason| format!("\nThe last failure: {reason}.")),
+        what_to_try(outcome, *pause)
+    )]
+    NothingProven {
+        /// The process, or several.
+        what: String,
+        /// What became of the ticks.
+        outcome: Outcome,
+        /// Why reading failed, the last time that it did.
+        reason: Option<String>,
+        /// Whether there were stops.
+        pause: Pause,
     },
     /// A dump of a thread that is not there.
     #[error("process {pid} has no thread that is called so or has this id, but {threads}.")]
@@ -280,7 +323,7 @@ pub enum Error {
         "no process of Python that may be profiled matches --name {pattern}{}.\n\
          pgrep -af python lists those that there are.",
         if *unreadable > 0 {
-            format!(" ({unreadable} that match may not be read: try as root)")
+            format!(" ({unreadable} that match may not be read)")
         } else {
             String::new()
         }
@@ -289,7 +332,7 @@ pub enum Error {
         /// The pattern.
         pattern: String,
         /// How many match it and may not be read.
-        unreadable: usize,
+        unreadable: u64,
     },
     /// None of the processes could be sampled.
     #[error("no process could be sampled: {found}.")]
@@ -297,9 +340,23 @@ pub enum Error {
         /// What the processes were instead.
         found: String,
     },
+    /// The kernel does not take samples.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
     /// Signals cannot be caught.
     #[error("cannot catch signals: {0}")]
     Signals(#[source] io::Error),
+}
+
+fn what_to_try(outcome: &Outcome, pause: Pause) -> &'static str {
+    match pause {
+        _ if outcome.torn == 0 => "",
+        Pause::Always => "\nTry pyflame --dump: it says what is in the way.",
+        _ => {
+            "\nTry --pause always, which stops the process for each sample, or pyflame --dump, \
+             which says what is in the way."
+        }
+    }
 }
 
 fn and_more(others: usize) -> String {
@@ -324,6 +381,7 @@ impl Error {
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::Profiler { status, .. } => *status,
+            Self::NoneOfAll { error, .. } => error.exit_status(),
             Self::OtherVersion { .. } => Self::STATUS_OTHER_BINARY,
             Self::Unsupported { .. } | Self::UnknownVersion { .. } => Self::STATUS_UNSUPPORTED,
             Self::Locate(error) if error.is_other_python() => Self::STATUS_UNSUPPORTED,

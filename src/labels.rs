@@ -18,6 +18,9 @@ use crate::sampler::thread_ids::ThreadIds;
 /// none yet.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// What part of a run may be spent on such looks: one in so many.
+const SHARE: u32 = 20;
+
 /// How often a thread is looked up that has no name, before it is taken to have none.
 const LOOKS: u32 = 20;
 
@@ -26,6 +29,8 @@ pub struct Labels {
     names: ThreadNames,
     ids: ThreadIds,
     last: Option<Instant>,
+    /// How long the next look has to wait after that.
+    pause: Duration,
     /// How many threads of the profile have been looked up.
     known: usize,
     /// How often those that are still without a name will be looked up again.
@@ -40,6 +45,7 @@ impl Labels {
             names: objects.names(),
             ids: ThreadIds::default(),
             last: None,
+            pause: PAUSE,
             known: 0,
             looks_left: 0,
         }
@@ -61,9 +67,12 @@ impl Labels {
         if number != self.known {
             self.looks_left = LOOKS;
         }
-        if !all && (self.looks_left == 0 || self.last.is_some_and(|last| last.elapsed() < PAUSE)) {
+        if !all
+            && (self.looks_left == 0 || self.last.is_some_and(|last| last.elapsed() < self.pause))
+        {
             return;
         }
+        let begin = Instant::now();
         self.known = number;
         self.looks_left = self.looks_left.saturating_sub(1);
         let names = self.names.read::<A, M>(memory, roots);
@@ -92,6 +101,7 @@ impl Labels {
         if !lacking {
             self.looks_left = 0;
         }
+        self.pause = PAUSE.max(begin.elapsed() * SHARE);
         self.last = Some(Instant::now());
     }
 }

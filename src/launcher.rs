@@ -9,15 +9,16 @@ use std::process::{Command, ExitCode};
 
 use crate::abi::{SUPPORTED, Version};
 use crate::attach::wait_for_interpreter;
-use crate::cli::{self, Invocation, Options, Request, STARTED_VARIABLE, Target};
+use crate::cli::{self, Invocation, Options, Request, Target};
 use crate::error::Error;
+use crate::follow;
+use crate::launch::handover::VARIABLE;
 use crate::locate::Interpreter;
 use crate::memory::live::LiveMemory;
 use crate::process::Process;
 use crate::programs;
 use crate::report;
 use crate::top;
-use crate::trace::Child;
 use crate::tree;
 
 /// The launcher's `main`.
@@ -27,66 +28,40 @@ pub fn main() -> ExitCode {
     cli::conclude(launch(&arguments))
 }
 
-fn launch(arguments: &[OsString]) -> Result<(), Error> {
+fn launch(arguments: &[OsString]) -> Result<u8, Error> {
     match cli::parse_command(arguments)? {
-        Some(Invocation::Show(text)) => return cli::show(&text),
-        Some(Invocation::Report(options)) => return report::report(&options),
-        Some(Invocation::Diff(options)) => return report::diff(&options),
-        Some(Invocation::Top(options)) => return top::top(&options),
+        Some(Invocation::Show(text)) => return cli::show(&text).map(|()| 0),
+        Some(Invocation::Report(options)) => return report::report(&options).map(|()| 0),
+        Some(Invocation::Diff(options)) => return report::diff(&options).map(|()| 0),
+        Some(Invocation::Top(options)) => return top::top(&options).map(|()| 0),
         None => {}
     }
     match cli::parse(arguments, &installed())? {
-        Request::Show(text) => cli::show(&text),
+        Request::Show(text) => cli::show(&text).map(|()| 0),
         Request::Profile(options) if options.is_tree() => tree::run(&options, arguments),
-        Request::Profile(options) => Err(become_binary(choose(&options)?, arguments)),
+        Request::Profile(options) => profile(&options, arguments),
     }
 }
 
-/// Which binary to become.
-struct Choice {
-    program: PathBuf,
-    /// The process of the command, where the launcher had to start it.
-    started: Option<i32>,
-}
-
-fn choose(options: &Options) -> Result<Choice, Error> {
-    if let Some(version) = options.abi {
-        let what = format!("--abi {}", version.abi());
-        let program = programs::profiler(version);
-        let program = program.ok_or(Error::NotInstalled { what, version })?;
-        return Ok(Choice { program, started: None });
-    }
-    match &options.target {
-        Target::Process(pid) => Ok(Choice { program: profiler_for(*pid)?, started: None }),
+/// Becomes the profiler for one process.
+fn profile(options: &Options, arguments: &[OsString]) -> Result<u8, Error> {
+    let program = match (options.abi, &options.target) {
+        (Some(version), _) => {
+            let what = format!("--abi {}", version.abi());
+            programs::profiler(version).ok_or(Error::NotInstalled { what, version })?
+        }
+        (None, Target::Process(pid)) => profiler_for(*pid)?,
+        (None, Target::Command { words, .. }) => return follow::start(options, words, arguments),
         // Several processes are a tree, and not for one binary.
-        Target::Processes(_) | Target::Named(_) => {
-            Err(Error::NoLauncher { command: "several processes".into() })
+        (None, Target::Processes(_) | Target::Named(_)) => {
+            return Err(Error::NoLauncher { command: "several processes".into() });
         }
-        Target::Command { words, .. } => {
-            let mut child = Child::start(words)?;
-            // A signal ends the launcher as it ends any program.
-            match child.find_python(|| false)? {
-                Some((process, interpreter)) => Ok(Choice {
-                    program: profiler_of(process.pid(), &interpreter)?,
-                    started: Some(child.pid()),
-                }),
-                None => Err(Error::Ended { pid: child.pid() }),
-            }
-        }
-    }
-}
-
-/// Executes the binary in place of this program. Comes back only with an error.
-fn become_binary(choice: Choice, arguments: &[OsString]) -> Error {
-    let Choice { program, started } = choice;
+    };
     let mut command = Command::new(&program);
-    command.args(arguments.iter().skip(1));
-    command.env_remove(STARTED_VARIABLE);
-    if let Some(pid) = started {
-        command.env(STARTED_VARIABLE, pid.to_string());
-    }
+    // Whoever else may have set it, it is not for this one.
+    command.args(arguments.iter().skip(1)).env_remove(VARIABLE);
     let source = command.exec();
-    Error::Execute { program, source }
+    Err(Error::Execute { program, source })
 }
 
 /// The profiler that is for a process.

@@ -14,7 +14,7 @@ use crate::error::Error;
 /// `pyflameX.Y`; or `pyflameXY`, as `cargo install` has to name it.
 #[must_use]
 pub fn profiler(version: Version) -> Option<PathBuf> {
-    find(&[version.program(), format!("pyflame{}", version.abi())])
+    find(&[version.program(), format!("pyflame{}", version.abi())], |_| true)
 }
 
 /// The profiler for process `pid`, which runs CPython `found`.
@@ -33,7 +33,9 @@ pub fn profiler_for(pid: i32, found: &impl Display, version: Version) -> Result<
 /// The launcher, `pyflame`.
 #[must_use]
 pub fn launcher() -> Option<PathBuf> {
-    find(&["pyflame".to_owned()])
+    // This program may be called so, and is not what it looks for.
+    let own = env::current_exe().ok();
+    find(&["pyflame".to_owned()], |program| program.canonicalize().ok() != own)
 }
 
 /// Executes the launcher in place of this program, because `command` is one of its. Comes
@@ -47,8 +49,8 @@ pub fn become_launcher(command: &str, arguments: &[OsString]) -> Error {
     Error::Execute { program, source }
 }
 
-/// The first program of one of these names that is there, and is not this one.
-fn find(names: &[String]) -> Option<PathBuf> {
+/// The first program of one of these names that is there, and that `suits`.
+fn find(names: &[String], suits: impl Fn(&Path) -> bool) -> Option<PathBuf> {
     let own = env::current_exe().ok();
     let beside = own.as_deref().and_then(Path::parent).map(Path::to_path_buf);
     let path = env::var_os("PATH").unwrap_or_default();
@@ -56,5 +58,5 @@ fn find(names: &[String]) -> Option<PathBuf> {
         .into_iter()
         .chain(env::split_paths(&path))
         .flat_map(|folder| names.iter().map(move |name| folder.join(name)))
-        .find(|program| program.is_file() && program.canonicalize().ok() != own)
+        .find(|program| program.is_file() && suits(program))
 }

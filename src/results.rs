@@ -15,6 +15,7 @@ use humantime::format_rfc3339_seconds;
 
 use crate::cli::Options;
 use crate::error::Error;
+use crate::escape::say;
 use crate::filter::{FrameFilter, Sieve};
 use crate::output::{Destination, Format, Settings, next_step, recording};
 use crate::profile::{Detail, Profile};
@@ -133,7 +134,7 @@ impl Results {
         let Some(writer) = self.writer.take() else { return };
         // A thread that panicked has said so, and wrote nothing.
         if let Ok(Err(error)) = writer.join() {
-            eprintln!("{error}");
+            say(&error.to_string());
             self.lost.get_or_insert(error);
         }
     }
@@ -146,6 +147,46 @@ impl Results {
         } else {
             file.into()
         })
+    }
+
+    /// Puts by what has been sampled so far, for another program that goes on. Returns the
+    /// profile if that has to be given it, and whether everything could be written that had to
+    /// be.
+    ///
+    /// # Errors
+    /// As [`Results::finish`].
+    pub(crate) fn put_by(
+        mut self,
+        profile: Option<Profile>,
+    ) -> Result<(Option<Profile>, bool), Error> {
+        let kept = match (profile, self.rotates) {
+            (Some(profile), true) => {
+                self.window(profile);
+                None
+            }
+            (profile, _) => profile,
+        };
+        self.wait();
+        let is_complete = self.lost.is_none();
+        match (self.place, kept) {
+            (Place::AtOnce(recorder), kept) => {
+                recorder.finish(&kept.unwrap_or_default())?;
+                Ok((None, is_complete))
+            }
+            (Place::Late(_), kept) => Ok((kept, is_complete)),
+        }
+    }
+
+    /// As [`Results::finish`]; without a profile, all has been written but the end of a
+    /// recording.
+    ///
+    /// # Errors
+    /// As [`Results::finish`].
+    pub(crate) fn conclude(self, profile: Option<Profile>) -> Result<(), Error> {
+        match profile {
+            Some(profile) => self.finish(profile),
+            None => self.put_by(None).map(|_| ()),
+        }
     }
 
     /// Writes the last profile, and says on a terminal what can be done with it.
@@ -167,7 +208,7 @@ impl Results {
             Place::AtOnce(recorder) => recorder.finish(&profile)?,
         }
         if let Some(path) = path.filter(|_| io::stderr().is_terminal()) {
-            eprintln!("{}", next_step(self.format, &path));
+            say(&next_step(self.format, &path));
         }
         self.lost.map_or(Ok(()), Err)
     }

@@ -1,99 +1,97 @@
 //! One run: attach, sample, write.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 
 use crate::abi::Abi;
-use crate::attach::attach;
+use crate::account::{Account, words_on_limit};
+use crate::attach::{Attached, attach};
 use crate::cli::{Options, Target};
 use crate::dump::dump_once;
 use crate::error::Error;
+use crate::escape::say;
+use crate::follow::follow;
 use crate::output::Destination;
 use crate::progress::Progress;
 use crate::promptness::be_woken_in_time;
 use crate::results::Results;
 use crate::session::Session;
 use crate::signals::Signals;
-use crate::trace::Child;
 
 /// Said after a run of which nothing was counted because of its choice of threads.
-const NO_SUCH_THREAD: &str = "no thread that could have been sampled is one of those asked for.\n\
+pub(crate) const NO_SUCH_THREAD: &str = "no thread that could have been sampled is one of those asked for.\n\
      pyflame --dump --verbose shows the names and ids of all; --threads also samples those \
      that wait.";
 
-/// Does what `options` ask for.
+/// Does what `options` ask for. `arguments` are those of this program. Returns the exit
+/// status: that of the command, if there is one.
 ///
 /// # Errors
 /// [`Error`] with what to tell the user.
-pub fn run<A: Abi>(options: &Options) -> Result<(), Error> {
+pub fn run<A: Abi>(options: &Options, arguments: &[OsString]) -> Result<u8, Error> {
     check_abi::<A>(options)?;
     for warning in &options.warnings {
         eprintln!("{warning}");
     }
-    let signals = Signals::watch()?;
-    let Some(mut found) = find(&options.target, &signals)? else { return Ok(()) };
-    let attached = attach::<A>(found.pid)?;
-    if options.dump {
-        let output = Destination::open(options.output.as_deref())?;
-        return dump_once::<A>(options, attached, output);
-    }
-    let mut results = Results::open(options)?;
-    // The terminal of a command that was started is the command's.
-    let progress =
-        if found.child.is_some() { Progress::hidden() } else { Progress::start(options.duration) };
-    // The command has been started, and is scheduled like any other.
-    be_woken_in_time();
-    let session = Session::<A>::new(options, attached);
-    let (profile, account) = session.run(&signals, &mut results, &progress);
-    drop(progress);
-    // On stdout the profile comes after the output of the command. A file need not wait
-    // for a command that goes on after --duration.
-    if options.output.is_none() {
-        found.wait(&signals);
-    }
-    if options.stats || io::stderr().is_terminal() {
-        eprintln!("{account}");
-    }
-    // Of several processes some may have no such thread.
-    if account.lacks_threads && !options.is_member {
-        eprintln!("WARNING: {NO_SUCH_THREAD}");
-    }
-    let written = results.finish(profile);
-    found.wait(&signals);
-    written
-}
-
-/// The process to profile, and the command that it belongs to under `-t`.
-struct Found {
-    pid: i32,
-    child: Option<Child>,
-}
-
-impl Found {
-    /// Waits for the end of the command, if there is one.
-    fn wait(&mut self, signals: &Signals) {
-        if let Some(child) = &mut self.child {
-            child.wait(|| signals.ask_for_end());
+    let pid = match &options.target {
+        Target::Process(pid) => *pid,
+        Target::Command { words, handover } => {
+            return follow::<A>(options, words, handover.as_ref(), arguments);
         }
-    }
-}
-
-/// Finds the process, which under `-t` has to be started first. `None` if a
-/// signal ends the search.
-fn find(target: &Target, signals: &Signals) -> Result<Option<Found>, Error> {
-    let (words, started) = match target {
-        Target::Process(pid) => return Ok(Some(Found { pid: *pid, child: None })),
         // Those are supervised by the launcher, which asks for one at a time.
         Target::Processes(_) | Target::Named(_) => {
             return Err(Error::NoLauncher { command: "several processes".into() });
         }
-        Target::Command { words, started } => (words, started),
     };
-    let mut child = match started {
-        Some(pid) => Child::adopt(*pid, words),
-        None => Child::start(words)?,
-    };
-    let python = child.find_python(|| signals.ask_for_end())?;
-    Ok(python.map(|(process, _)| Found { pid: process.pid(), child: Some(child) }))
+    // A dump keeps nothing of what it has read: a signal ends it, however long it takes.
+    if options.dump {
+        let attached = attach_to::<A>(pid)?;
+        let output = Destination::open(options.output.as_deref())?;
+        return dump_once::<A>(options, attached, output).map(|()| 0);
+    }
+    let signals = Signals::watch()?;
+    let attached = attach_to::<A>(pid)?;
+    let mut results = Results::open(options)?;
+    let progress = Progress::start(options.duration);
+    be_woken_in_time();
+    let session = Session::<A>::new(options, attached, None)?;
+    let (profile, account, _) = session.run(&signals, &mut results, &progress);
+    drop(progress);
+    tell_account(options, &account.rows());
+    // Of several processes some may have no such thread.
+    if account.lacks_threads && !options.is_member {
+        eprintln!("WARNING: {NO_SUCH_THREAD}");
+    }
+    results.finish(profile)?;
+    expect_outcome(options, pid, &account)?;
+    Ok(0)
+}
+
+/// Says what became of every tick, where somebody reads it, and what would give more samples.
+pub(crate) fn tell_account(options: &Options, rows: &[(String, String)]) {
+    if options.stats || io::stderr().is_terminal() {
+        rows.iter().for_each(|(name, value)| say(&format!("{name}: {value}")));
+        let words = options.pause.limit().and_then(|limit| words_on_limit(rows, limit));
+        words.iter().for_each(|words| say(words));
+    }
+}
+
+/// Attaches to a process, and says which other interpreters it has.
+fn attach_to<A: Abi>(pid: i32) -> Result<Attached, Error> {
+    let attached = attach::<A>(pid)?;
+    attached.companions.iter().for_each(|words| say(words));
+    Ok(attached)
+}
+
+/// A run that has come to nothing is no success. Of several processes some may.
+fn expect_outcome(options: &Options, pid: i32, account: &Account) -> Result<(), Error> {
+    let outcome = account.outcome();
+    if !outcome.is_nothing() || options.is_member {
+        return Ok(());
+    }
+    let what = format!("process {pid}");
+    let reason = account.last_failure.map(|broken| broken.to_string());
+    Err(Error::NothingProven { what, outcome, reason, pause: options.pause })
 }
 
 /// `--abi` on a binary must be its own.

@@ -38,6 +38,8 @@ pub enum Activity {
     Waiting,
     /// It was stopped by a signal or a debugger.
     Stopped,
+    /// It has ended, and Python has not been told.
+    Ended,
 }
 
 impl Activity {
@@ -48,6 +50,7 @@ impl Activity {
             Self::Running => "running",
             Self::Waiting => "idle",
             Self::Stopped => "stopped",
+            Self::Ended => "ended",
         }
     }
 }

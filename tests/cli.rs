@@ -1,6 +1,9 @@
 //! The command line, as far as it needs no Python process: messages and exit
 //! codes that scripts written for the original rely on.
 
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt, lchown, symlink};
+use std::path::Path;
 use std::process::Command;
 
 #[allow(dead_code)]
@@ -9,6 +12,7 @@ mod support;
 use support::binaries::{ABIS, Binaries};
 use support::process::{Finished, run};
 use support::profiler::command;
+use support::target::{in_folder, new_file};
 
 type Result<T = ()> = support::Outcome<T>;
 
@@ -45,6 +49,23 @@ fn usage_without_a_process() -> Result {
 fn usage_with_two_processes() -> Result {
     everyone_says(&["-p", "1", "2"], 1, |words| words.starts_with("Usage: "))?;
     everyone_says(&["1", "2"], 1, |words| words.starts_with("Usage: "))
+}
+
+#[test]
+fn usage_with_two_words() -> Result {
+    everyone_says(&["foo", "bar"], 1, |words| {
+        words.starts_with("Usage: ") && words.contains("failed to parse \"foo\" as a PID")
+    })
+}
+
+#[test]
+fn an_ending_of_several_formats_is_asked_about() -> Result {
+    let says = |words: &str| {
+        words.contains(".speedscope.json (speedscope)") && words.contains(".trace.json")
+    };
+    everyone_says(&["-p", "1", "-o", "/no/such/x.json"], 1, says)?;
+    launcher(&["report", "/no/such/x.pyflame", "-o", "x.json"])
+        .and_then(|finished| support::expect(says(&finished.stderr), || finished.words()))
 }
 
 #[test]
@@ -127,6 +148,36 @@ fn commands_that_are_not_python() -> Result {
     let finished = launcher(&["-t", "echo", "hello", "-v"])?;
     finished.expect_error(1, &["Failed to locate libpython"])?;
     support::expect(finished.stdout == b"hello -v\n", || finished.words())
+}
+
+/// Another user's link in a folder like `/tmp` is not followed: that user would choose what is
+/// overwritten. Only root can make one for this test; `links.rs` tests the rule for everybody.
+#[test]
+fn a_link_that_another_user_has_put_there_is_refused() -> Result {
+    let folder = new_file("links");
+    in_folder(&folder, || {
+        let path = |name: &str| folder.join(name).display().to_string();
+        let (stacks, file, link) = (path("stacks"), path("file"), path("link"));
+        std::fs::write(&stacks, "a.py:f:1 7\n").map_err(|error| error.to_string())?;
+        std::fs::write(&file, "old").map_err(|error| error.to_string())?;
+        symlink(&file, &link).map_err(|error| error.to_string())?;
+        let diff = || launcher(&["diff", &stacks, &stacks, "-o", &link]);
+        let content = || std::fs::read_to_string(&file).map_err(|error| error.to_string());
+        std::fs::set_permissions(&folder, Permissions::from_mode(0o1777))
+            .map_err(|error| error.to_string())?;
+        diff()?.clean()?;
+        support::expect(content()? == "a.py:f 7 7\n", || format!("{:?}", content()))?;
+        let is_root = nix::unistd::geteuid().is_root();
+        if is_root && lchown(&link, Some(1), None).is_ok() && lchown(&folder, Some(2), None).is_ok()
+        {
+            std::fs::write(&file, "old").map_err(|error| error.to_string())?;
+            let refused = diff()?;
+            let words = "is a symbolic link of user 1 in a directory that others may write to";
+            let is_right = refused.stderr.contains(words) && refused.status.code() == Some(1);
+            support::expect(is_right && content()? == "old", || refused.words())?;
+        }
+        support::expect(Path::new(&link).is_symlink(), || "the link is gone".into())
+    })
 }
 
 #[test]

@@ -86,9 +86,13 @@ fn profiler_killed(case: &Case) -> Outcome<String> {
     };
     for round in 0..KILLS {
         let rate = if round % 2 == 0 { "0" } else { "0.0003" };
-        let pause = if round % 3 == 0 { "auto" } else { "always" };
+        let engine = match round % 3 {
+            0 => ["--engine", "auto"],
+            1 => ["--engine", "stop"],
+            _ => ["--pause", "always"],
+        };
         let pid = target.pid().to_string();
-        let options = ["-s", "3600", "-r", rate, "--pause", pause, "-p", &pid];
+        let options = ["-s", "3600", "-r", rate, engine[0], engine[1], "-p", &pid];
         let profiler =
             Guard::spawn(command(&case.profiler, &options).stdout(std::process::Stdio::null()))?;
         // Moments all over its life, from the first instruction on.
@@ -136,8 +140,8 @@ fn process_that_forks(case: &Case) -> Outcome<String> {
     let mut target = Target::start(&case.interpreter, "forks.py", &[])?;
     target.expect("ready")?;
     let mut samples = 0;
-    for pause in ["always", "auto"] {
-        let options = ["-s", "0.5", "-r", "0.0005", "--pause", pause];
+    for engine in [["--pause", "always"], ["--engine", "auto"]] {
+        let options = ["-s", "0.5", "-r", "0.0005", engine[0], engine[1]];
         let profile = attach(&case.profiler, target.pid(), &options)?.clean()?;
         expect_left_alone(target.pid())?;
         samples += Profile::parse(&profile, true)?.samples_with("<module>");

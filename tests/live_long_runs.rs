@@ -157,8 +157,8 @@ fn windows(case: &Case) -> Outcome<String> {
         totals.push(profile.total());
     }
     // A machine that is busy may make some late, but no window has more than fit in, with
-    // one at either end.
-    let fit = |(total, most): (&u64, u64)| *total <= most + 1 && *total > most / 5;
+    // one at either end, and those of the kernel's timers that come a little early.
+    let fit = |(total, most): (&u64, u64)| *total <= most + most / 20 + 1 && *total > most / 5;
     expect(totals.iter().zip([500, 500, 250]).all(fit), || format!("{totals:?} samples"))?;
     Ok(format!("{totals:?} samples"))
 }
@@ -204,7 +204,7 @@ fn command_that_goes_on(case: &Case) -> Outcome<String> {
     let mut running = Running::start(&mut command(&case.profiler, &options), true)?;
     wait_until("there is a result", || Ok(Path::new(&file).exists().then_some(())))?;
     let profile = read(&file)?;
-    expect((20..=150).contains(&profile.total()), || format!("{profile:?}"))?;
+    expect((20..=155).contains(&profile.total()), || format!("{profile:?}"))?;
     // Its standard input ends, and so does it.
     drop(running.take_stdin());
     let output = running.finish()?.clean()?;
@@ -232,7 +232,7 @@ fn progress_on_a_terminal(case: &Case) -> Outcome<String> {
     expect(lines.iter().all(|l| l.contains(" of 1s 200ms, ") && l.contains(" errors")), || {
         format!("{lines:?}")
     })?;
-    expect(text.contains("\rticks: "), || format!("no account: {text:?}"))?;
+    expect(text.contains("\rengine: "), || format!("no account: {text:?}"))?;
     let closing = text.trim_end().lines().last().unwrap_or_default().to_owned();
     expect(closing.contains(&format!("Wrote {file}. Draw it: ")), || format!("{text:?}"))?;
     Ok(format!("{} lines", lines.len()))
@@ -243,6 +243,6 @@ fn rate_with_a_unit(case: &Case) -> Outcome<String> {
     let options = ["--duration", "500ms", "-r", "100hz"];
     let profile = Profile::parse(&attach(&case.profiler, target.pid(), &options)?.clean()?, true)?;
     target.end()?;
-    expect((10..=50).contains(&profile.total()), || format!("{profile:?}"))?;
+    expect((10..=52).contains(&profile.total()), || format!("{profile:?}"))?;
     Ok(format!("{} samples", profile.total()))
 }

@@ -1,6 +1,6 @@
 //! Interpreters in unusual places: their files deleted or replaced since they
-//! started, in other namespaces, started by the dynamic loader, or loaded at run
-//! time by a program that is not Python.
+//! started, in other namespaces, started by the dynamic loader, loaded at run
+//! time by a program that is not Python, or two in one process.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -14,16 +14,18 @@ use support::binaries::{Binaries, is_built};
 use support::copies::{copy, libpython, loader, replace, set_paths};
 use support::interpreters::{Interpreter, Interpreters, Kind};
 use support::process::{status_line, wait_at_rest, wait_until};
-use support::profiler::expect_dump;
+use support::profiler::{Profile, attach, expect_dump};
 use support::runner::{self, Trial};
 use support::target::{Target, in_folder, new_file, set_environment};
-use support::{Context, Outcome, copies, native, targets};
+use support::{Context, Outcome, copies, expect, native, targets};
 
 /// What a test gets to work with.
 struct Case {
     interpreter: Interpreter,
     /// An interpreter of another version, for decoys.
     other: Interpreter,
+    /// A shared one of another version that can be in the same process.
+    companion: Option<Interpreter>,
     binaries: Arc<Binaries>,
     /// A folder of its own.
     folder: PathBuf,
@@ -42,11 +44,14 @@ const OF_EXECUTABLES: [(&str, Test); 6] = [
 ];
 
 /// For every shared release build.
-const OF_LIBRARIES: [(&str, Test); 4] = [
+const OF_LIBRARIES: [(&str, Test); 7] = [
     ("library deleted", library_deleted),
     ("library replaced by another version", library_replaced),
     ("library in another mount namespace", library_in_other_mount_namespace),
     ("library loaded under another name", library_loaded_at_run_time),
+    ("loader of a bundled program", bundled),
+    ("two interpreters in one process", two_interpreters),
+    ("two interpreters of one version", two_of_one_version),
 ];
 
 fn main() -> ExitCode {
@@ -60,11 +65,15 @@ fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
     for interpreter in &normal {
         let decoy = |o: &&&Interpreter| o.abi != interpreter.abi && o.shared == interpreter.shared;
         let Some(other) = normal.iter().find(decoy) else { continue };
+        // Python 2.7 does not stand another one beside it.
+        let fits = |o: &&&Interpreter| o.shared && o.abi != interpreter.abi && o.abi != "2.7";
+        let companion = normal.iter().find(fits).map(|companion| (*companion).clone());
         let of_libraries = OF_LIBRARIES.iter().filter(|_| interpreter.shared);
         for (name, test) in OF_EXECUTABLES.iter().chain(of_libraries) {
             let case = Case {
                 interpreter: (*interpreter).clone(),
                 other: (*other).clone(),
+                companion: companion.clone(),
                 binaries: Arc::clone(&binaries),
                 folder: new_file("processes"),
             };
@@ -141,8 +150,8 @@ fn library_replaced(case: &Case) -> Outcome<String> {
     Ok(format!("by {}", case.other.label))
 }
 
-/// The library has a name that says nothing, and the program is not Python.
-fn library_loaded_at_run_time(case: &Case) -> Outcome<String> {
+/// A command that is not Python, and loads it from a file whose name says nothing.
+fn embedding(case: &Case, options: &[&str], script: &str) -> Outcome<Command> {
     let program = native::compile("embed.c", "embed", &["-ldl"])?;
     let library = copy(&libpython(&case.interpreter)?, &case.folder, "plugin.bin")?;
     let home = case.interpreter.executable.ancestors().nth(2);
@@ -153,8 +162,124 @@ fn library_loaded_at_run_time(case: &Case) -> Outcome<String> {
     let folder = folder.parent().context(|| "no folder".into())?;
     set_environment(&mut command);
     command.env("LD_LIBRARY_PATH", folder);
-    command.arg(program).arg(library).arg(home).arg(targets().join("stacks.py")).arg("-");
-    case.check(&mut command, || Ok(()))
+    command.arg(program).args(options).arg(library).arg(home).arg(targets().join(script));
+    Ok(command)
+}
+
+fn library_loaded_at_run_time(case: &Case) -> Outcome<String> {
+    case.check(embedding(case, &[], "stacks.py")?.arg("-"), || Ok(()))
+}
+
+/// As PyInstaller makes it: the program starts itself again, and only that one loads Python.
+/// Alone, the first is refused with the name of the other. In a tree, it is no Python.
+fn bundled(case: &Case) -> Outcome<String> {
+    let mut command = embedding(case, &["--below"], "busy.py")?;
+    let target = Target::start_command(&case.interpreter, &mut command)?;
+    target.expect("ready")?;
+    let pid = target.pid();
+    let child = child_of(pid)?;
+    let names = format!("Process {child}, which it has started, runs CPython");
+    let refused = format!("process {pid} (");
+    let parts = [refused.as_str(), "does not run CPython", &names, &case.interpreter.version];
+    for profiler in [case.binaries.launcher(), case.binaries.profiler(case.interpreter.abi)] {
+        attach(&profiler, pid, &["--dump"])?.expect_error(1, &parts)?;
+    }
+    let launcher = case.binaries.launcher();
+    let tree = attach(&launcher, pid, &["--subprocesses", "--stats", "-s", "1.5"])?;
+    expect(tree.status.success(), || tree.words())?;
+    let row = |name: &str, count: u32| tree.stderr.contains(&format!("{name}: {count}\n"));
+    let counts = row("processes sampled", 1) && row("processes not Python", 1);
+    expect(counts && !tree.stderr.contains("does not run"), || tree.words())?;
+    let text = String::from_utf8_lossy(&tree.stdout).into_owned();
+    let is_child = |line: &str| line.starts_with(&format!("process {child} ("));
+    let stacks = text.lines().filter(|line| !line.starts_with("(idle)"));
+    expect(stacks.clone().count() > 0 && stacks.clone().all(is_child), || text.clone())?;
+    target.end()?;
+    Ok(String::new())
+}
+
+/// The child of a process that has one.
+fn child_of(pid: u32) -> Outcome<u32> {
+    wait_until("a process has a child", || {
+        let path = format!("/proc/{pid}/task/{pid}/children");
+        let children = fs::read_to_string(&path).context(|| path.clone())?;
+        Ok(children.split_whitespace().next().and_then(|pid| pid.parse().ok()))
+    })
+}
+
+/// A program of two interpreters, the second of which is in this library.
+fn with_another(case: &Case, library: &Path, home: &Interpreter) -> Outcome<Target> {
+    let home = home.executable.ancestors().nth(2).context(|| "no folder".into())?;
+    let arguments = [library, home].map(|path| path.display().to_string());
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let target = Target::start(&case.interpreter, "two_pythons.py", &arguments)?;
+    target.expect("ready")?;
+    Ok(target)
+}
+
+/// The profile of it must be of this function only, and all must be listed.
+fn expect_one_of_two(
+    profiler: &Path,
+    target: &Target,
+    options: &[&str],
+    function: &str,
+    listed: &[&str],
+) -> Outcome {
+    let finished = attach(profiler, target.pid(), &[&["-s", "0.5"], options].concat())?;
+    expect(finished.status.success(), || finished.words())?;
+    let head = format!("process {} has 2 Python interpreters:", target.pid());
+    let says = |words: &str| finished.stderr.contains(words);
+    expect(says(&head) && listed.iter().all(|words| says(words)), || finished.words())?;
+    let profile = Profile::parse(&finished.stdout, true)?;
+    let (first, second) = (profile.samples_with("in_first"), profile.samples_with("in_second"));
+    let (own, other) = if function == "in_first" { (first, second) } else { (second, first) };
+    expect(own > 0 && other == 0, || format!("{options:?}: {profile:?}"))
+}
+
+/// The one that the program is linked to is taken, unless another one is asked for.
+fn two_interpreters(case: &Case) -> Outcome<String> {
+    let Some(companion) = &case.companion else { return Ok("there is no other one".into()) };
+    if case.interpreter.abi == "2.7" {
+        return Ok("not tried: 2.7 does not stand another one beside it".into());
+    }
+    // Under a name that says nothing.
+    let library = copy(&libpython(companion)?, &case.folder, "plugin.bin")?;
+    let target = with_another(case, &library, companion)?;
+    let (own, other) = (case.interpreter.abi, companion.abi);
+    let linked = format!("CPython {} (", case.interpreter.version);
+    let loaded = format!("CPython {} ({})", companion.version, library.display());
+    let number = |abi: &str| abi.replace('.', "");
+    let launcher = case.binaries.launcher();
+    let take_other = format!("{loaded}: --abi {} takes this one", number(other));
+    let listed = [linked.as_str(), "which its program is linked to: this one is read", &take_other];
+    expect_one_of_two(&launcher, &target, &[], "in_first", &listed)?;
+    expect_one_of_two(&case.binaries.profiler(own), &target, &[], "in_first", &listed)?;
+    let take_own = format!("is linked to: --abi {} takes this one", number(own));
+    let read = format!("{loaded}: this one is read");
+    let listed = [linked.as_str(), &take_own, &read];
+    expect_one_of_two(&launcher, &target, &["--abi", &number(other)], "in_second", &listed)?;
+    expect_one_of_two(&case.binaries.profiler(other), &target, &[], "in_second", &listed)?;
+    let dump = attach(&case.binaries.profiler(other), target.pid(), &["--dump"])?;
+    let text = String::from_utf8_lossy(&dump.stdout).into_owned();
+    expect(text.contains("in_second") && !text.contains("in_first"), || dump.words())?;
+    target.end()?;
+    Ok(format!("with {}", companion.label))
+}
+
+fn two_of_one_version(case: &Case) -> Outcome<String> {
+    if matches!(case.interpreter.abi, "2.7" | "3.11") {
+        return Ok("not tried: two of this version end each other".into());
+    }
+    let library = copy(&libpython(&case.interpreter)?, &case.folder, "plugin.bin")?;
+    let target = with_another(case, &library, &case.interpreter)?;
+    let loaded = format!("CPython {} ({})", case.interpreter.version, library.display());
+    let loaded = format!("{loaded}: not read; none of the same version can be chosen");
+    let listed = ["which its program is linked to: this one is read", &loaded];
+    for profiler in [case.binaries.launcher(), case.binaries.profiler(case.interpreter.abi)] {
+        expect_one_of_two(&profiler, &target, &[], "in_first", &listed)?;
+    }
+    target.end()?;
+    Ok(String::new())
 }
 
 /// Says why a test that needs root is not run, if this is not root.
@@ -244,12 +369,7 @@ fn other_process_namespace(case: &Case) -> Outcome<String> {
     command.args(["--pid", "--fork", "--kill-child"]).arg(&case.interpreter.executable);
     command.arg(targets().join("stacks.py")).arg("-").process_group(0);
     let (target, truth) = Target::start_command(&case.interpreter, &mut command)?.stop()?;
-    let parent = target.pid();
-    let pid: u32 = wait_until("unshare has a child", || {
-        let path = format!("/proc/{parent}/task/{parent}/children");
-        let children = fs::read_to_string(&path).context(|| path.clone())?;
-        Ok(children.split_whitespace().next().and_then(|pid| pid.parse().ok()))
-    })?;
+    let pid = child_of(target.pid())?;
     wait_at_rest(pid)?;
     let own = case.binaries.profiler(case.interpreter.abi);
     expect_dump(&[&own, &case.binaries.launcher()], pid, &truth)?;

@@ -296,12 +296,12 @@ fn chosen_afterwards(
         Ok(functions.filter(|function| function != "<module>").collect())
     };
     let cases: [(&[&str], &[&str]); 7] = [
-        (&[], &["hashing", "sleeping", "waiting"]),
-        (&["--cpu"], &["hashing"]),
+        (&[], &["packing", "sleeping", "waiting"]),
+        (&["--cpu"], &["packing"]),
         (&["--thread", "idle, very"], &["sleeping"]),
         (&["--thread", &id], &["sleeping"]),
         (&["--main-thread"], &["waiting"]),
-        (&["--main-thread", "--thread", "busy"], &["hashing", "waiting"]),
+        (&["--main-thread", "--thread", "busy"], &["packing", "waiting"]),
         (&["--cpu", "--thread", "idle, very"], &[]),
     ];
     for (choice, expected) in cases {
@@ -309,13 +309,15 @@ fn chosen_afterwards(
         let seen = functions(choice)?;
         expect(seen == expected, || format!("{choice:?}: {expected:?}; seen: {seen:?}"))?;
     }
-    // The same moments, with and without those at which there is nothing.
+    // The same moments, with and without those at which there is nothing. Interrupts of two
+    // threads may come at one microsecond, and are one moment then.
     let total = |choice: &[&str]| -> Outcome<Profile> {
         Profile::parse(&report(binaries, &whole, choice)?, true)
     };
     let main = total(&["--main-thread"])?;
     let idle = total(&["--cpu", "--main-thread"])?;
-    expect(idle.stacks.is_empty() && idle.total() == main.total(), || {
+    let are_alike = idle.total().abs_diff(main.total()) * 50 <= main.total();
+    expect(idle.stacks.is_empty() && are_alike, || {
         format!("{idle:?}, not {} moments", main.total())
     })?;
     expect(total(&["--gil", "-x"])?.idle == 0, || "-x leaves idle moments".into())?;

@@ -48,16 +48,16 @@ fn choices(interpreter: &Interpreter, profiler: &Path) -> Outcome<String> {
     let mut target = Target::start(interpreter, "modes.py", &[])?;
     let pid = target.pid();
     let id = target.expect("ready")?.first().cloned().context(|| "no identity".into())?;
-    // The main thread and the idle one; the third hashes.
+    // The main thread and the idle one; the third packs.
     wait_until_asleep(target.pid(), 2, 3)?;
     let cases: [(&[&str], &[&str]); 8] = [
-        (&["--threads"], &["hashing", "sleeping", "waiting"]),
-        (&["--idle"], &["hashing", "sleeping", "waiting"]),
-        (&["--cpu"], &["hashing"]),
+        (&["--threads"], &["packing", "sleeping", "waiting"]),
+        (&["--idle"], &["packing", "sleeping", "waiting"]),
+        (&["--cpu"], &["packing"]),
         (&["--threads", "--thread", "idle, very"], &["sleeping"]),
         (&["--threads", "--thread", &id], &["sleeping"]),
         (&["--threads", "--main-thread"], &["waiting"]),
-        (&["--threads", "--main-thread", "--thread", "busy"], &["hashing", "waiting"]),
+        (&["--threads", "--main-thread", "--thread", "busy"], &["packing", "waiting"]),
         (&["--cpu", "--thread", "idle, very"], &[]),
     ];
     for (options, expected) in cases {
@@ -104,7 +104,7 @@ fn filters(profiler: &Path, pid: u32) -> Outcome {
         Ok(stacks.map(|(stack, _)| stack.to_owned()).collect())
     };
     let relative = folded(&["--relative", "--thread", "busy", "--exclude", "threading"])?;
-    expect(relative == ["modes.py:hashing"], || format!("--relative: {relative:?}"))?;
+    expect(relative == ["modes.py:packing"], || format!("--relative: {relative:?}"))?;
     let included = folded(&["--include", "threading", "--function-only"])?;
     let is_thread = |stack: &String| stack.contains(";run;");
     expect(included.len() >= 2 && included.iter().all(is_thread), || format!("{included:?}"))?;

@@ -3,8 +3,9 @@
 //! deadline, and that the terminal is as before in the end.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::ops::Deref;
+use std::path::Path;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 #[allow(dead_code)]
@@ -12,9 +13,10 @@ mod support;
 
 use support::binaries::{Binaries, is_built};
 use support::interpreters::{Interpreter, Interpreters, Kind};
-use support::process::wait_until;
+use support::process::{expect_left_alone, status_line, wait_until};
 use support::runner::{self, Trial};
-use support::target::{Target, new_file};
+use support::target::Target;
+use support::terminal::Terminal;
 use support::{Context, Outcome, expect};
 
 /// An old Python, a new one, and two between.
@@ -22,12 +24,13 @@ const CHOSEN: [&str; 4] = ["2.7", "3.8", "3.11", "3.14"];
 
 type Test = fn(&Screen, Target) -> Outcome<String>;
 
-const TESTS: [(&str, Test); 7] = [
+const TESTS: [(&str, Test); 8] = [
     ("shows and quits", shows_and_quits),
     ("keys", keys),
     ("resized", resized),
     ("Ctrl-C", ctrl_c),
     ("SIGTERM", sigterm),
+    ("the terminal goes away", terminal_goes_away),
     ("the process ends", process_ends),
     ("a panic", panics),
 ];
@@ -73,61 +76,38 @@ fn states(screen: &Screen) -> Outcome<String> {
 
 /// A terminal in which `pyflame top` runs.
 struct Screen {
-    folder: PathBuf,
+    terminal: Terminal,
     pid: u32,
+}
+
+impl Deref for Screen {
+    type Target = Terminal;
+
+    fn deref(&self) -> &Terminal {
+        &self.terminal
+    }
 }
 
 impl Screen {
     /// Opens a terminal and starts `top` for a process in it. What the terminal was like
     /// before and after is written into files.
     fn open(launcher: &Path, pid: u32) -> Outcome<Self> {
-        let folder = new_file("top");
-        fs::create_dir(&folder).context(|| folder.display().to_string())?;
-        let screen = Self { folder, pid };
+        let terminal = Terminal::prepare()?;
         let script = format!(
             "cd '{}'; echo shell; stty -g >before; sh -c 'echo $$ >pid; exec {} top -p {pid}'; \
              echo left $? >status; stty -g >after; echo done; exec cat",
-            screen.folder.display(),
+            terminal.folder.display(),
             launcher.display(),
         );
-        screen.tmux(&["new-session", "-d", "-x", "100", "-y", "30", "sh", "-c", &script])?;
-        Ok(screen)
+        terminal.run(&script)?;
+        Ok(Self { terminal, pid })
     }
 
-    fn tmux(&self, arguments: &[&str]) -> Outcome<String> {
-        let output = Command::new("tmux")
-            .args(["-S", "socket", "-f", "/dev/null"])
-            .args(arguments)
-            .current_dir(&self.folder)
-            .env_remove("TMUX")
-            .env("LC_ALL", "C.UTF-8")
-            .output()
-            .context(|| "run tmux (Debian: tmux)".into())?;
-        let error = || format!("tmux {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        expect(output.status.success(), error)?;
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    }
-
-    fn text(&self) -> Outcome<String> {
-        self.tmux(&["capture-pane", "-p"])
-    }
-
-    fn press(&self, key: &str) -> Outcome {
-        self.tmux(&["send-keys", key]).map(|_| ())
-    }
-
-    /// Waits until the screen is as it should be; what it showed last if it never is.
-    fn wait(&self, what: &str, is_so: impl Fn(&str) -> bool) -> Outcome<String> {
-        let mut last = String::new();
-        let waited = wait_until(what, || {
-            last = self.text()?;
-            Ok(is_so(&last).then(|| last.clone()))
-        });
-        waited.map_err(|words| format!("{words}; the screen:\n{last}"))
-    }
-
-    fn wait_for(&self, words: &str) -> Outcome<String> {
-        self.wait(&format!("the screen shows {words:?}"), |text| text.contains(words))
+    /// The process id of `top`.
+    fn own_pid(&self) -> Outcome<nix::unistd::Pid> {
+        let path = self.folder.join("pid");
+        let pid = fs::read_to_string(&path).context(|| path.display().to_string())?;
+        Ok(nix::unistd::Pid::from_raw(pid.trim().parse().context(|| pid.clone())?))
     }
 
     /// Waits until `top` has left, and says with which status. Fails unless the terminal is
@@ -135,14 +115,12 @@ impl Screen {
     fn left(&self) -> Outcome<(i32, String)> {
         let text =
             self.wait("top has left", |text| text.contains("done") && text.contains("shell"))?;
-        let read = |name: &str| {
-            let path = self.folder.join(name);
-            fs::read_to_string(&path).context(|| path.display().to_string())
-        };
-        expect(read("before")? == read("after")?, || "the terminal is not as before".into())?;
+        expect(self.read("before")? == self.read("after")?, || {
+            "the terminal is not as before".into()
+        })?;
         let screen = self.tmux(&["display-message", "-p", "#{alternate_on} #{cursor_flag}"])?;
         expect(screen.trim() == "0 1", || format!("alternate screen, cursor: {screen}"))?;
-        let status = read("status")?;
+        let status = self.read("status")?;
         let number = status.trim().strip_prefix("left ").and_then(|number| number.parse().ok());
         Ok((number.context(|| status.clone())?, text))
     }
@@ -157,14 +135,6 @@ impl Screen {
     }
 }
 
-impl Drop for Screen {
-    fn drop(&mut self) {
-        // It may never have started.
-        let _ = self.tmux(&["kill-server"]);
-        let _ = fs::remove_dir_all(&self.folder);
-    }
-}
-
 fn shows_and_quits(screen: &Screen, target: Target) -> Outcome<String> {
     let text = screen.wait("function, thread, rate and help are there", |text| {
         ["busy.py", "own    total  function", "GIL held", " per second, ", "q quit", "thread, and"]
@@ -173,9 +143,12 @@ fn shows_and_quits(screen: &Screen, target: Target) -> Outcome<String> {
     })?;
     let first = text.lines().next().unwrap_or_default();
     expect(first.starts_with(&target.pid().to_string()), || text.clone())?;
-    // The innermost function of a busy program has the most of its time.
-    let rows = || text.lines().filter(|line| line.contains('%') && line.contains(".py)"));
-    expect(rows().next().is_some_and(|row| row.contains("leaf (")), || text.clone())?;
+    // The innermost function of a busy program has the most of its time, though not of its
+    // first few samples.
+    screen.wait("the innermost function is the first", |text| {
+        let mut rows = text.lines().filter(|line| line.contains('%') && line.contains(".py)"));
+        rows.next().is_some_and(|row| row.contains("leaf ("))
+    })?;
     screen.press("q")?;
     screen.left_well()?;
     target.end()?;
@@ -272,13 +245,23 @@ fn ctrl_c(screen: &Screen, target: Target) -> Outcome<String> {
 }
 
 fn sigterm(screen: &Screen, target: Target) -> Outcome<String> {
-    let path = screen.folder.join("pid");
-    let pid = fs::read_to_string(&path).context(|| path.display().to_string())?;
-    let pid = pid.trim().parse().context(|| pid.clone())?;
-    let pid = nix::unistd::Pid::from_raw(pid);
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM)
+    nix::sys::signal::kill(screen.own_pid()?, nix::sys::signal::Signal::SIGTERM)
         .context(|| "send SIGTERM".into())?;
     screen.left_well()?;
+    target.end()?;
+    Ok(String::new())
+}
+
+/// A connection that is lost, or a window that is closed, ends it.
+fn terminal_goes_away(screen: &Screen, target: Target) -> Outcome<String> {
+    let pid = screen.own_pid()?;
+    screen.tmux(&["kill-server"])?;
+    wait_until("top has left", || {
+        // Nobody may collect it here.
+        let state = status_line(pid.as_raw().unsigned_abs(), "State");
+        Ok(state.map_or(Some(()), |state| state.starts_with('Z').then_some(())))
+    })?;
+    expect_left_alone(target.pid())?;
     target.end()?;
     Ok(String::new())
 }

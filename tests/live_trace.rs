@@ -94,14 +94,14 @@ impl Case {
         made
     }
 
-    /// Runs `-t` with a command that becomes `traced.py 0.3 7 WORDS`.
+    /// Runs `-t` with a command that becomes `traced.py 0.3 STATUS WORDS`.
     fn trace(&self, words: &[&str]) -> Outcome<Finished> {
         run(self.profiler(&["-t"]).args(words))
     }
 
-    /// Fails unless the outputs are the program's, untouched, and the profile
-    /// is that of the program.
-    fn expect_traced(&self, finished: Finished, words: &str) -> Outcome<String> {
+    /// Fails unless the outputs and the exit status are the program's, untouched, and the
+    /// profile is that of the program.
+    fn expect_traced(&self, finished: Finished, words: &str, status: i32) -> Outcome<String> {
         let expected = format!("out: {words}\nend\n");
         expect(finished.stdout == expected.as_bytes(), || {
             format!("the program's stdout is not {expected:?}: {}", finished.words())
@@ -109,7 +109,7 @@ impl Case {
         expect(finished.stderr == "err\n", || {
             format!("not the program's stderr: {}", finished.words())
         })?;
-        expect(finished.status.success(), || finished.words())?;
+        expect(finished.status.code() == Some(status), || finished.words())?;
         self.expect_profile()
     }
 
@@ -138,7 +138,7 @@ fn check_profile(output: &[u8], script: &str) -> Outcome<String> {
 
 fn traced_command(case: &Case) -> Outcome<String> {
     let words = [&case.python(), &case.script(), "0.3", "7", "a", "b c"];
-    case.expect_traced(case.trace(&words)?, "a b c")
+    case.expect_traced(case.trace(&words)?, "a b c", 7)
 }
 
 fn options_of_the_command(case: &Case) -> Outcome<String> {
@@ -146,7 +146,7 @@ fn options_of_the_command(case: &Case) -> Outcome<String> {
     let (python, script) = (case.python(), case.script());
     let mut words = vec![python.as_str(), &script, "0.3", "0"];
     words.extend(options.split(' '));
-    case.expect_traced(case.trace(&words)?, options)
+    case.expect_traced(case.trace(&words)?, options, 0)
 }
 
 fn profile_after_the_output(case: &Case) -> Outcome<String> {
@@ -195,7 +195,7 @@ fn env_script(case: &Case) -> Outcome<String> {
 fn shell_that_executes(case: &Case) -> Outcome<String> {
     let line = "exec \"$0\" \"$@\"";
     let words = ["sh", "-c", line, &case.python(), &case.script(), "0.3", "0", "z"];
-    case.expect_traced(case.trace(&words)?, "z")
+    case.expect_traced(case.trace(&words)?, "z", 0)
 }
 
 /// A shell script that starts Python as a child and sees its exit code.
@@ -205,7 +205,7 @@ fn wrapper_that_starts(case: &Case) -> Outcome<String> {
     fs::write(&wrapper, text).context(|| wrapper.display().to_string())?;
     let wrapper = wrapper.display().to_string();
     let words = ["sh", &wrapper, &case.python(), &case.script(), "0.3", "7", "w"];
-    let words = case.expect_traced(case.trace(&words)?, "w")?;
+    let words = case.expect_traced(case.trace(&words)?, "w", 0)?;
     let seen = fs::read_to_string(&code).context(|| code.display().to_string())?;
     expect(seen == "7\n", || format!("the wrapper saw exit code {seen}, not 7"))?;
     Ok(words)
@@ -215,8 +215,11 @@ fn program_that_forks(case: &Case) -> Outcome<String> {
     let sign = case.file("sign");
     let forking = targets().join("forking.py").display().to_string();
     let words = [&case.python(), &forking, &sign.display().to_string()];
-    let output = case.trace(&words.map(String::as_str))?.clean()?;
-    expect(output.is_empty(), || "the program prints nothing".into())?;
+    let finished = case.trace(&words.map(String::as_str))?;
+    expect(finished.status.success() && finished.stdout.is_empty(), || finished.words())?;
+    // The child goes on, unless it has ended by then.
+    let mut said = finished.stderr.lines();
+    expect(said.all(|line| line.starts_with("Started by the command, ")), || finished.words())?;
     let profile = fs::read(case.file("profile")).context(|| "the profile".into())?;
     let words = check_profile(&profile, &forking)?;
     let text = wait_until("the child has gone on", || Ok(fs::read_to_string(&sign).ok()))?;
@@ -257,25 +260,23 @@ fn send(pid: u32, signal: Signal) -> Outcome {
 
 fn ended_by_sigterm(case: &Case) -> Outcome<String> {
     let (running, child) = long_program(case)?;
-    let mut words = send(running.pid(), Signal::SIGTERM);
-    // The program goes on; its pipes end with it.
-    let alone = wait_until("the profiler has ended", || {
-        Ok((!Path::new(&format!("/proc/{}/fd/1", running.pid())).exists()).then_some(()))
-    });
-    let state = status_line(child, "State");
-    words = words.and(send(child, Signal::SIGKILL)).and(alone);
-    let state = state.context(|| "the program did not go on".into())?;
-    expect(state.starts_with(['R', 'S']), || format!("the program is in state {state}"))?;
-    words?;
+    send(running.pid(), Signal::SIGTERM)?;
+    expect_killed(case, running, child, Signal::SIGTERM)
+}
+
+/// The program has been ended by a signal, which is told.
+fn expect_killed(case: &Case, running: Running, child: u32, signal: Signal) -> Outcome<String> {
     let finished = running.finish()?;
-    expect(finished.status.success(), || finished.words())?;
+    let status = 128 + signal as i32;
+    let words = format!("The command was killed by signal {} ({signal}).\n", signal as i32);
+    expect(finished.status.code() == Some(status), || finished.words())?;
+    expect(finished.stderr.ends_with(&words), || finished.words())?;
+    expect(!Path::new(&format!("/proc/{child}")).exists(), || "it still runs".into())?;
     case.expect_profile()
 }
 
 fn killed_program(case: &Case) -> Outcome<String> {
     let (running, child) = long_program(case)?;
     send(child, Signal::SIGKILL)?;
-    let finished = running.finish()?;
-    expect(finished.status.success(), || finished.words())?;
-    case.expect_profile()
+    expect_killed(case, running, child, Signal::SIGKILL)
 }

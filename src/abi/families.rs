@@ -87,6 +87,13 @@ macro_rules! top_through_c_frame {
     };
 }
 
+/// The bits of `_status`, of which `field!` knows no type: 3.12 and later.
+macro_rules! bound_to_thread {
+    ($layout:ident) => {
+        Innermost::Bound(crate::memory::Field::at(offset_of!($layout::PyThreadState, _status)))
+    };
+}
+
 /// `PyInterpreterState`, whose threads begin at `$threads`.
 macro_rules! interpreter_layout {
     ($layout:ident, $($threads:tt)+) => {
@@ -130,6 +137,10 @@ macro_rules! interpreter_frame_layout {
             owner: field!($layout::_PyInterpreterFrame, owner),
             generator_owner: $layout::FRAME_OWNED_BY_GENERATOR as u8,
             first_shim_owner: $shim as u8,
+            object: field!($layout::_PyInterpreterFrame, frame_obj),
+            object_distance: (offset_of!($layout::PyFrameObject, _f_frame_data)
+                + offset_of!($layout::_PyInterpreterFrame, localsplus)
+                + 2 * size_of::<$layout::PyObject>()) as u64,
             entry: $entry,
             stack_top: $stack_top,
             first_instruction: offset_of!($layout::PyCodeObject, co_code_adaptive),

@@ -97,6 +97,20 @@ pub struct ThreadLayout {
     pub native_id: Option<Field<Thread, u64>>,
 }
 
+/// What tells which of a thread's states is the innermost, if the thread is in several
+/// interpreters and waits.
+#[derive(Clone, Copy)]
+pub enum Innermost {
+    /// The first byte of `_status` (3.12 and later): the bit `bound_gilstate` says that the
+    /// state is the last that was current in its thread (`Python/pystate.c`).
+    Bound(Field<Thread, u8>),
+    /// `cframe` (3.10 and 3.11): where in the C stack the newest call of the evaluation loop
+    /// is. The innermost is the lowest.
+    CFrame(Field<Thread, Remote<CFrame>>),
+    /// Nothing.
+    Unknown,
+}
+
 /// Where a thread state keeps its innermost frame.
 #[derive(Clone, Copy)]
 pub enum TopFrame {
@@ -232,6 +246,13 @@ pub struct InterpreterFrameLayout {
     /// Frames with this owner or a higher one run no Python code: the C stack's
     /// and the interpreter's own.
     pub first_shim_owner: u8,
+    /// `frame_obj`: the frame object that was made of it, if any.
+    pub object: Field<Frame, u64>,
+    /// How many bytes at least lie between the start of a generator's frame object and the
+    /// generator's frame, which are two allocations: the frame object, with room for a frame
+    /// without variables, and the two words that the collector keeps before the generator,
+    /// and the generator's own head. In fact it is some more.
+    pub object_distance: u64,
     /// How the first frame of a call of the evaluation loop is told.
     pub entry: Entry,
     /// `stacktop` (3.11 to 3.13): -1 in a frame whose own instructions are executed,

@@ -17,7 +17,7 @@ mod version;
 
 pub use fields::{
     BytesLayout, CFrameLayout, CodeLayout, CodeLength, Entry, Executing, GilLayout,
-    HeapFrameLayout, InterpreterFrameLayout, InterpreterLayout, LineIsSet, ObjectLayout,
+    HeapFrameLayout, Innermost, InterpreterFrameLayout, InterpreterLayout, LineIsSet, ObjectLayout,
     StringLayout, ThreadLayout, TopFrame, UnicodeLayout,
 };
 pub use objects::{
@@ -52,6 +52,8 @@ pub trait Abi: Sized + 'static {
     const BYTES: BytesLayout;
     /// Thread states.
     const THREAD: ThreadLayout;
+    /// Which of several states of a thread is the innermost.
+    const INNERMOST: Innermost = Innermost::Unknown;
     /// Interpreter states.
     const INTERPRETER: InterpreterLayout;
     /// Dictionaries and values.

@@ -22,6 +22,7 @@ impl Abi for Python310 {
     const BYTES: BytesLayout = bytes_layout!(layout, PyBytesObject, ob_base.ob_size);
     const THREAD: ThreadLayout =
         thread_layout!(layout, TopFrame::Direct(field!(layout::PyThreadState, frame)), None);
+    const INNERMOST: Innermost = Innermost::CFrame(field!(layout::PyThreadState, cframe));
     const INTERPRETER: InterpreterLayout = interpreter_layout!(layout, tstate_head);
     const OBJECTS: ObjectsLayout = objects_with_compact_keys!(layout);
     const VARIABLES: VariablesLayout = variables_in_three_tuples!(

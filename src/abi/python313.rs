@@ -26,6 +26,7 @@ impl Abi for Python313 {
         TopFrame::Direct(field!(layout::PyThreadState, current_frame)),
         Some(field!(layout::PyThreadState, native_thread_id))
     );
+    const INNERMOST: Innermost = bound_to_thread!(layout);
     const INTERPRETER: InterpreterLayout = interpreter_layout!(layout, threads.head);
     const OBJECTS: ObjectsLayout = objects_with_kinds_of_keys!(
         layout,

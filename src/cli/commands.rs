@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValue;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use super::definition::{formats, frame_choice, thread_choice};
+use super::definition::{engine_choice, formats, frame_choice, thread_choice};
 use super::values::{format, frame_filter, parse_pid, sample_filter};
 use super::{UsageError, colour};
 use crate::filter::{FrameFilter, SampleFilter};
@@ -201,7 +201,7 @@ fn diff() -> Command {
 
 fn top() -> Command {
     let pause = ["auto", "never", "always"].map(PossibleValue::new);
-    command("top", "[OPTIONS] -p PID").after_help("Press ? for the keys.").args([
+    let own = [
         Arg::new("pid")
             .short('p')
             .long("pid")
@@ -222,14 +222,18 @@ fn top() -> Command {
             .value_parser(pause)
             .default_value("auto")
             .help("When the process may be stopped for a sample"),
-    ])
+    ];
+    command("top", "[OPTIONS] -p PID")
+        .after_help("Press ? for the keys.")
+        .args(own)
+        .arg(engine_choice())
 }
 
 fn report_options(matches: &ArgMatches) -> Result<ReportOptions, UsageError> {
     Ok(ReportOptions {
         files: matches.get_many("files").into_iter().flatten().cloned().collect(),
         output: matches.get_one("output").cloned(),
-        format: format(matches),
+        format: format(matches)?,
         samples: sample_filter(matches)?,
         frames: frame_filter(matches)?,
         title: matches.get_one("title").cloned(),
@@ -249,7 +253,7 @@ fn diff_options(matches: &ArgMatches) -> DiffOptions {
 
 fn top_options(matches: &ArgMatches) -> Result<TopOptions, UsageError> {
     let word = |name: &str| matches.get_one::<String>(name).map_or("", String::as_str);
-    let passed_on = ["rate", "pause"].map(|name| format!("--{name}={}", word(name)));
+    let passed_on = ["rate", "pause", "engine"].map(|name| format!("--{name}={}", word(name)));
     Ok(TopOptions { pid: parse_pid(word("pid"))?, passed_on: passed_on.into() })
 }
 
@@ -321,7 +325,7 @@ mod tests {
         };
         assert_eq!(
             (options.pid, options.passed_on.join(" ")),
-            (42, "--rate=50hz --pause=auto".into())
+            (42, "--rate=50hz --pause=auto --engine=auto".into())
         );
         assert!(parse("top").is_err());
         assert!(parse("top -p x").is_err());

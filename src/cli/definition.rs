@@ -240,8 +240,26 @@ fn results() -> Vec<Arg> {
     ]
 }
 
+/// How samples are taken; `top` passes it on.
+pub fn engine_choice() -> Arg {
+    value("engine", "ENGINE")
+        .value_parser(["auto", "kernel", "stop", "read"])
+        .default_value("auto")
+        .help("How samples are taken: by the kernel, in stops, or while the process runs")
+        .long_help(
+            "How samples are taken. kernel: the kernel copies the stack in a timer interrupt \
+             of the thread itself, which cannot move meanwhile; exact, and nobody is stopped. \
+             It needs root, or CAP_BPF and CAP_PERFMON, and Linux 5.8 or later. stop: the \
+             thread that runs waits its turn on its processor while it is read, or is \
+             stopped; exact, within --max-pause. read: \
+             the process is read while it runs; each stack existed, but shares are \
+             estimates. auto: kernel where it may, else stop, or read with --pause never.",
+        )
+}
+
 fn reading() -> Vec<Arg> {
     vec![
+        engine_choice(),
         value("pause", "WHEN")
             .value_parser(["auto", "never", "always"])
             .default_value("auto")
@@ -250,7 +268,12 @@ fn reading() -> Vec<Arg> {
         flag("blocking").help("The same as --pause always"),
         value("max-pause", "PERCENT")
             .default_value("1")
-            .help("How much of its time the process may stand still with --pause auto"),
+            .help("How much of its time the process may stand still for samples")
+            .long_help(
+                "How much of its time the process may stand still for samples. If that allows \
+                 fewer stops than there are ticks, a sample counts for the ticks before it that \
+                 had none.",
+            ),
     ]
 }
 

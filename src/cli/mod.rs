@@ -23,11 +23,15 @@ pub use self::definition::definition;
 use self::target::{member, target};
 use self::times::{duration, interval, rotation};
 use self::trace_line::split_at_trace;
-use self::values::{abi, dump_style, format, frame_filter, pause, thread_filter, time_mode};
+use self::values::{
+    abi, dump_style, engine, format, frame_filter, pause, thread_filter, time_mode,
+};
 use crate::abi::{Abi, Version};
 use crate::dump::DumpStyle;
 use crate::error::Error;
+use crate::escape::say;
 use crate::filter::{FrameFilter, ThreadFilter};
+use crate::launch::handover::Handover;
 use crate::output::{Format, recording};
 use crate::programs;
 use crate::sampler::pause::Pause;
@@ -71,6 +75,8 @@ pub struct Options {
     pub exclude_idle: bool,
     /// How the profile is written.
     pub format: Format,
+    /// Who takes the samples.
+    pub engine: EngineChoice,
     /// Whether and how the process may be stopped.
     pub pause: Pause,
     /// Move each tick by a random part of the interval.
@@ -95,6 +101,21 @@ pub struct Options {
     pub warnings: Vec<String>,
 }
 
+/// Who takes the samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EngineChoice {
+    /// The kernel where it may; else this program, in stops, or without them if there shall
+    /// be none.
+    #[default]
+    Auto,
+    /// The kernel, in interrupts of the process.
+    Kernel,
+    /// This program, while the thread that runs is stopped.
+    Stop,
+    /// This program, while the process runs.
+    Read,
+}
+
 /// The process that is profiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -108,8 +129,8 @@ pub enum Target {
     Command {
         /// The words after `-t`.
         words: Vec<OsString>,
-        /// Its process, if the launcher has started it already.
-        started: Option<i32>,
+        /// What the program before this one in this process has started and done of that.
+        handover: Option<Handover>,
     },
 }
 
@@ -122,10 +143,6 @@ pub struct UsageError(String);
 const HINT: &str = "Name a process with -p, or a command to run with -t. \
                     For all options and examples, try --help.";
 
-/// Set by the launcher for the binary it executes: the process of the command
-/// that it has started.
-pub const STARTED_VARIABLE: &str = "PYFLAME_STARTED_PID";
-
 /// The `main` of the profiler for `A`.
 #[must_use]
 pub fn main<A: Abi>() -> ExitCode {
@@ -134,12 +151,12 @@ pub fn main<A: Abi>() -> ExitCode {
         return conclude(Err(programs::become_launcher(command, &arguments)));
     }
     conclude(match parse(&arguments, &[A::VERSION]) {
-        Ok(Request::Show(text)) => show(&text),
+        Ok(Request::Show(text)) => show(&text).map(|()| 0),
         Ok(Request::Profile(options)) if options.is_tree() => {
             let what = if options.subprocesses { "--subprocesses" } else { "several processes" };
             Err(programs::become_launcher(what, &arguments))
         }
-        Ok(Request::Profile(options)) => crate::run::run::<A>(&options),
+        Ok(Request::Profile(options)) => crate::run::run::<A>(&options, &arguments),
         Err(error) => Err(error.into()),
     })
 }
@@ -153,12 +170,16 @@ pub fn show(text: &str) -> Result<(), Error> {
 }
 
 /// Says what went wrong, if anything did, and turns it into an exit status.
-pub fn conclude(result: Result<(), Error>) -> ExitCode {
+pub fn conclude(result: Result<u8, Error>) -> ExitCode {
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => ExitCode::from(status),
         Err(error) => {
             let text = error.to_string();
-            eprintln!("{}", text.trim_end());
+            match &error {
+                // It may be in colour, and quotes the command line only.
+                Error::Usage(_) => eprintln!("{}", text.trim_end()),
+                _ => say(text.trim_end()),
+            }
             ExitCode::from(error.exit_status())
         }
     }
@@ -182,7 +203,7 @@ pub fn parse(arguments: &[OsString], abis: &[Version]) -> Result<Request, UsageE
     }
     let usage = || UsageError(format!("{}\n\n{HINT}\n", definition.clone().render_usage()));
     let (target, warnings) = target(&matches, command, usage)?;
-    let (format, append) = (format(&matches), matches.get_flag("append"));
+    let (format, append) = (format(&matches)?, matches.get_flag("append"));
     if append && format != recording::FORMAT {
         return Err(UsageError(
             "Error: --append adds to recordings, such as -o FILE.pyflame, and to nothing else.\n"
@@ -205,6 +226,7 @@ pub fn parse(arguments: &[OsString], abis: &[Version]) -> Result<Request, UsageE
         every_thread: mode.is_of_all_threads() || matches.get_flag("dump"),
         exclude_idle: matches.get_flag("exclude-idle"),
         format,
+        engine: engine(&matches, interval(&matches)?, duration(&matches, traced)?)?,
         pause: pause(&matches)?,
         jitter: matches.get_flag("jitter"),
         stats: matches.get_flag("stats"),

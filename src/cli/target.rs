@@ -6,7 +6,8 @@ use clap::ArgMatches;
 
 use super::commands::COMMANDS;
 use super::values::parse_pid;
-use super::{STARTED_VARIABLE, Target, UsageError};
+use super::{Target, UsageError};
+use crate::launch::handover::Handover;
 
 /// What to profile, and things to say about that. `command` is what follows `-t`.
 pub fn target(
@@ -34,9 +35,12 @@ pub fn target(
         ([_, ..], None, []) => Ok((Target::Processes(given), Vec::new())),
         ([], Some(pattern), []) => Ok((Target::Named(pattern.clone()), Vec::new())),
         ([_, ..], Some(_), []) => Err(incompatible("-p", "--name")),
-        ([], None, [word, ..]) if word.starts_with(char::is_alphabetic) => {
+        ([], None, [word, others @ ..]) if word.starts_with(char::is_alphabetic) => {
+            // As the original has it, for more words than one.
+            let usage = if others.is_empty() { None } else { Some(usage().0 + "\n") };
+            let usage = usage.unwrap_or_default();
             Err(UsageError(format!(
-                "Error: failed to parse \"{word}\" as a PID, and it is no command.\n\
+                "{usage}Error: failed to parse \"{word}\" as a PID, and it is no command.\n\
                  The commands are {}. To run a program and profile it, write -t before it.\n",
                 COMMANDS.map(|(name, _)| name).join(", ")
             )))
@@ -69,12 +73,7 @@ fn trace(
             "You tried to pyflame a pyflame. Profile a Python program instead.\n".into(),
         ));
     }
-    Ok((Target::Command { words: words.to_vec(), started: started() }, Vec::new()))
-}
-
-/// The process that the launcher has started for this command, if it did.
-fn started() -> Option<i32> {
-    std::env::var(STARTED_VARIABLE).ok()?.parse().ok()
+    Ok((Target::Command { words: words.to_vec(), handover: Handover::take() }, Vec::new()))
 }
 
 /// Whether a command is one of ours: `pyflame`, `pyflame3.6`, by any path.

@@ -152,6 +152,41 @@ fn only_duration_limits_a_command() {
 }
 
 #[test]
+fn the_engine_follows_from_what_is_asked() {
+    let engine = |line: &str| {
+        let options = options(line);
+        (options.engine, options.pause)
+    };
+    let (limited, kernel) = (Pause::UpTo(0.01), cfg!(feature = "kernel"));
+    let auto = if kernel { EngineChoice::Auto } else { EngineChoice::Stop };
+    let unstopped = if kernel { EngineChoice::Auto } else { EngineChoice::Read };
+    assert_eq!(engine("-p 1"), (auto, limited));
+    assert_eq!(engine("-p 1 --pause never"), (unstopped, Pause::Never));
+    assert_eq!(engine("-p 1 --max-pause 0"), (unstopped, Pause::Never));
+    assert_eq!(engine("-p 1 --pause always"), (EngineChoice::Stop, Pause::Always));
+    assert_eq!(engine("-p 1 -s 0"), (EngineChoice::Stop, limited));
+    assert_eq!(engine("-p 1 -s 0 --nonblocking"), (EngineChoice::Read, Pause::Never));
+    assert_eq!(engine("-p 1 --engine stop"), (EngineChoice::Stop, limited));
+    assert_eq!(engine("-p 1 --engine read"), (EngineChoice::Read, Pause::Never));
+}
+
+#[test]
+fn an_engine_and_a_pause_may_contradict() {
+    let contradictions = [
+        "stop --pause never",
+        "stop --nonblocking",
+        "stop --max-pause 0",
+        "read --pause always",
+        "read --blocking",
+        "kernel --pause always",
+    ];
+    for words in contradictions {
+        let said = error(&format!("-p 1 --engine {words}"));
+        assert!(said.starts_with("Error: --engine "), "{said}");
+    }
+}
+
+#[test]
 fn options_are_known_by_the_definition_to_take_a_value() {
     for option in ["--rotate", "--duration", "--max-pause", "-r"] {
         let line = format!("-p 42 {option} -t");

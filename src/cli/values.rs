@@ -1,15 +1,17 @@
 //! The words that stand behind options, as values.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
-use super::{UsageError, abi_list};
+use super::{EngineChoice, UsageError, abi_list};
 use crate::abi::Version;
 use crate::dump::DumpStyle;
 use crate::filter::{FrameFilter, Glob, SampleFilter, State, ThreadFilter};
-use crate::output::{Format, flamechart, svg};
+use crate::output::{Ambiguous, Format, flamechart, svg};
+use crate::sampler::interrupt::{SHORTEST_INTERVAL, SHORTEST_WITH_JITTER};
 use crate::sampler::pause::Pause;
 use crate::sampler::selection::TimeMode;
 use crate::stack::FrameStyle;
@@ -25,20 +27,105 @@ pub fn parse_pid(text: &str) -> Result<i32, UsageError> {
     }
 }
 
+/// Whether and how the process may be stopped. `--engine read` never stops it.
 pub fn pause(matches: &ArgMatches) -> Result<Pause, UsageError> {
     let when = matches.get_one::<String>("pause").map_or("auto", String::as_str);
-    if matches.get_flag("nonblocking") || when == "never" {
-        return Ok(Pause::Never);
-    } else if matches.get_flag("blocking") || when == "always" {
-        return Ok(Pause::Always);
+    let is_never = matches.get_flag("nonblocking") || when == "never";
+    let is_always = matches.get_flag("blocking") || when == "always";
+    let engine = matches.get_one::<String>("engine").map_or("auto", String::as_str);
+    let contradicts = |pause: &str, does: &str| {
+        let words = format!("Error: --engine {engine} and --pause {pause} contradict each other.");
+        Err(UsageError(format!("{words}\n--engine {engine} {does}\n")))
+    };
+    match engine {
+        "stop" if is_never => return contradicts("never", "stops the process for each sample."),
+        "read" if is_always => return contradicts("always", "never stops the process."),
+        "kernel" if is_always => {
+            return contradicts("always", "needs no stop: each sample is exact.");
+        }
+        "read" => return Ok(Pause::Never),
+        _ if is_never => return Ok(Pause::Never),
+        _ if is_always => return Ok(Pause::Always),
+        _ => {}
     }
     let text = matches.get_one::<String>("max-pause").map_or("", String::as_str);
     match text.parse::<f64>() {
-        Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(Pause::Auto(percent / 100.0)),
+        Ok(0.0) if engine == "stop" => Err(UsageError(
+            "Error: --engine stop and --max-pause 0 contradict each other.\n\
+             To sample without any stop, use --engine kernel or --engine read.\n"
+                .into(),
+        )),
+        Ok(0.0) => Ok(Pause::Never),
+        Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(Pause::UpTo(percent / 100.0)),
         _ => Err(UsageError(format!(
             "Error: \"{text}\" is not a percentage from 0 to 100 for --max-pause.\n"
         ))),
     }
+}
+
+/// Who takes the samples, for samples that are `interval` apart, for a time.
+pub fn engine(
+    matches: &ArgMatches,
+    interval: Duration,
+    duration: Option<Duration>,
+) -> Result<EngineChoice, UsageError> {
+    let name = matches.get_one::<String>("engine").map_or("auto", String::as_str);
+    let refusal = || refused_by_kernel(matches, interval, duration);
+    match name {
+        "stop" => Ok(EngineChoice::Stop),
+        "read" => Ok(EngineChoice::Read),
+        "kernel" => refusal().map_or(Ok(EngineChoice::Kernel), |words| Err(UsageError(words))),
+        _ if refusal().is_none() => Ok(EngineChoice::Auto),
+        _ if pause(matches)? == Pause::Never => Ok(EngineChoice::Read),
+        _ => Ok(EngineChoice::Stop),
+    }
+}
+
+/// Why the kernel's engine does not do what is asked for, if it does not.
+fn refused_by_kernel(
+    matches: &ArgMatches,
+    interval: Duration,
+    duration: Option<Duration>,
+) -> Option<String> {
+    if !cfg!(feature = "kernel") {
+        return Some(
+            "Error: this pyflame was built without --engine kernel.\n\
+             Build it with the Cargo feature kernel, which needs clang, or use another engine.\n"
+                .into(),
+        );
+    }
+    let others = ["dump", "blocking"];
+    let mut given = others.iter().filter(|name| matches.get_flag(name)).copied();
+    let is_always = matches.get_one::<String>("pause").is_some_and(|when| when == "always");
+    if let Some(other) = given.next().or(is_always.then_some("pause always")) {
+        return Some(format!(
+            "Error: --engine kernel cannot do --{other} yet.\n\
+             It takes samples over a time, and never stops the process.\n"
+        ));
+    }
+    if !interval.is_zero() && interval < SHORTEST_INTERVAL {
+        return Some(
+            "Error: --engine kernel takes at most 20000 samples a second.\n\
+             Choose an interval of 50us or more with --rate.\n"
+                .into(),
+        );
+    }
+    let has_jitter = matches.get_flag("jitter") && !interval.is_zero();
+    if has_jitter && interval < SHORTEST_WITH_JITTER {
+        return Some(
+            "Error: --engine kernel with --jitter takes at most 10000 samples a second.\n\
+             Choose an interval of 100us or more with --rate.\n"
+                .into(),
+        );
+    }
+    if duration.is_some_and(|duration| duration.is_zero()) {
+        return Some(
+            "Error: --engine kernel takes samples over a time, not at one moment.\n\
+             Choose how long with -s, or use another engine.\n"
+                .into(),
+        );
+    }
+    None
 }
 
 /// What would say nothing to a dump, which is one moment with all its frames, as text or
@@ -189,12 +276,24 @@ pub fn abi(matches: &ArgMatches) -> Result<Option<Version>, UsageError> {
 
 /// The format that `--format` names, or `--flamechart`, or the file of `-o` by the way it
 /// ends.
-pub fn format(matches: &ArgMatches) -> Format {
+///
+/// # Errors
+/// If it ends as files of several formats do, and nothing else tells which.
+pub fn format(matches: &ArgMatches) -> Result<Format, UsageError> {
     let named = matches.get_one::<String>("format").and_then(|name| Format::named(name));
     let by_file = matches.get_one::<PathBuf>("output").and_then(|path| Format::of_file(path));
     let chart = if by_file == Some(svg::FLAME_GRAPH) { svg::CHART } else { flamechart::FORMAT };
     // Not every command has it.
     let flag = matches.try_get_one::<bool>("flamechart").ok().flatten().copied();
     let flamechart = flag.unwrap_or_default().then_some(chart);
-    named.or(flamechart).or(by_file).unwrap_or_default()
+    if let Some(format) = named.or(flamechart).or(by_file) {
+        return Ok(format);
+    }
+    // A dump is written in none of these.
+    let is_dump = matches.try_get_one::<bool>("dump").ok().flatten().copied() == Some(true);
+    let file = matches.get_one::<PathBuf>("output").filter(|_| !is_dump);
+    match file.and_then(|file| Ambiguous::of_file(file)) {
+        Some(ambiguous) => Err(UsageError(ambiguous.to_string())),
+        None => Ok(Format::default()),
+    }
 }

@@ -39,6 +39,9 @@ pub struct Interpreter {
     pub runtime: Option<u64>,
     /// Its types.
     pub types: Types,
+    /// Whether it is the program of the process, or the program is linked to it. Else it was
+    /// loaded at run time, or nothing tells how.
+    pub is_linked: bool,
     scope: Scope,
 }
 
@@ -69,13 +72,15 @@ impl Interpreter {
         self.scope.module()
     }
 
-    /// Whether it has an interpreter state, as far as can be told: where nothing
-    /// says where that would be, this is not known, and counts as yes.
-    pub fn is_initialised<M: Memory>(&self, memory: &M) -> bool {
-        match self.interpreters_head.or(self.current_thread) {
-            Some(variable) => memory.read::<u64>(variable).is_ok_and(|pointer| pointer != 0),
-            None => true,
-        }
+    /// Whether it has an interpreter state; `None` where nothing says where that would be.
+    pub fn is_initialised<M: Memory>(&self, memory: &M) -> Option<bool> {
+        let variable = self.interpreters_head.or(self.current_thread)?;
+        Some(memory.read::<u64>(variable).is_ok_and(|pointer| pointer != 0))
+    }
+
+    /// The same, as one to which the program is linked or not.
+    pub(super) fn linked(self, is_linked: bool) -> Self {
+        Self { is_linked, ..self }
     }
 
     /// Where in the process a symbol of the interpreter is.
@@ -149,6 +154,7 @@ pub(super) fn judge_scope<M: Memory>(
         interpreters_head: roots.interpreters_head,
         runtime: roots.runtime,
         types,
+        is_linked: false,
         scope,
     })
 }

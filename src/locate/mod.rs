@@ -6,6 +6,8 @@
 
 mod error;
 mod interpreter;
+mod libc;
+mod linked;
 mod module;
 mod release;
 mod roots;
@@ -15,44 +17,49 @@ mod version;
 
 pub use error::LocateError;
 pub use interpreter::{Interpreter, Types};
+pub(crate) use libc::thread_id_offset;
 pub use module::Module;
 pub use release::{Level, Release};
 
 use std::sync::Arc;
 
 use self::interpreter::HEAD_FUNCTION;
+use self::linked::{Objects, is_needed_by};
 use self::scope::Scope;
 use crate::memory::Memory;
 use crate::process::{MappedFile, Process};
 
-/// Finds the interpreter of a process: the first that is initialised, by
-/// [`Interpreter::is_initialised`].
+/// Finds the interpreter of a process: an initialised one, by
+/// [`Interpreter::is_initialised`]. If there are several, that which the program is linked to.
 ///
 /// # Errors
 /// [`LocateError::Starting`] if there is one, but none that is initialised.
 pub fn find<M: Memory>(process: &Process, memory: &M) -> Result<Interpreter, LocateError> {
-    find_if(process, memory, &|interpreter| interpreter.is_initialised(memory))
+    let mut found = search(process, memory, false)?;
+    Ok(found.swap_remove(0))
 }
 
-/// Finds the first interpreter of a process that `accept` takes.
-///
-/// Files are looked at in this order, and no further than needed: the
-/// executable, libraries called `libpython…`, everything else that has code.
+/// Finds all interpreters of a process that are initialised, those first that the program is
+/// linked to. There is at least one.
 ///
 /// # Errors
-/// [`LocateError::Starting`] if there is one, but none is accepted.
-pub fn find_if<M: Memory>(
+/// [`LocateError::Starting`] if there is one, but none that is initialised.
+pub fn find_all<M: Memory>(process: &Process, memory: &M) -> Result<Vec<Interpreter>, LocateError> {
+    search(process, memory, true)
+}
+
+/// Files are looked at in this order, and, unless `all` are wanted, no further than needed:
+/// the executable, libraries called `libpython…`, everything else that has code.
+fn search<M: Memory>(
     process: &Process,
     memory: &M,
-    accept: &dyn Fn(&Interpreter) -> bool,
-) -> Result<Interpreter, LocateError> {
+    all: bool,
+) -> Result<Vec<Interpreter>, LocateError> {
     let pid = process.pid();
     let maps = process.maps().map_err(|source| no_maps(pid, source))?;
-    let mut search = Search::new(process, memory, accept, maps.files());
-    match search.run() {
-        Some(interpreter) => Ok(interpreter),
-        None => Err(search.failure()),
-    }
+    let mut search = Search::new(process, memory, all, maps.files());
+    let found = search.run();
+    if found.is_empty() { Err(search.failure()) } else { Ok(found) }
 }
 
 fn no_maps(pid: i32, source: std::io::Error) -> LocateError {
@@ -65,11 +72,28 @@ fn no_maps(pid: i32, source: std::io::Error) -> LocateError {
     }
 }
 
+/// How the program came to a module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    /// It is the program itself, or linked to it.
+    Program,
+    /// Another one is, so it was loaded at run time.
+    Loaded,
+    /// None is, as far as can be told.
+    Unknown,
+}
+
+/// Whether one is known to be initialised.
+fn is_sure<M: Memory>(found: &[Interpreter], memory: &M) -> bool {
+    found.iter().any(|found| found.is_initialised(memory) == Some(true))
+}
+
 /// One search, and what it has learnt so far.
 struct Search<'a, M> {
     process: &'a Process,
     memory: &'a M,
-    accept: &'a dyn Fn(&Interpreter) -> bool,
+    /// Whether to go on when one has been found.
+    all: bool,
     files: Vec<MappedFile>,
     executable: Option<Arc<Module>>,
     /// Why the best candidate so far was not taken.
@@ -77,16 +101,11 @@ struct Search<'a, M> {
 }
 
 impl<'a, M: Memory> Search<'a, M> {
-    fn new(
-        process: &'a Process,
-        memory: &'a M,
-        accept: &'a dyn Fn(&Interpreter) -> bool,
-        files: Vec<MappedFile>,
-    ) -> Self {
-        Self { process, memory, accept, files, executable: None, failure: None }
+    fn new(process: &'a Process, memory: &'a M, all: bool, files: Vec<MappedFile>) -> Self {
+        Self { process, memory, all, files, executable: None, failure: None }
     }
 
-    fn run(&mut self) -> Option<Interpreter> {
+    fn run(&mut self) -> Vec<Interpreter> {
         let files = std::mem::take(&mut self.files);
         let (executable, others): (Vec<_>, Vec<_>) =
             files.into_iter().partition(|file| self.process.is_executable(file));
@@ -95,13 +114,53 @@ impl<'a, M: Memory> Search<'a, M> {
             others.into_iter().partition(is_called_libpython);
         let others: Vec<_> = others.into_iter().filter(MappedFile::is_executable).collect();
 
-        let main = self.executable.clone();
-        let found = main
-            .and_then(|module| self.try_module(module, false))
-            .or_else(|| libraries.iter().find_map(|file| self.try_file(file, false)))
-            .or_else(|| others.iter().find_map(|file| self.try_file(file, false)));
+        let mut found = Vec::new();
+        if let Some(main) = self.executable.clone() {
+            found.extend(self.try_module(main, Link::Program, false));
+        }
+        if self.all || !is_sure(&found, self.memory) {
+            found.extend(self.try_files(&libraries, &others));
+        }
         self.files = [executable, libraries, others].concat();
-        found.or_else(|| self.try_hidden())
+        if found.is_empty() {
+            found.extend(self.try_hidden());
+        }
+        // Of some it cannot be told whether they are initialised. They count if there are
+        // no others.
+        if is_sure(&found, self.memory) {
+            found.retain(|found| found.is_initialised(self.memory) == Some(true));
+        }
+        found
+    }
+
+    /// The interpreters in files other than the executable, those first that it is linked to.
+    fn try_files(&mut self, libraries: &[MappedFile], others: &[MappedFile]) -> Vec<Interpreter> {
+        let mut objects = Objects::default();
+        let mut holders = Vec::new();
+        for file in libraries.iter().chain(others) {
+            let Some(module) = self.open(file) else { continue };
+            let number = objects.add(&module);
+            if module.symbol(HEAD_FUNCTION).is_none() {
+                continue;
+            }
+            let is_needed = |main: &Arc<Module>| is_needed_by(&module, main);
+            if !self.all && self.executable.as_ref().is_some_and(is_needed) {
+                let found = self.try_module(Arc::clone(&module), Link::Program, false);
+                if is_sure(found.as_slice(), self.memory) {
+                    return found.into_iter().collect();
+                }
+            }
+            holders.push((number, module));
+        }
+        let needed = self.executable.as_ref().map(|main| objects.needed_by(main));
+        let is_linked = |(number, _): &(usize, Arc<Module>)| {
+            needed.as_ref().is_some_and(|needed| needed.contains(number))
+        };
+        let (linked, loaded): (Vec<_>, Vec<_>) = holders.into_iter().partition(is_linked);
+        let link = if linked.is_empty() { Link::Unknown } else { Link::Loaded };
+        let linked = linked.into_iter().map(|(_, module)| (module, Link::Program));
+        let holders = linked.chain(loaded.into_iter().map(|(_, module)| (module, link)));
+        holders.filter_map(|(module, link)| self.try_module(module, link, false)).collect()
     }
 
     /// The last resort, and slow: interpreters that are linked in without being
@@ -111,20 +170,19 @@ impl<'a, M: Memory> Search<'a, M> {
             return None;
         }
         let files = self.files.clone();
-        files.iter().find_map(|file| self.try_file(file, true))
+        files.iter().find_map(|file| {
+            let module = self.open(file)?;
+            let link = if self.process.is_executable(file) { Link::Program } else { Link::Unknown };
+            self.try_module(module, link, true)
+        })
     }
 
     fn open(&self, file: &MappedFile) -> Option<Arc<Module>> {
         Module::open(self.process, self.memory, file).map(Arc::new)
     }
 
-    fn try_file(&mut self, file: &MappedFile, hidden: bool) -> Option<Interpreter> {
-        let module = self.open(file)?;
-        self.try_module(module, hidden)
-    }
-
-    /// Whether a module holds an interpreter that runs.
-    fn try_module(&mut self, module: Arc<Module>, hidden: bool) -> Option<Interpreter> {
+    /// The interpreter that a module holds, unless it is not initialised.
+    fn try_module(&mut self, module: Arc<Module>, link: Link, hidden: bool) -> Option<Interpreter> {
         let defines = if hidden {
             module.local_symbols([HEAD_FUNCTION]).iter().any(Option::is_some)
         } else {
@@ -133,9 +191,12 @@ impl<'a, M: Memory> Search<'a, M> {
         if !defines {
             return None;
         }
-        let scope = Scope::new(Arc::clone(&module), self.copies_for(&module), hidden);
+        let copies = if link == Link::Loaded { None } else { self.copies_for(&module) };
+        let scope = Scope::new(Arc::clone(&module), copies, hidden);
         match interpreter::judge(self.process, self.memory, scope) {
-            Ok(interpreter) if (self.accept)(&interpreter) => return Some(interpreter),
+            Ok(found) if found.is_initialised(self.memory) != Some(false) => {
+                return Some(found.linked(link == Link::Program));
+            }
             Ok(_) => self.remember(self.starting("its interpreter is not initialised")),
             Err(error) => self.remember(error),
         }

@@ -68,9 +68,9 @@ fn an_interpreter_is_described() {
     assert_eq!((found.free_threaded, found.trace_refs, found.debug), (false, false, false));
     assert_eq!((found.types.r#type, found.types.code), (BIAS + TYPE, Some(BIAS + TYPE + 0x400)));
     assert_eq!((found.types.frame, found.symbol("PyGen_Type")), (None, None));
-    assert!(!found.is_initialised(&memory));
+    assert_eq!(found.is_initialised(&memory), Some(false));
     memory.write_word(BIAS + HEAD, 0x1234);
-    assert!(found.is_initialised(&memory));
+    assert_eq!(found.is_initialised(&memory), Some(true));
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn a_symbol_table_names_the_head_of_old_versions() {
     file.local.clear();
     let found = judge(&file, &memory).unwrap();
     assert_eq!(found.interpreters_head, None);
-    assert!(!found.is_initialised(&memory), "the current thread is null");
+    assert_eq!(found.is_initialised(&memory), Some(false), "the current thread is null");
 }
 
 #[test]

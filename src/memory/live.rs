@@ -12,6 +12,7 @@ use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
 
 use super::{Fault, Memory, Span};
+use crate::process::living_thread;
 
 /// The kernel's limit on the spans of one call (`UIO_MAXIOV`).
 const MAX_SPANS: usize = 1024;
@@ -20,7 +21,9 @@ const MAX_SPANS: usize = 1024;
 /// stopped by it and does not notice.
 #[derive(Clone, Debug)]
 pub struct LiveMemory {
-    pid: Pid,
+    pid: i32,
+    /// The thread by whose id it is read: the first, until that has ended while others run.
+    thread: Rc<Cell<Pid>>,
     /// `/proc/PID/mem`, once it was needed: a container's seccomp filter may
     /// forbid `process_vm_readv` and allow this.
     file: Rc<OnceCell<Option<File>>>,
@@ -31,7 +34,8 @@ impl LiveMemory {
     /// The memory of process `pid`. Nothing is read or checked yet.
     #[must_use]
     pub fn new(pid: i32) -> Self {
-        Self { pid: Pid::from_raw(pid), file: Rc::default(), calls: Rc::default() }
+        let thread = Rc::new(Cell::new(Pid::from_raw(pid)));
+        Self { pid, thread, file: Rc::default(), calls: Rc::default() }
     }
 
     /// How often the process was read, in system calls, by this and its clones.
@@ -45,16 +49,34 @@ impl LiveMemory {
         self.calls.set(self.calls.get() + earlier.calls.get());
     }
 
+    /// The call on the thread by which the process is read, or if that has ended, on another
+    /// that runs.
+    fn read_by_call(&self, remote: &[RemoteIoVec], buffer: &mut [u8]) -> Result<usize, Errno> {
+        let thread = self.thread.get();
+        let mut buffer = [IoSliceMut::new(buffer)];
+        let read = process_vm_readv(thread, &mut buffer, remote);
+        if read != Err(Errno::ESRCH) {
+            return read;
+        }
+        match living_thread(self.pid).map(Pid::from_raw) {
+            Some(other) if other != thread => {
+                self.thread.set(other);
+                process_vm_readv(other, &mut buffer, remote)
+            }
+            _ => read,
+        }
+    }
+
     /// Reads `remote` spans of `length` bytes in all by the one call, or the file.
     fn read_remote(&self, remote: &[RemoteIoVec], buffer: &mut [u8]) -> Result<usize, Errno> {
         self.calls.set(self.calls.get() + 1);
         if self.file.get().is_none() {
-            match process_vm_readv(self.pid, &mut [IoSliceMut::new(buffer)], remote) {
+            match self.read_by_call(remote, buffer) {
                 Err(Errno::EPERM | Errno::ENOSYS) => {}
                 result => return result,
             }
         }
-        let open = || File::open(format!("/proc/{}/mem", self.pid)).ok();
+        let open = || File::open(format!("/proc/{}/mem", self.thread.get())).ok();
         let Some(file) = self.file.get_or_init(open) else { return Err(Errno::EPERM) };
         read_file(file, remote, buffer)
     }

@@ -6,6 +6,7 @@
 mod field;
 pub mod live;
 pub mod noted;
+mod pages;
 mod placed;
 pub mod prefetch;
 

@@ -23,6 +23,7 @@
 
 use std::cell::RefCell;
 
+use super::pages::Pages;
 use super::placed::{FEW_WALKS, FORGET_AFTER, Placed, SOME_WALKS, SPARE_AFTER, index_of, merge};
 use super::{Fault, Memory, Span};
 
@@ -39,8 +40,9 @@ const ROUNDING: u64 = 256;
 /// How often a fetch is tried again without a span that cannot be read any more.
 const MAX_ATTEMPTS: usize = 4;
 
-/// The most bytes that are fetched at once.
-const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// The most bytes that are fetched at once. The deepest stack that is read needs less: its
+/// frames take 512 bytes each, and as much as [`MERGE_GAP`] may lie between two of them.
+const MAX_BYTES: usize = if cfg!(test) { 256 * 1024 } else { 64 * 1024 * 1024 };
 
 /// A memory that fetches ahead.
 #[derive(Debug)]
@@ -79,6 +81,8 @@ struct State {
     fetches: u32,
     missed_roots: Vec<Placed>,
     missed_body: Vec<Placed>,
+    /// What misses have brought since the last fetch.
+    missed: Pages,
     misses: u32,
     last_hit: usize,
     /// How many spans lie between the two copies of the roots.
@@ -118,6 +122,7 @@ impl<M: Memory> Prefetch<M> {
             state.plan();
         }
         state.misses = 0;
+        state.missed.clear();
         state.comparable = state.valid == state.bytes.len() && state.valid > 0;
         std::mem::swap(&mut state.bytes, &mut state.previous);
         state.bytes.resize(state.previous.len(), 0);
@@ -137,6 +142,11 @@ impl<M: Memory> Prefetch<M> {
             state.drop_unreadable();
         }
         Ok(())
+    }
+
+    /// Lets `other` have the room for what misses bring: only one of the two is in use.
+    pub(crate) fn lend_room(&mut self, other: &mut Self) {
+        std::mem::swap(&mut self.state.get_mut().missed, &mut other.state.get_mut().missed);
     }
 
     /// How many reads were not served from what was fetched, since the last fetch.
@@ -255,6 +265,10 @@ impl State {
         let old_body: Vec<_> = self.body.iter().map(|old| (old.span, old.offset)).collect();
         merge(&mut self.roots, &mut self.missed_roots, now, 0);
         merge(&mut self.body, &mut self.missed_body, now, MERGE_GAP);
+        if length_of(&self.body) > MAX_BYTES {
+            // What the last walk did not need makes room for what it did.
+            self.body.retain(|placed| now.wrapping_sub(placed.used) <= 1);
+        }
         self.roots.iter_mut().for_each(|root| root.walks.review(now, FEW_WALKS));
         self.body.iter_mut().for_each(|placed| placed.walks.review(now, SOME_WALKS));
         self.lively = self.body.iter().filter(|placed| placed.is_lively()).count();
@@ -391,6 +405,11 @@ impl State {
     }
 }
 
+/// How many bytes it takes to fetch all of these.
+fn length_of(spans: &[Placed]) -> usize {
+    spans.iter().map(|placed| placed.span.length).sum()
+}
+
 /// Where to find what was asked for.
 enum Found {
     /// Among the bytes that were fetched.
@@ -429,7 +448,10 @@ impl<M: Memory> Memory for View<'_, M> {
                 return Ok(());
             }
             Some(Found::Alone) => return self.prefetch.inner.read_into(address, buffer),
-            None => self.prefetch.inner.read_into(address, buffer)?,
+            None if matches!(self.kind, Kind::Root { .. }) => {
+                self.prefetch.inner.read_into(address, buffer)?;
+            }
+            None => state.missed.read_into(&self.prefetch.inner, address, buffer)?,
         }
         state.misses += 1;
         let mut missed = Placed::missed(Span { address, length }, state.fetches);

@@ -246,3 +246,43 @@ fn roots_that_come_and_go_do_not_make_frames_incomparable() {
     prefetch.frames().read::<u64>(0x20800).expect("mapped");
     assert_eq!(same(&prefetch), 0, "another body");
 }
+
+/// A memory of so many bytes at an address, and a walk that reads one byte of each 4 KiB there.
+fn far_walk<M: Memory>(prefetch: &Prefetch<M>, start: u64, length: usize) {
+    for page in 0..length as u64 / 0x1000 {
+        // So far apart that nothing between two of them is fetched.
+        prefetch.frames().read::<u8>(start + page * 0x1000).expect("mapped");
+    }
+}
+
+#[test]
+fn what_one_walk_needs_is_fetched_however_much_other_walks_had_needed() {
+    // A page gives 256 bytes to the fetch: each walk needs three quarters of what may be.
+    let length = MAX_BYTES / ROUNDING as usize / 4 * 3 * 0x1000;
+    let starts = [0x1_0000_0000, 0x2_0000_0000];
+    let mut fake = FakeMemory::new();
+    starts.iter().for_each(|start| fake.write(*start, &vec![1; length]));
+    let prefetch = Prefetch::new(Counting { fake, calls: Cell::new(0) });
+    for start in starts.iter().chain(&starts) {
+        prefetch.fetch().expect("everything is mapped");
+        far_walk(&prefetch, *start, length);
+        prefetch.fetch().expect("everything is mapped");
+        far_walk(&prefetch, *start, length);
+        assert_eq!(prefetch.misses(), 0, "the second walk finds everything");
+        assert!(prefetch.state.borrow().bytes.len() <= MAX_BYTES);
+    }
+}
+
+#[test]
+fn a_walk_that_needs_more_than_may_be_fetched_finds_it_all_the_same() {
+    let length = 2 * MAX_BYTES / ROUNDING as usize * 0x1000;
+    let mut fake = FakeMemory::new();
+    fake.write(0x1_0000_0000, &vec![1; length]);
+    let prefetch = Prefetch::new(Counting { fake, calls: Cell::new(0) });
+    for _ in 0..4 {
+        prefetch.fetch().expect("everything is mapped");
+        far_walk(&prefetch, 0x1_0000_0000, length);
+        assert!(prefetch.misses() > 0, "and says that it was not fetched");
+        assert!(prefetch.state.borrow().bytes.len() <= MAX_BYTES);
+    }
+}

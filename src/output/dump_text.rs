@@ -71,7 +71,9 @@ fn write_frames(
                     out.write_all(b"\n")?;
                 }
             }
-            Some(None) => out.write_all(b"      (variables changed while they were read)\n")?,
+            Some(None) => {
+                out.write_all(b"      (variables could not be read, or changed meanwhile)\n")?
+            }
             None => {}
         }
     }
@@ -99,7 +101,7 @@ Thread 140 \"Main\\n\"1\"\" (native 4242): running, holds the GIL
       text = 'a\\n\"<'
       count = 3
   app.py:main:3
-      (variables changed while they were read)
+      (variables could not be read, or changed meanwhile)
   (truncated)
 
 Thread 141

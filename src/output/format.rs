@@ -8,6 +8,7 @@ use super::{
     cpuprofile, firefox, flamechart, folded, html, json_lines, pprof, recording, speedscope, svg,
     trace_event,
 };
+use crate::escape::in_line;
 use crate::profile::{Detail, Profile};
 
 /// Every format. The first is the default.
@@ -72,6 +73,36 @@ impl Format {
     }
 }
 
+/// A file name that could be meant for several formats.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "Error: \"{}\" could be one of several formats: {endings}.\n\
+     Choose one by such a name, or with --format.\n",
+    in_line(file)
+)]
+pub struct Ambiguous {
+    file: String,
+    endings: String,
+}
+
+impl Ambiguous {
+    /// That `path` ends as files of several formats do, each of which has more before that.
+    #[must_use]
+    pub fn of_file(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_string_lossy().to_lowercase();
+        let (_, last) = name.rsplit_once('.')?;
+        let endings = FORMATS.iter().flat_map(|format| {
+            let own = format.extensions.iter();
+            own.filter(|own| own.rsplit_once('.').is_some_and(|(_, end)| end == last))
+                .map(|own| format!(".{own} ({})", format.name))
+        });
+        let endings: Vec<String> = endings.collect();
+        let is_ambiguous = endings.len() > 1 && Format::of_file(path).is_none();
+        let file = path.display().to_string();
+        is_ambiguous.then(|| Self { file, endings: endings.join(", ") })
+    }
+}
+
 impl Default for Format {
     fn default() -> Self {
         folded::FORMAT
@@ -104,6 +135,19 @@ mod tests {
                 let file = format!("some.where/x.{extension}");
                 assert_eq!(Format::of_file(Path::new(&file)), Some(*format));
             }
+        }
+    }
+
+    #[test]
+    fn an_ending_of_several_formats_names_them() {
+        for file in ["x.json", "a.b/x.svg.JSON", ".json", "x.prof.json"] {
+            let ambiguous = Ambiguous::of_file(Path::new(file)).expect("ambiguous").to_string();
+            for words in [".speedscope.json (speedscope)", ".firefox.json", ".trace.json", file] {
+                assert!(ambiguous.contains(words), "{file}: {ambiguous}");
+            }
+        }
+        for file in ["x.speedscope.json", "x.jsonl", "json", "x.gz", "x.pb.gz", "x.svg", "x.out"] {
+            assert_eq!(Ambiguous::of_file(Path::new(file)), None, "{file}");
         }
     }
 

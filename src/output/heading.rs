@@ -10,7 +10,7 @@ use crate::profile::{About, Profile};
 const LONGEST_COMMAND: usize = 110;
 
 /// Rows of the account that a reader of a picture has to know.
-const ESSENTIALS: [&str; 4] = ["torn", "dropped", "late", "failed"];
+const ESSENTIALS: [&str; 6] = ["engine", "torn", "dropped", "late", "failed", "missed"];
 
 /// The title that was asked for, otherwise the process.
 #[must_use]

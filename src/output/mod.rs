@@ -33,8 +33,9 @@ pub mod trace_event;
 use std::io::{self, Write};
 
 pub use self::destination::{Destination, NewFile};
-pub use self::format::{FORMATS, Format, Settings};
+pub use self::format::{Ambiguous, FORMATS, Format, Settings};
 pub use self::next_step::next_step;
+use crate::escape::in_line;
 use crate::profile::{Profile, Step};
 use crate::stack::{Frame, FrameStyle};
 
@@ -51,34 +52,26 @@ impl FrameStyle {
         if self == Self::WithLines { write!(out, ":{}", frame.line) } else { Ok(()) }
     }
 
-    /// A step of a stack as folded stacks have it, in one line.
+    /// A step of a stack as folded stacks have it, in one line. A `;` would end it, and
+    /// becomes a `,`.
     #[must_use]
     pub fn step_name(self, profile: &Profile, step: Step) -> String {
+        let Step::Frame(id) = step else { return "(truncated)".to_owned() };
         let mut name = Vec::new();
-        match self.write_step(profile, step, &mut name) {
-            Ok(()) => String::from_utf8_lossy(&name).into_owned(),
-            // A Vec takes everything.
-            Err(_) => String::new(),
-        }
+        // A Vec takes everything.
+        let _ = self.write(profile.frames.frame(id), &mut name);
+        String::from_utf8_lossy(&name).replace(';', ",")
     }
 
     fn write_step(self, profile: &Profile, step: Step, out: &mut dyn Write) -> io::Result<()> {
-        match step {
-            Step::Frame(id) => self.write(profile.frames.frame(id), out),
-            Step::Truncated => out.write_all(b"(truncated)"),
-        }
+        out.write_all(self.step_name(profile, step).as_bytes())
     }
 }
 
-/// Writes `text`, with line breaks escaped: the formats here end a record at one.
+/// Writes `text`, with line breaks and all other characters that act escaped: the formats
+/// here end a record at a line break, and are read on terminals.
 pub fn write_in_line(text: &str, out: &mut dyn Write) -> io::Result<()> {
-    let mut rest = text;
-    while let Some(at) = rest.find(['\n', '\r']) {
-        out.write_all(&rest.as_bytes()[..at])?;
-        out.write_all(if rest.as_bytes()[at] == b'\n' { b"\\n" } else { b"\\r" })?;
-        rest = &rest[at + 1..];
-    }
-    out.write_all(rest.as_bytes())
+    out.write_all(in_line(text).as_bytes())
 }
 
 #[cfg(test)]
@@ -121,6 +114,19 @@ mod tests {
         let folded = written(folded::FORMAT, true);
         assert_eq!(folded, "process 4242 (python3 a.py);a.py:f:3 1\n");
         assert!(written(html::FORMAT, true).contains("\"tellsProcesses\":true"));
+    }
+
+    #[test]
+    fn a_semicolon_in_a_name_ends_no_frame() {
+        let mut profile = Profile::new(Detail::Stacks);
+        let frame = Frame { file: "a;b.py".into(), function: "f;\u{1b}[m".into(), line: 3 };
+        let step = Step::Frame(profile.frames.intern(frame));
+        assert_eq!(FrameStyle::WithLines.step_name(&profile, step), "a,b.py:f,\\u{1b}[m:3");
+        let stack = profile.child(None, step);
+        profile.record(1, Sample { stack, thread: None, state: State::default() });
+        let mut out = Vec::new();
+        folded::write(&profile, &Settings::default(), &mut out).expect("a Vec takes everything");
+        assert_eq!(String::from_utf8_lossy(&out), "a,b.py:f,\\u{1b}[m:3 1\n");
     }
 
     #[test]

@@ -2,16 +2,29 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::linux::fs::MetadataExt;
 
-use super::error::Denial;
+use super::denial::Denial;
 
 /// What decides about access, of us and of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Situation {
-    our_user: Option<u32>,
-    its_user: Option<u32>,
-    may_trace_all: bool,
+    ours: Rights,
+    its: Rights,
+    /// Whether it lets itself be read; `None` where that cannot be told.
+    is_dumpable: Option<bool>,
     yama_scope: u8,
+}
+
+/// What `status` says of the rights of a process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Rights {
+    /// Real, effective and saved.
+    users: Option<[u32; 3]>,
+    /// Real, effective and saved.
+    groups: Option<[u32; 3]>,
+    permitted: u64,
+    effective: u64,
 }
 
 /// Asks the kernel, without touching the process.
@@ -28,36 +41,62 @@ pub(super) fn is_denial(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied
 }
 
-/// Finds the most likely reason of a refusal.
+/// Finds the reason of a refusal.
 pub(super) fn reason(pid: i32) -> Denial {
     let status =
         |whose: &str| fs::read_to_string(format!("/proc/{whose}/status")).unwrap_or_default();
-    let (ours, its) = (status("self"), status(&pid.to_string()));
+    let its = Rights::parse(&status(&pid.to_string()));
     let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
     judge(Situation {
-        our_user: effective_user(&ours),
-        its_user: effective_user(&its),
-        may_trace_all: has_trace_capability(&ours),
+        ours: Rights::parse(&status("self")),
+        its,
+        is_dumpable: is_dumpable(pid, its),
         yama_scope: scope.trim().parse().unwrap_or(0),
     })
 }
 
+/// Whether a process lets itself be read: the files of one that does not are root's in
+/// `/proc` (proc(5)). `None` if it is root's anyway.
+fn is_dumpable(pid: i32, its: Rights) -> Option<bool> {
+    let [_, user, _] = its.users?;
+    let owner = fs::metadata(format!("/proc/{pid}/status")).ok()?.st_uid();
+    (user != 0).then_some(owner == user)
+}
+
 fn judge(situation: Situation) -> Denial {
-    if situation.yama_scope == 3 {
+    let Situation { ours, its, is_dumpable, yama_scope } = situation;
+    let user = ours.users.map(|[real, ..]| real);
+    let group = ours.groups.map(|[real, ..]| real);
+    let differs = |ids: Option<[u32; 3]>, own: Option<u32>| {
+        let [real, effective, saved] = ids?;
+        [effective, real, saved].into_iter().find(|id| Some(*id) != own)
+    };
+    if yama_scope == 3 {
         return Denial::Yama { scope: 3 };
     }
-    if situation.may_trace_all {
+    if ours.may_trace_all() {
         return Denial::Other;
     }
-    if situation.our_user == Some(0) {
+    if ours.users.is_some_and(|[_, effective, _]| effective == 0) {
         return Denial::NoCapability;
     }
-    if situation.its_user != situation.our_user {
-        return Denial::OtherUser { owner: situation.its_user };
+    if its.users.is_none() {
+        return Denial::OtherUser { owner: None };
     }
-    match situation.yama_scope {
-        0 => Denial::Protected,
-        scope => Denial::Yama { scope },
+    if let Some(owner) = differs(its.users, user) {
+        return Denial::OtherUser { owner: Some(owner) };
+    }
+    if let Some(group) = differs(its.groups, group) {
+        return Denial::OtherGroup { group };
+    }
+    // A program that gets capabilities from its file is not dumpable either.
+    if its.permitted & !ours.permitted != 0 {
+        return Denial::MoreCapabilities;
+    }
+    match (is_dumpable, yama_scope) {
+        (Some(false), _) => Denial::NotDumpable,
+        (_, 0) => Denial::Other,
+        (_, scope) => Denial::Yama { scope },
     }
 }
 
@@ -65,16 +104,32 @@ fn line<'a>(status: &'a str, label: &str) -> Option<&'a str> {
     status.lines().find_map(|line| line.strip_prefix(label))
 }
 
-/// The second of the four numbers: real, effective, saved, file system.
-fn effective_user(status: &str) -> Option<u32> {
-    line(status, "Uid:")?.split_ascii_whitespace().nth(1)?.parse().ok()
+impl Rights {
+    fn parse(status: &str) -> Self {
+        let set = |label| {
+            let set = line(status, label).and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
+            set.unwrap_or(0)
+        };
+        Self {
+            users: ids(status, "Uid:"),
+            groups: ids(status, "Gid:"),
+            permitted: set("CapPrm:"),
+            effective: set("CapEff:"),
+        }
+    }
+
+    fn may_trace_all(self) -> bool {
+        /// `CAP_SYS_PTRACE` of `include/uapi/linux/capability.h`.
+        const TRACE: u32 = 19;
+        self.effective >> TRACE & 1 == 1
+    }
 }
 
-fn has_trace_capability(status: &str) -> bool {
-    /// `CAP_SYS_PTRACE` of `include/uapi/linux/capability.h`.
-    const TRACE: u32 = 19;
-    let set = line(status, "CapEff:").and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
-    set.is_some_and(|set| set >> TRACE & 1 == 1)
+/// The first three of the four numbers: real, effective, saved, file system.
+fn ids(status: &str, label: &str) -> Option<[u32; 3]> {
+    let mut numbers = line(status, label)?.split_ascii_whitespace();
+    let mut next = || numbers.next()?.parse().ok();
+    Some([next()?, next()?, next()?])
 }
 
 /// The process that traces `pid`, by its line in `/proc/PID/status`.
@@ -87,26 +142,44 @@ pub(super) fn tracer(pid: i32) -> Option<i32> {
 mod tests {
     use super::*;
 
-    const USER: Situation = Situation {
-        our_user: Some(1000),
-        its_user: Some(1000),
-        may_trace_all: false,
-        yama_scope: 0,
-    };
+    const ALICE: Rights =
+        Rights { users: Some([1000; 3]), groups: Some([100; 3]), permitted: 0, effective: 0 };
+
+    const ROOT: Rights =
+        Rights { users: Some([0; 3]), groups: Some([0; 3]), permitted: 0xff, effective: 0xff };
+
+    const SAME: Situation =
+        Situation { ours: ALICE, its: ALICE, is_dumpable: Some(true), yama_scope: 0 };
 
     #[test]
     fn the_reason_that_can_be_acted_on_is_named() {
+        let tracer = Rights { effective: 1 << 19, ..ALICE };
+        let of = |users| Rights { users: Some(users), ..ALICE };
         let cases = [
-            (Situation { yama_scope: 1, ..USER }, Denial::Yama { scope: 1 }),
-            (Situation { yama_scope: 3, may_trace_all: true, ..USER }, Denial::Yama { scope: 3 }),
+            (SAME, Denial::Other),
+            (Situation { yama_scope: 1, ..SAME }, Denial::Yama { scope: 1 }),
+            (Situation { yama_scope: 3, ours: tracer, ..SAME }, Denial::Yama { scope: 3 }),
+            (Situation { is_dumpable: Some(false), ..SAME }, Denial::NotDumpable),
+            // Not even a child of this program could be read.
+            (Situation { is_dumpable: Some(false), yama_scope: 1, ..SAME }, Denial::NotDumpable),
             (
-                Situation { its_user: Some(0), yama_scope: 1, ..USER },
+                Situation { its: Rights { permitted: 1 << 10, ..ALICE }, ..SAME },
+                Denial::MoreCapabilities,
+            ),
+            (
+                Situation { its: ROOT, is_dumpable: None, yama_scope: 1, ..SAME },
                 Denial::OtherUser { owner: Some(0) },
             ),
-            (Situation { its_user: None, ..USER }, Denial::OtherUser { owner: None }),
-            (USER, Denial::Protected),
-            (Situation { our_user: Some(0), ..USER }, Denial::NoCapability),
-            (Situation { may_trace_all: true, ..USER }, Denial::Other),
+            // One that has not given up everything that it was.
+            (Situation { its: of([1000, 1000, 0]), ..SAME }, Denial::OtherUser { owner: Some(0) }),
+            (Situation { its: of([0, 1000, 1000]), ..SAME }, Denial::OtherUser { owner: Some(0) }),
+            (
+                Situation { its: Rights { groups: Some([100, 5, 100]), ..ALICE }, ..SAME },
+                Denial::OtherGroup { group: 5 },
+            ),
+            (Situation { its: Rights::default(), ..SAME }, Denial::OtherUser { owner: None }),
+            (Situation { ours: ROOT, ..SAME }, Denial::NoCapability),
+            (Situation { ours: tracer, ..SAME }, Denial::Other),
         ];
         for (situation, reason) in cases {
             assert_eq!(judge(situation), reason, "{situation:?}");
@@ -115,15 +188,21 @@ mod tests {
 
     #[test]
     fn status_lines_are_found() {
-        let status = "Name:\tUid:\nUid:\t1\t2\t3\t4\nCapEff:\t0000000000080000\n";
-        assert_eq!(effective_user(status), Some(2));
-        assert!(has_trace_capability(status));
-        assert!(!has_trace_capability("CapEff:\t000001fffff7ffff\n"));
-        assert_eq!(effective_user(""), None);
+        let status = "Name:\tUid:\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n\
+                      CapPrm:\t0000000000000003\nCapEff:\t0000000000080000\n";
+        let rights = Rights::parse(status);
+        assert_eq!((rights.users, rights.groups), (Some([1, 2, 3]), Some([5, 6, 7])));
+        assert_eq!(rights.permitted, 3);
+        assert!(rights.may_trace_all());
+        assert!(!Rights::parse("CapEff:\t000001fffff7ffff\n").may_trace_all());
+        assert_eq!(Rights::parse("Uid:\t1\t2\n"), Rights::default());
     }
 
     #[test]
     fn this_process_may_read_itself() {
-        check(std::process::id() as i32).unwrap();
+        let own = std::process::id() as i32;
+        check(own).unwrap();
+        let rights = Rights::parse(&fs::read_to_string("/proc/self/status").unwrap());
+        assert_ne!(is_dumpable(own, rights), Some(false));
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use super::read_stat;
+use super::{folder, read_stat};
 
 /// The execution of a program, told from the next one in the same process.
 ///
@@ -21,8 +21,9 @@ impl Execution {
     /// kernel, or may not be looked at.
     #[must_use]
     pub fn of(pid: i32) -> Option<Self> {
-        let file = fs::metadata(format!("/proc/{pid}/exe")).ok()?;
-        let stack = read_stat(&format!("/proc/{pid}/stat")).ok()?.stack;
+        let folder = folder(pid);
+        let file = fs::metadata(format!("{folder}/exe")).ok()?;
+        let stack = read_stat(&format!("{folder}/stat")).ok()?.stack;
         (stack != 0).then_some(Self { file: (file.dev(), file.ino()), stack })
     }
 

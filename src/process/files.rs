@@ -72,7 +72,7 @@ impl Process {
     /// for `CAP_SYS_ADMIN` or `CAP_CHECKPOINT_RESTORE`.
     fn open_by_address(&self, mapped: &MappedFile) -> Option<File> {
         let range = &mapped.segments.first()?.range;
-        let path = format!("/proc/{}/map_files/{:x}-{:x}", self.pid, range.start, range.end);
+        let path = format!("{}/map_files/{:x}-{:x}", self.folder(), range.start, range.end);
         open_regular(Path::new(&path)).map(|(file, _)| file)
     }
 
@@ -98,9 +98,10 @@ impl Process {
             literal.push(" (deleted)");
             names.push(literal.into());
         }
+        let root = PathBuf::from(format!("{}/root", self.folder()));
         let in_its_root = names.iter().map(|name| {
             let relative = name.strip_prefix("/").unwrap_or(name);
-            Path::new(&format!("/proc/{}/root", self.pid)).join(relative)
+            root.join(relative)
         });
         let absolute = names.iter().filter(|name| name.is_absolute()).cloned();
         in_its_root.chain(absolute).collect()

@@ -2,21 +2,26 @@
 //! threads and children. Nothing here stops or changes it, except [`stop`].
 
 mod access;
+mod denial;
 mod detach;
 mod error;
 mod execution;
 mod files;
 mod maps;
+mod presence;
 mod rescue;
 mod run_count;
 pub mod source;
 mod stat;
 pub mod stop;
+pub mod turn;
 
-pub use error::{Denial, OpenError};
+pub use denial::Denial;
+pub use error::OpenError;
 pub use execution::Execution;
 pub use files::{Identity, OpenedFile};
 pub use maps::{FileId, MappedFile, Mapping, Maps, Permissions, Segment};
+pub(crate) use presence::{Presence, check_proc, has_memory, is_ending, living_thread, presence};
 pub use run_count::RunCount;
 pub use stat::{Stat, ThreadState};
 
@@ -47,21 +52,26 @@ impl Process {
     /// Looks at process `pid`, and checks that it can be profiled as far as
     /// that can be told without reading its memory. Touches nothing.
     pub fn open(pid: i32) -> Result<Self, OpenError> {
-        let stat = Self::first_stat(pid)?;
-        if stat.state.has_ended() {
-            return Err(OpenError::Zombie { pid, name: stat.name, parent: stat.parent });
-        }
+        check_proc()?;
+        let stat = match presence(pid) {
+            Presence::Shown(stat) => stat,
+            Presence::Hidden(reason) => return Err(OpenError::Denied { pid, reason }),
+            Presence::Absent => return Err(OpenError::NoSuchProcess { pid }),
+        };
         if stat.is_kernel_thread() {
             return Err(OpenError::KernelThread { pid, name: stat.name });
         }
+        let Some(tid) = living_thread(pid) else {
+            return Err(OpenError::Zombie { pid, name: stat.name, parent: stat.parent });
+        };
         let explain = |file: &str| {
-            let path = PathBuf::from(format!("/proc/{pid}/{file}"));
+            let path = PathBuf::from(format!("/proc/{tid}/{file}"));
             move |error| explain(pid, path, error)
         };
-        access::check(pid).map_err(explain("mem"))?;
+        access::check(tid).map_err(explain("mem"))?;
         let execution = Execution::of(pid);
-        let executable = fs::read_link(format!("/proc/{pid}/exe")).map_err(explain("exe"))?;
-        let file = match File::open(format!("/proc/{pid}/exe")) {
+        let executable = fs::read_link(format!("/proc/{tid}/exe")).map_err(explain("exe"))?;
+        let file = match File::open(format!("/proc/{tid}/exe")) {
             Ok(file) => Some(file),
             Err(error) if access::is_denial(&error) => None,
             Err(error) => return Err(explain("exe")(error)),
@@ -69,21 +79,6 @@ impl Process {
         let process = Self { pid, stat, execution, executable, file };
         process.check_machine()?;
         Ok(process)
-    }
-
-    fn first_stat(pid: i32) -> Result<Stat, OpenError> {
-        if pid <= 0 {
-            return Err(OpenError::NoSuchProcess { pid });
-        }
-        match read_stat(&format!("/proc/{pid}/stat")) {
-            Ok(stat) => Ok(stat),
-            // Where /proc hides the processes of others (hidepid), only a
-            // signal that is never sent tells that there is one.
-            Err(error) if is_gone(&error) && exists_hidden(pid) => {
-                Err(OpenError::Denied { pid, reason: Denial::OtherUser { owner: None } })
-            }
-            Err(error) => Err(explain(pid, format!("/proc/{pid}/stat").into(), error)),
-        }
     }
 
     /// Refuses programs that this build of the profiler cannot read.
@@ -144,8 +139,14 @@ impl Process {
     /// Whether the same process (not a later one with the same id) is still there.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        read_stat(&format!("/proc/{}/stat", self.pid))
-            .is_ok_and(|now| now.start_time == self.stat.start_time && !now.state.has_ended())
+        let stat = read_stat(&format!("/proc/{}/stat", self.pid));
+        stat.is_ok_and(|now| now.start_time == self.stat.start_time)
+            && living_thread(self.pid).is_some()
+    }
+
+    /// Where the kernel shows its memory, its mappings and its program now.
+    fn folder(&self) -> String {
+        folder(self.pid)
     }
 
     /// Whether it executes another program than when it was opened, or the same one anew:
@@ -178,7 +179,7 @@ impl Process {
     pub fn maps(&self) -> io::Result<Maps> {
         const LIMIT: u64 = 256 << 20;
         let mut text = Vec::with_capacity(32 << 10);
-        File::open(format!("/proc/{}/maps", self.pid))?.take(LIMIT).read_to_end(&mut text)?;
+        File::open(format!("{}/maps", self.folder()))?.take(LIMIT).read_to_end(&mut text)?;
         Ok(Maps::parse(text))
     }
 
@@ -212,16 +213,37 @@ impl Process {
     }
 }
 
+/// Where the kernel shows the memory of process `pid`: below its id, or below that of a
+/// thread that still runs if the first has ended.
+fn folder(pid: i32) -> String {
+    format!("/proc/{}", living_thread(pid).unwrap_or(pid))
+}
+
 /// The command line of process `pid` as one text, as [`Process::command_line`] gives it.
 #[must_use]
 pub fn command_line(pid: i32) -> String {
+    let bytes = command_line_bytes(pid);
+    let words = bytes.split(|byte| *byte == 0).filter(|word| !word.is_empty());
+    words.map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ")
+}
+
+/// The words of the command line of process `pid`; none if it cannot be read, or is too long.
+#[must_use]
+pub(crate) fn words(pid: i32) -> Vec<Vec<u8>> {
+    let bytes = command_line_bytes(pid);
+    match bytes.strip_suffix(&[0]) {
+        Some(bytes) => bytes.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect(),
+        None => Vec::new(),
+    }
+}
+
+fn command_line_bytes(pid: i32) -> Vec<u8> {
     let mut bytes = Vec::new();
-    if let Ok(file) = File::open(format!("/proc/{pid}/cmdline")) {
+    if let Ok(file) = File::open(format!("{}/cmdline", folder(pid))) {
         // What could be read of it is enough.
         let _ = file.take(MAX_COMMAND_LINE).read_to_end(&mut bytes);
     }
-    let words = bytes.split(|byte| *byte == 0).filter(|word| !word.is_empty());
-    words.map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ")
+    bytes
 }
 
 /// The processes that threads of process `pid` have started and that still have it as
@@ -253,14 +275,6 @@ pub fn stat(pid: i32) -> Option<Stat> {
     read_stat(&format!("/proc/{pid}/stat")).ok()
 }
 
-/// Whether process `pid` has given its memory back: it ends, which can take a while, and
-/// cannot be read any more.
-#[must_use]
-pub fn is_ending(pid: i32) -> bool {
-    // The kernel says so before it looks at rights.
-    fs::read_link(format!("/proc/{pid}/exe")).is_err_and(|error| is_gone(&error))
-}
-
 /// The process that traces process `pid` (a debugger, `strace`), if there is one.
 #[must_use]
 pub fn tracer(pid: i32) -> Option<i32> {
@@ -269,7 +283,8 @@ pub fn tracer(pid: i32) -> Option<i32> {
 
 fn explain(pid: i32, path: PathBuf, source: io::Error) -> OpenError {
     if access::is_denial(&source) {
-        OpenError::Denied { pid, reason: access::reason(pid) }
+        let reason = access::reason(living_thread(pid).unwrap_or(pid));
+        OpenError::Denied { pid, reason }
     } else if is_gone(&source) {
         OpenError::NoSuchProcess { pid }
     } else {
@@ -282,11 +297,6 @@ fn explain(pid: i32, path: PathBuf, source: io::Error) -> OpenError {
 fn is_gone(error: &io::Error) -> bool {
     error.kind() == ErrorKind::NotFound
         || error.raw_os_error() == Some(nix::errno::Errno::ESRCH as i32)
-}
-
-fn exists_hidden(pid: i32) -> bool {
-    let answer = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None);
-    answer == Err(nix::errno::Errno::EPERM)
 }
 
 /// Reads a `stat` file with one system call for its text: the kernel gives the

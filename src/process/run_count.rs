@@ -2,7 +2,7 @@
 //! run between two moments.
 
 use std::fs::File;
-use std::io::Read;
+use std::os::unix::fs::FileExt;
 
 /// What `/proc/PID/task/TID/schedstat` counted of one thread
 /// (the kernel's Documentation/scheduler/sched-stats.rst).
@@ -24,9 +24,14 @@ impl RunCount {
     /// count (`CONFIG_SCHED_INFO` off: the file is missing or says zero).
     #[must_use]
     pub fn read(pid: i32, tid: i32) -> Option<Self> {
+        Self::of(&File::open(format!("/proc/{pid}/task/{tid}/schedstat")).ok()?)
+    }
+
+    /// The counts now, of the thread whose `schedstat` this is.
+    #[must_use]
+    pub(super) fn of(file: &File) -> Option<Self> {
         let mut text = [0; 80];
-        let mut file = File::open(format!("/proc/{pid}/task/{tid}/schedstat")).ok()?;
-        let length = file.read(&mut text).ok()?;
+        let length = file.read_at(&mut text, 0).ok()?;
         Self::parse(text.get(..length)?)
     }
 

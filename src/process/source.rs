@@ -81,7 +81,8 @@ fn open_within(pid: i32, name: &str) -> Option<File> {
         ("cwd", ResolveFlag::RESOLVE_BENEATH)
     };
     let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
-    let folder = open(Path::new(&format!("/proc/{pid}/{folder}")), flags, Mode::empty()).ok()?;
+    let folder = format!("{}/{folder}", super::folder(pid));
+    let folder = open(Path::new(&folder), flags, Mode::empty()).ok()?;
     let how = OpenHow::new().flags(flags).resolve(resolve | ResolveFlag::RESOLVE_NO_MAGICLINKS);
     let found = openat2(folder, Path::new(name), how).ok()?;
     open_regular(&format!("/proc/self/fd/{}", found.as_raw_fd()))

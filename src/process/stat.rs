@@ -63,6 +63,8 @@ pub struct Stat {
     pub stack: u64,
     /// The processor it was last on.
     pub processor: usize,
+    /// How it is scheduled: a `SCHED_*` of the kernel's `include/uapi/linux/sched.h`.
+    pub policy: u32,
 }
 
 /// `PF_KTHREAD` of the kernel's `include/linux/sched.h`.
@@ -87,7 +89,18 @@ impl Stat {
         let start_time = fields.nth(12)?.parse().ok()?;
         let stack = fields.nth(5)?.parse().ok()?;
         let processor = fields.nth(10)?.parse().ok()?;
-        Some(Self { name, state, parent, flags, start_time, stack, processor })
+        let policy = fields.nth(1).and_then(|field| field.parse().ok()).unwrap_or(0);
+        Some(Self { name, state, parent, flags, start_time, stack, processor, policy })
+    }
+
+    /// Whether others get their turn on its processor although it goes on: not with a
+    /// real-time policy.
+    #[must_use]
+    pub fn shares_its_processor(&self) -> bool {
+        const OTHER: u32 = 0;
+        const BATCH: u32 = 3;
+        const IDLE: u32 = 5;
+        matches!(self.policy, OTHER | BATCH | IDLE)
     }
 
     /// Whether this is a thread of the kernel, which has no memory of its own.
@@ -121,9 +134,21 @@ mod tests {
                 start_time: 123_456,
                 stack: 140_723_456,
                 processor: 3,
+                policy: 0,
             }
         );
         assert!(!stat.is_kernel_thread());
+        assert!(stat.shares_its_processor());
+    }
+
+    #[test]
+    fn a_real_time_thread_shares_its_processor_with_nobody() {
+        for (policy, shares) in [(0, true), (1, false), (2, false), (3, true), (6, false)] {
+            let text = String::from_utf8(line(b"a")).unwrap();
+            let text = text.replace(" 17 3 0 0 ", &format!(" 17 3 9 {policy} "));
+            let stat = Stat::parse(text.as_bytes()).unwrap();
+            assert_eq!((stat.policy, stat.shares_its_processor()), (policy, shares));
+        }
     }
 
     #[test]

@@ -35,6 +35,7 @@ use super::detach::detach_with;
 use super::rescue::Rescuer;
 use super::stat::{Stat, ThreadState};
 use super::{numbered_entries, read_stat, tracer};
+use crate::promptness::make_way;
 
 /// How long a stop may take by default. A thread that runs is stopped within
 /// some 10 µs; one that waits for a processor takes longer.
@@ -95,6 +96,8 @@ pub struct Stopper {
     files: HashMap<i32, File>,
     /// Traced threads that are stopped, for the guard that lives.
     held: Vec<Held>,
+    /// The last moment at which none of them was: not before that have they stood still.
+    unstopped: Instant,
     /// Traced threads that have not stopped in time, or have died since.
     late: Vec<Pid>,
     /// Started when a second thread is to be stopped for the first time.
@@ -125,6 +128,7 @@ impl Stopper {
             patience: PATIENCE,
             files: HashMap::new(),
             held: Vec::new(),
+            unstopped: Instant::now(),
             late: Vec::new(),
             rescuer: None,
             bound_to_thread: PhantomData,
@@ -163,8 +167,10 @@ impl Stopper {
         let mut waiting = Vec::with_capacity(tids.len().min(8));
         let mut shares_processor = false;
         let mut outcome = Ok(());
+        self.unstopped = Instant::now();
         for tid in tids {
             let Some(processor) = self.processor_if_running(*tid) else { continue };
+            make_way(processor);
             match self.interrupt(Pid::from_raw(*tid), &waiting) {
                 Ok(true) => waiting.push(Pid::from_raw(*tid)),
                 Ok(false) => {}
@@ -257,6 +263,7 @@ impl Stopper {
     /// not are left in `waiting`.
     fn wait_for(&mut self, waiting: &mut Vec<Pid>, shares_processor: bool) {
         let start = Instant::now();
+        let mut look = start;
         loop {
             waiting.retain(|tid| match stop_of(*tid) {
                 Some(signal) => {
@@ -265,7 +272,11 @@ impl Stopper {
                 }
                 None => true,
             });
-            let waited = start.elapsed();
+            if self.held.is_empty() {
+                self.unstopped = look;
+            }
+            look = Instant::now();
+            let waited = look.saturating_duration_since(start);
             if waiting.is_empty() || waited >= self.patience {
                 return;
             }
@@ -383,6 +394,13 @@ impl Stopped<'_> {
     #[must_use]
     pub fn holds(&self, tid: i32) -> bool {
         self.threads().any(|held| held == tid)
+    }
+
+    /// How long the first of them has stood still, at most. A thread that waits for a
+    /// processor is not stopped before it gets one.
+    #[must_use]
+    pub fn time(&self) -> Duration {
+        self.stopper.unstopped.elapsed()
     }
 
     /// How many threads were to stop and have not: they run.

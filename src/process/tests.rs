@@ -192,10 +192,14 @@ fn denials_say_what_to_do() {
     let reasons = [
         Denial::OtherUser { owner: Some(0) },
         Denial::OtherUser { owner: None },
+        Denial::OtherGroup { group: 5 },
+        Denial::NotDumpable,
+        Denial::MoreCapabilities,
+        Denial::Hidden { of_other_user: true },
+        Denial::Hidden { of_other_user: false },
         Denial::Yama { scope: 1 },
         Denial::Yama { scope: 2 },
         Denial::Yama { scope: 3 },
-        Denial::Protected,
         Denial::NoCapability,
         Denial::Other,
     ];
@@ -203,6 +207,7 @@ fn denials_say_what_to_do() {
         let text = text(reason);
         assert!(text.starts_with("Failed to seize PID 7: Operation not permitted\n"), "{text}");
         assert!(text.ends_with('.'), "{text}");
+        assert!(text.ends_with(reason.remedy()) && !reason.in_short().is_empty(), "{text}");
     }
     assert!(text(Denial::Yama { scope: 1 }).contains("-t"));
 }

@@ -86,19 +86,30 @@ impl About {
     }
 }
 
+/// The row of the account that tells how samples were taken.
+const ENGINE: &str = "engine";
+
 /// Adds the account of another run. Counts and times add up; of what is a rate or an order,
-/// and does not, there is no row.
+/// and does not, there is no row, nor of words that differ. Of engines all are told.
 fn add_account(all: &mut Vec<(String, String)>, other: &[(String, String)]) {
     let adds_up = |name: &str| !name.contains(" per ") && !name.contains(" p99 ");
-    all.retain(|(name, value)| adds_up(name) && value.parse::<f64>().is_ok());
+    let is_number = |value: &str| value.parse::<f64>().is_ok();
+    let is_kept = |row: &(String, String)| {
+        row.0 == ENGINE || adds_up(&row.0) && (is_number(&row.1) || other.contains(row))
+    };
+    all.retain(is_kept);
     for (name, value) in other.iter().filter(|(name, _)| adds_up(name)) {
         let Some((_, sum)) = all.iter_mut().find(|(known, _)| known == name) else {
-            if value.parse::<f64>().is_ok() {
+            if is_number(value) {
                 all.push((name.clone(), value.clone()));
             }
             continue;
         };
-        if let (Ok(a), Ok(b)) = (sum.parse::<u64>(), value.parse::<u64>()) {
+        if name == ENGINE {
+            if !sum.split("; ").any(|known| known == value) {
+                *sum = format!("{sum}; {value}");
+            }
+        } else if let (Ok(a), Ok(b)) = (sum.parse::<u64>(), value.parse::<u64>()) {
             *sum = a.saturating_add(b).to_string();
         } else if let (Ok(a), Ok(b)) = (sum.parse::<f64>(), value.parse::<f64>()) {
             *sum = format!("{:.2}", a + b);
@@ -264,6 +275,27 @@ mod tests {
         assert_eq!(thread(None, Some("pool-7")), "pool-7 (0x7f01)");
         assert_eq!(thread(Some(4243), None), "Thread 4243");
         assert_eq!(thread(None, None), "Thread 0x7f01");
+    }
+
+    #[test]
+    fn words_are_kept_where_all_runs_agree() {
+        let row = |words: &str| vec![("why".to_owned(), words.to_owned())];
+        let mut all = row("denied");
+        add_account(&mut all, &row("denied"));
+        assert_eq!(all, row("denied"));
+        add_account(&mut all, &row("another"));
+        assert_eq!(all, []);
+        add_account(&mut all, &row("denied"));
+        assert_eq!(all, [], "one of them was not");
+    }
+
+    #[test]
+    fn all_engines_are_told() {
+        let row = |words: &str| vec![("engine".to_owned(), words.to_owned())];
+        let mut all = row("kernel");
+        add_account(&mut all, &row("stop"));
+        add_account(&mut all, &row("kernel"));
+        assert_eq!(all, row("kernel; stop"));
     }
 
     #[test]

@@ -197,12 +197,53 @@ impl Profile {
         self.note(microseconds, Seen::Sample(sample));
     }
 
+    /// Counts a sample at each of these moments, in microseconds since the epoch.
+    pub(crate) fn record_at(
+        &mut self,
+        moments: impl ExactSizeIterator<Item = u64>,
+        sample: Sample,
+    ) {
+        self.count(sample, moments.len() as u64);
+        if self.detail >= Detail::Timeline {
+            moments.for_each(|moment| self.note(moment, Seen::Sample(sample)));
+        }
+    }
+
     /// Counts so many equal samples whose times are not known.
     pub fn count(&mut self, sample: Sample, samples: u64) {
-        self.nodes[sample.stack.index()].samples += samples;
+        let count = &mut self.nodes[sample.stack.index()].samples;
+        *count = count.saturating_add(samples);
         if let (true, Some(thread)) = (self.keeps_threads(), sample.thread) {
-            *self.by_thread.entry((sample.stack, thread, sample.state)).or_default() += samples;
+            let count = self.by_thread.entry((sample.stack, thread, sample.state)).or_default();
+            *count = count.saturating_add(samples);
         }
+    }
+
+    /// Every sample, and how often it was counted, as [`Profile::count`] takes them.
+    pub(crate) fn counts(&self) -> Vec<(Sample, u64)> {
+        let of_threads = self.stacks_by_thread();
+        let mut of_none: Vec<u64> = self.nodes.iter().map(|node| node.samples).collect();
+        let mut counts = Vec::new();
+        for (thread, stack, state, samples) in of_threads {
+            let rest = &mut of_none[stack.index()];
+            *rest = rest.saturating_sub(samples);
+            counts.push((Sample { stack, thread: Some(thread), state }, samples));
+        }
+        for (index, samples) in of_none.into_iter().enumerate().filter(|(_, rest)| *rest > 0) {
+            let stack = StackId(Index::at(index));
+            counts.push((Sample { stack, thread: None, state: State::default() }, samples));
+        }
+        counts
+    }
+
+    /// Counts so many moments at which nobody ran Python code.
+    pub(crate) fn count_idle(&mut self, moments: u64) {
+        self.idle = self.idle.saturating_add(moments);
+    }
+
+    /// Counts so many moments at which the process could not be read.
+    pub(crate) fn count_failed(&mut self, moments: u64) {
+        self.failed = self.failed.saturating_add(moments);
     }
 
     /// Counts one moment at which nobody ran Python code.

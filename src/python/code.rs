@@ -80,6 +80,28 @@ pub enum Place {
     Outside,
 }
 
+/// A code object that was copied when a frame ran it.
+#[derive(Debug)]
+pub(crate) struct CopiedCode {
+    id: CodeId,
+    known: Known,
+}
+
+impl CopiedCode {
+    /// Whether the code object at its address in `memory` is the same.
+    pub fn is_still_in<M: Memory>(&self, memory: &M) -> bool {
+        let witness = self.known.witness();
+        let mut now = vec![0; witness.len()];
+        let spans: Vec<Span> = self.known.spans().collect();
+        memory.read_spans(&spans, &mut now) == Ok(now.len()) && now == witness
+    }
+
+    /// Where a frame stands in it.
+    pub fn place(&self, raw: &RawFrame) -> Place {
+        self.known.place(raw, self.id)
+    }
+}
+
 /// What a comparison of code objects came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verified {
@@ -158,13 +180,31 @@ impl<A: Abi> CodeCache<A> {
             return Some(Place::Incomplete);
         }
         let (id, known) = self.known.get(&raw.code.address())?;
-        Some(if !known.is_inside(raw.position) {
-            Place::Outside
-        } else if raw.may_be_incomplete && known.is_incomplete(raw.position) {
-            Place::Incomplete
-        } else {
-            Place::Inside(*id)
-        })
+        Some(known.place(raw, *id))
+    }
+
+    /// Decodes a code object of which `memory` holds a copy of one moment. It needs no
+    /// comparison: that is what it was.
+    ///
+    /// # Errors
+    /// [`Broken`] if it is none, or not all of it that is needed was copied.
+    pub(crate) fn decode_copy<M: Memory>(
+        &self,
+        memory: &M,
+        code: Remote<Code>,
+    ) -> Result<CopiedCode, Broken> {
+        let known = Known::decode::<A, M>(memory, code, self.types, Youth::new(0))?;
+        Ok(CopiedCode { id: CodeId::of(&known), known })
+    }
+
+    /// The function, file and line of a copied code object at `position`.
+    pub(crate) fn frame_of_copy(
+        &self,
+        code: &mut CopiedCode,
+        position: Position,
+        table: &mut FrameTable,
+    ) -> FrameId {
+        code.known.frame::<A>(position, self.line_numbers, table)
     }
 
     /// Whether a code object may be short-lived, as far as is known.

@@ -26,6 +26,9 @@ pub trait Frames<A> {
     /// Whether a frame tells that it is inside a call, and its callee that it is executed.
     const TELLS_CALLS: bool;
 
+    /// What has to be known of a frame to follow it to its caller and its code object.
+    const POINTERS: Pointers;
+
     /// What the first [`Frames::SIZE`] bytes of a frame say; `None` if there are fewer.
     fn decode(frame: Remote<Frame>, copy: &[u8]) -> Option<Decoded>;
 
@@ -67,8 +70,9 @@ pub trait Frames<A> {
             let copy = &mut copy[..Self::SIZE];
             memory.read_into(frame.address(), copy)?;
             let decoded = Self::decode(frame, copy).ok_or(Broken::NotAFrame(frame.address()))?;
-            walk.is_whole = decoded.begins;
+            walk.is_whole = decoded.may_be_outermost();
             let Decoded { caller, begins, raw } = decoded;
+            walk.has_foreign |= raw.is_some_and(|raw| raw.is_foreign);
             walk.path.push(Step { frame, caller, begins, is_shim: raw.is_none() });
             if decoded.begins && walk.loop_caller.is_none() {
                 walk.loop_caller = Some(decoded.caller);
@@ -76,9 +80,26 @@ pub trait Frames<A> {
             walk.frames.extend(raw);
             frame = caller;
         }
+        if walk.is_whole && walk.has_foreign {
+            // They need no loop to call them.
+            walk.loop_caller.get_or_insert(Remote::new(0));
+        }
         walk.is_whole |= walk.truncated;
         Ok(())
     }
+}
+
+/// Where in a frame its pointers are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pointers {
+    /// Offset of the pointer to the caller's frame.
+    pub caller: usize,
+    /// Offset of the pointer to the code object.
+    pub code: usize,
+    /// Bits of that which are no part of the address.
+    pub code_tag: u64,
+    /// Offset of the byte that tells a shim, and the least value that it has in one.
+    pub shims: Option<(usize, u8)>,
 }
 
 /// What the bytes of a frame say.
@@ -88,9 +109,17 @@ pub struct Decoded {
     pub raw: Option<RawFrame>,
     /// The frame that called it, null for the outermost.
     pub caller: Remote<Frame>,
-    /// Whether a call of the evaluation loop begins here, as far as the frame tells:
-    /// only such a frame can be the outermost.
+    /// Whether a call of the evaluation loop begins here, as far as the frame tells.
     pub begins: bool,
+}
+
+impl Decoded {
+    /// Whether nothing need have called it: where a call of the evaluation loop begins, or
+    /// where no loop executes it.
+    #[must_use]
+    pub fn may_be_outermost(&self) -> bool {
+        self.begins || self.raw.is_some_and(|raw| raw.is_foreign)
+    }
 }
 
 /// One frame: a code object and a place in it.
@@ -125,6 +154,10 @@ pub struct RawFrame {
     /// Whether it says that it was entered and not left. Not every version tells; from
     /// 3.11 only the innermost frame of a loop does.
     pub is_executed: bool,
+    /// Whether no evaluation loop executes it, but machine code that was made of its
+    /// function, as by Nuitka: from 3.11. It is linked to its caller like any other, and may
+    /// be called within any loop; what a loop writes into its frames, it does not tell.
+    pub is_foreign: bool,
 }
 
 impl RawFrame {
@@ -162,6 +195,9 @@ pub struct Walk {
     /// The frame that called the innermost call of the evaluation loop, null if
     /// none did, where that can be told (3.11 and later).
     pub loop_caller: Option<Remote<Frame>>,
+    /// Whether it came to a frame that no evaluation loop executes
+    /// ([`RawFrame::is_foreign`]).
+    pub has_foreign: bool,
 }
 
 impl Default for Walk {
@@ -173,6 +209,7 @@ impl Default for Walk {
             truncated: false,
             is_whole: false,
             loop_caller: None,
+            has_foreign: false,
         }
     }
 }
@@ -186,6 +223,7 @@ impl Walk {
         self.truncated = false;
         self.is_whole = false;
         self.loop_caller = None;
+        self.has_foreign = false;
     }
 
     /// Whether the limit is not reached yet.
@@ -259,6 +297,22 @@ pub fn path_to_top<A: Abi, M: Memory>(
     })
 }
 
+/// The first of the words that lead to the innermost frame of a thread: it lies in the
+/// thread state itself.
+///
+/// # Errors
+/// If it cannot be read.
+pub(crate) fn first_word<A: Abi, M: Memory>(
+    memory: &M,
+    thread: Remote<Thread>,
+) -> Result<u64, Fault> {
+    let offset = match A::THREAD.top {
+        TopFrame::Direct(field) => field.offset(),
+        TopFrame::CFrame(layout) => layout.newest.offset(),
+    };
+    memory.read(thread.address().wrapping_add(offset as u64))
+}
+
 /// The innermost frame of a thread; null when it runs no Python code.
 ///
 /// # Errors
@@ -305,7 +359,10 @@ pub fn caller_of_loop<A: Abi, M: Memory>(
 ) -> Result<Option<Remote<Frame>>, Fault> {
     let TopFrame::CFrame(layout) = A::THREAD.top else { return Ok(None) };
     let before = memory.field(c_frame, layout.previous)?;
-    memory.field(before, layout.current).map(Some)
+    // The first is the thread state's own, and stands for no call.
+    let has_caller = !before.is_null();
+    let caller = if has_caller { memory.field(before, layout.current)? } else { Remote::new(0) };
+    Ok(Some(caller))
 }
 
 /// The frames of a thread, innermost first, into `walk`.

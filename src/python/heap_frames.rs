@@ -7,7 +7,7 @@
 //! to which there is a single reference, that of the loop that executes it, is not
 //! inside a call of Python code.
 
-use super::frames::{Decoded, Frames, Position, RawFrame};
+use super::frames::{Decoded, Frames, Pointers, Position, RawFrame};
 use super::objects::Frame;
 use crate::abi::{Executing, HeapFrameAbi, LineIsSet};
 use crate::memory::Remote;
@@ -20,6 +20,12 @@ impl<A: HeapFrameAbi> Frames<A> for HeapFrames {
     const SHIMS: bool = false;
     const ON_HEAP: bool = true;
     const TELLS_CALLS: bool = matches!(A::FRAME.executing, Executing::When { .. });
+    const POINTERS: Pointers = Pointers {
+        caller: A::FRAME.back.offset(),
+        code: A::FRAME.code.offset(),
+        code_tag: 0,
+        shims: None,
+    };
 
     fn decode(frame: Remote<Frame>, copy: &[u8]) -> Option<Decoded> {
         let layout = A::FRAME;
@@ -58,6 +64,7 @@ impl<A: HeapFrameAbi> Frames<A> for HeapFrames {
             references: u32::try_from(references).unwrap_or(u32::MAX),
             is_alive,
             is_executed,
+            is_foreign: false,
         };
         // Each frame may be the first of a call of the loop, and mostly is.
         Some(Decoded { raw: Some(raw), caller, begins: true })

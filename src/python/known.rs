@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use rustc_hash::FxBuildHasher;
 
-use super::code::Types;
-use super::frames::{Broken, Position};
+use super::code::{CodeId, Place, Types};
+use super::frames::{Broken, Position, RawFrame};
 use super::lines::LineTable;
 use super::objects::{Bytes, Code, Text as TextObject};
 use super::text::Text;
@@ -103,6 +103,18 @@ impl Known {
     /// Forgets the frames that it has given its name to, when their table is.
     pub fn forget_frames(&mut self) {
         self.frames = HashMap::default();
+    }
+
+    /// Where a frame stands in this code object, which has the identity `id`.
+    #[must_use]
+    pub fn place(&self, raw: &RawFrame, id: CodeId) -> Place {
+        if !self.is_inside(raw.position) {
+            Place::Outside
+        } else if raw.may_be_incomplete && self.is_incomplete(raw.position) {
+            Place::Incomplete
+        } else {
+            Place::Inside(id)
+        }
     }
 
     /// Whether a frame may stand at `position`.

@@ -12,6 +12,7 @@ pub mod integers;
 pub mod interpreter_frames;
 mod known;
 pub mod lines;
+mod nested;
 pub mod objects;
 pub mod proof;
 pub mod search_path;

@@ -81,6 +81,7 @@ fn read_everything<A: Abi>(words: &[u64], target: u64) {
         references: 0,
         may_call: false,
         is_alive: true,
+        is_foreign: false,
         is_executed: false,
     };
     if let Ok(found) = variables::<A, _>(&values, &raw) {

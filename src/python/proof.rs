@@ -32,7 +32,11 @@ impl fmt::Display for Mismatch {
 
 impl std::error::Error for Mismatch {}
 
-/// Reads every thread and every frame, and checks what must be true of them.
+/// So many frames are proof enough: running threads stand still while they are read.
+const ENOUGH_FRAMES: usize = 2000;
+
+/// Reads every thread state, and frames of threads until there are enough, and checks what
+/// must be true of them.
 ///
 /// # Errors
 /// [`Mismatch`] with the first thing that is not as the layout says.
@@ -48,10 +52,13 @@ pub fn prove<A: Abi, M: Memory>(
     let mut code = CodeCache::<A>::new(types);
     let mut walk = Walk::default();
     let mut frames = 0;
-    for thread in roots.threads::<A, M>(memory).map_err(fault)? {
+    for thread in roots.states::<A, M>(memory).map_err(fault)? {
         if !thread.is_consistent {
             let state = thread.state;
             return Err(Mismatch(format!("thread state {state:?} is not its interpreter's")));
+        }
+        if frames >= ENOUGH_FRAMES {
+            continue;
         }
         let broken = |broken| Mismatch(format!("thread {:#x}: {broken}", thread.id));
         walk_thread::<A, M>(memory, thread.state, &mut walk).map_err(broken)?;

@@ -1,7 +1,12 @@
 //! Interpreters and their threads, and who holds the GIL.
 
 use std::cell::Cell;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
+use rustc_hash::FxBuildHasher;
+
+use super::nested::innermost_only;
 use super::objects::{Gil as GilObject, Interpreter, Thread};
 use crate::abi::{Abi, GilHolder, GilLayout, Roots};
 use crate::memory::{Fault, Memory, Remote};
@@ -9,7 +14,7 @@ use crate::memory::{Fault, Memory, Remote};
 /// The most interpreters that are read in one process.
 const MAX_INTERPRETERS: usize = 4 * 1024;
 
-/// The most threads that are read in one interpreter.
+/// The most threads that are read in one process.
 const MAX_THREADS: usize = 64 * 1024;
 
 /// The roots of one process: addresses, where [`Roots`] are offsets.
@@ -54,7 +59,8 @@ impl PartialEq for GilRef {
 }
 
 impl GilRef {
-    fn address(self) -> u64 {
+    /// Where it is.
+    pub(crate) fn address(self) -> u64 {
         match self {
             Self::Variable(address) => address,
             Self::Struct(object, _) => object.address(),
@@ -175,6 +181,14 @@ impl ProcessRoots {
         }
     }
 
+    /// What a GIL is made of; `None` where a variable holds the thread that has it.
+    pub(crate) fn gil_layout(&self) -> Option<GilLayout> {
+        match self.gil {
+            Gil::Variable(_) => None,
+            Gil::PerInterpreter(layout) => Some(layout),
+        }
+    }
+
     /// The GILs of the process: one up to 3.11, then as many as interpreters want.
     ///
     /// # Errors
@@ -206,22 +220,75 @@ impl ProcessRoots {
         Ok(holders)
     }
 
-    /// All threads of all interpreters.
+    /// All threads of all interpreters: one that is in several is named once, by the state of
+    /// the innermost.
     ///
     /// # Errors
     /// If a list or a thread state cannot be read.
     pub fn threads<A: Abi, M: Memory>(&self, memory: &M) -> Result<Vec<ThreadInfo>, Fault> {
+        let interpreters = self.interpreters::<A, M>(memory)?;
+        let states = self.states_in::<A, M>(memory, &interpreters)?;
+        if interpreters.len() < 2 {
+            return Ok(states);
+        }
+        innermost_only::<A, M>(memory, self, states)
+    }
+
+    /// All thread states of all interpreters.
+    ///
+    /// # Errors
+    /// If a list or a thread state cannot be read.
+    pub fn states<A: Abi, M: Memory>(&self, memory: &M) -> Result<Vec<ThreadInfo>, Fault> {
+        let interpreters = self.interpreters::<A, M>(memory)?;
+        self.states_in::<A, M>(memory, &interpreters)
+    }
+
+    fn states_in<A: Abi, M: Memory>(
+        &self,
+        memory: &M,
+        interpreters: &[Remote<Interpreter>],
+    ) -> Result<Vec<ThreadInfo>, Fault> {
         let mut threads = Vec::new();
-        for interpreter in self.interpreters::<A, M>(memory)? {
+        for interpreter in interpreters.iter().copied() {
+            let begin = threads.len();
+            let left = MAX_THREADS.saturating_sub(begin);
             let first = memory.field(interpreter, A::INTERPRETER.threads)?;
-            for state in list(first, MAX_THREADS, |thread| memory.field(thread, A::THREAD.next))? {
+            for state in list(first, left, |thread| memory.field(thread, A::THREAD.next))? {
                 let info = thread_info::<A, M>(memory, state)?;
                 let owner = memory.field(state, A::THREAD.interpreter)?;
                 threads.push(ThreadInfo { is_consistent: owner == interpreter, ..info });
             }
+            let ended = ended::<A, M>(memory, &threads[begin..])?;
+            threads.retain(|thread| !ended.contains(&thread.state));
         }
         Ok(threads)
     }
+}
+
+/// Of the states of one interpreter, latest first, those of threads that have ended: another
+/// thread has their `pthread_t`, and so their C stack, on which shims lie from 3.14 on. C code
+/// that forks without Python leaves them behind. Up to 3.10 no state tells its thread.
+fn ended<A: Abi, M: Memory>(
+    memory: &M,
+    states: &[ThreadInfo],
+) -> Result<Vec<Remote<Thread>>, Fault> {
+    let mut ended = Vec::new();
+    let Some(native) = A::THREAD.native_id else { return Ok(ended) };
+    let mut latest: HashMap<u64, Remote<Thread>, FxBuildHasher> = HashMap::default();
+    for thread in states {
+        match latest.entry(thread.id) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(thread.state);
+            }
+            Entry::Occupied(later) => {
+                let later = memory.field(*later.get(), native)?;
+                if memory.field(thread.state, native)? != later {
+                    ended.push(thread.state);
+                }
+            }
+        }
+    }
+    Ok(ended)
 }
 
 /// What a thread state says of itself.

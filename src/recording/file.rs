@@ -10,6 +10,8 @@ use nix::fcntl::{Flock, FlockArg};
 use super::block::{Part, Parts, read_up_to};
 use super::reader::expect_run;
 use crate::error::Error;
+use crate::escape::say;
+use crate::links::{Meant, follow};
 
 /// A place for one run of a recording.
 pub enum Place {
@@ -31,14 +33,16 @@ pub fn open(path: Option<&Path>, append: bool) -> Result<Place, Error> {
         _ => return Ok(Place::Live(Box::new(io::stdout()))),
     };
     let failed = |source| Error::Output { path: path.to_path_buf(), source };
-    if path.metadata().is_ok_and(|found| !found.is_file()) {
-        let file = OpenOptions::new().write(true).open(path).map_err(failed)?;
+    let meant = follow(path).map_err(failed)?;
+    let (Meant::Name(name) | Meant::Open(name)) = &meant;
+    if name.metadata().is_ok_and(|found| !found.is_file()) {
+        let file = OpenOptions::new().write(true).open(name).map_err(failed)?;
         return Ok(Place::Live(Box::new(file)));
     }
     let mut options = OpenOptions::new();
     // Its content is done away with when nobody else writes to it.
     options.read(append).write(true).create(true).truncate(false);
-    let file = options.open(path).map_err(failed)?;
+    let file = options.open(name).map_err(failed)?;
     let mut file = Flock::lock(file, FlockArg::LockExclusiveNonblock)
         .map_err(|_| Error::RecordingInUse { path: path.to_path_buf() })?;
     let kept = if append { end_of_runs(path, &mut *file)? } else { 0 };
@@ -65,12 +69,12 @@ fn end_of_runs(path: &Path, file: &mut impl Read) -> Result<u64, Error> {
             Part::Run | Part::Block => {}
             Part::End => return Ok(parts.whole()),
             Part::Broken => {
-                eprintln!(
+                say(&format!(
                     "WARNING: The last {} bytes of {} are of a run that was broken off, and are \
                      replaced.",
                     parts.lost(),
                     path.display()
-                );
+                ));
                 return Ok(parts.whole());
             }
         }

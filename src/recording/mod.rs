@@ -37,6 +37,7 @@
 //! | about     | begin (µs), length (ns), interval (ns), ticks, flags, what frames tell, number of account rows, then name and value (texts) of each; the last one holds |
 //! | end       | none: the run came to its end                                           |
 //! | paths     | process, one more entry of its `sys.path` (text)                        |
+//! | counts    | what was seen, and of a sample its thread and state, as in events; how often |
 //!
 //! What frames tell is 0 for file, function and line, 1 for file and function, 2 for the
 //! file alone, 3 for the function alone.
@@ -55,6 +56,9 @@
 //! * for each event what was seen: 0 idle, 1 failed, otherwise the stack plus 2;
 //! * for each sample its thread plus 1 (0: not known), times 6, plus what it was doing: 1 if
 //!   it held a GIL, plus 2 if it was not on a processor, 4 if it was.
+//!
+//! Counts stand for samples whose times are not kept: in no file, but in what a profiler
+//! hands over to the next, if no more is needed.
 //!
 //! Each block can be decompressed alone, and a reader stops at the first that is not whole:
 //! of a run that was killed, or a disk that was full, everything before is good.
@@ -118,4 +122,6 @@ pub mod section {
     pub const END: u8 = 9;
     /// Where processes look for their modules.
     pub const PATHS: u8 = 10;
+    /// Samples without their times.
+    pub const COUNTS: u8 = 11;
 }

@@ -100,6 +100,8 @@ struct Run {
     stacks: Vec<(StackId, u32)>,
     about: About,
     ended: bool,
+    /// Whether it may hold samples without times.
+    takes_counts: bool,
 }
 
 impl<R: Read> Reader<R> {
@@ -123,6 +125,14 @@ impl<R: Read> Reader<R> {
             ending: Ending { runs: 1, ..Ending::default() },
             is_over: false,
         })
+    }
+
+    /// Takes samples without their times too, which are in no file: it comes from the
+    /// profiler that this one follows.
+    #[must_use]
+    pub(crate) fn with_counts(mut self) -> Self {
+        self.run.takes_counts = true;
+        self
     }
 
     /// Reads the next block. `false` at the end, of which [`Reader::ending`] tells more.
@@ -228,6 +238,7 @@ impl Run {
                     section::TEXTS => push(&mut self.texts, bytes.text()?.into(), MOST)?,
                     section::FRAMES => self.read_frame(&mut bytes, into)?,
                     section::STACKS => self.read_stack(&mut bytes, into)?,
+                    section::COUNTS if self.takes_counts => self.read_count(&mut bytes, into)?,
                     section::ABOUT => self.about = read_about(&mut bytes)?,
                     _ => return None,
                 }
@@ -323,16 +334,30 @@ impl Run {
             match seen.number()? {
                 0 => into.record_idle(time),
                 1 => into.record_failed(time),
-                stack => {
-                    let (stack, _) = *self.stacks.get(usize::try_from(stack - 2).ok()?)?;
-                    let doing = bytes.position((self.threads.len() + 1) * 6)?;
-                    let thread = (doing / 6).checked_sub(1).map(|thread| self.threads[thread]);
-                    let state = state(doing % 6);
-                    into.record(time, Sample { stack, thread, state });
-                }
+                stack => into.record(time, self.read_sample(stack, bytes)?),
             }
         }
         Some(())
+    }
+
+    fn read_count(&self, bytes: &mut Bytes<'_>, into: &mut Profile) -> Option<()> {
+        match bytes.number()? {
+            0 => into.count_idle(bytes.number()?),
+            1 => into.count_failed(bytes.number()?),
+            stack => {
+                let sample = self.read_sample(stack, bytes)?;
+                into.count(sample, bytes.number()?);
+            }
+        }
+        Some(())
+    }
+
+    /// The sample of a stack with this number.
+    fn read_sample(&self, stack: u64, bytes: &mut Bytes<'_>) -> Option<Sample> {
+        let (stack, _) = *self.stacks.get(usize::try_from(stack.checked_sub(2)?).ok()?)?;
+        let doing = bytes.position((self.threads.len() + 1) * 6)?;
+        let thread = (doing / 6).checked_sub(1).map(|thread| self.threads[thread]);
+        Some(Sample { stack, thread, state: state(doing % 6) })
     }
 }
 

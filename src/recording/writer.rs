@@ -8,7 +8,7 @@ use super::block::Packer;
 use super::bytes::{put_number, put_option, put_signed, put_text};
 use super::{LONGEST_TEXT, MAGIC, STYLES, section};
 use crate::profile::{
-    About, Event, LONGEST_SEARCH_PATH, Profile, Sample, Seen, State, Step, Thread,
+    About, Detail, Event, LONGEST_SEARCH_PATH, Profile, Sample, Seen, State, Step, Thread,
 };
 use crate::stack::Frame;
 
@@ -118,6 +118,9 @@ impl<W: Write> Writer<W> {
     /// Those of the output.
     pub fn finish(&mut self, profile: &Profile) -> io::Result<()> {
         self.write(profile, profile.timeline())?;
+        if profile.detail() < Detail::Timeline {
+            self.write_counts(profile)?;
+        }
         put_about(&mut self.content, &profile.about);
         self.content.extend_from_slice(&[section::END, 0]);
         self.close_block()
@@ -226,6 +229,22 @@ impl<W: Write> Writer<W> {
         self.close(&mut entries)
     }
 
+    /// The samples of a profile that does not keep their times.
+    fn write_counts(&mut self, profile: &Profile) -> io::Result<()> {
+        let mut entries = Entries::new(section::COUNTS);
+        for (seen, count) in [(Seen::Idle, profile.idle()), (Seen::Failed, profile.failed())] {
+            put_number(entries.add(), seen_number(seen));
+            put_number(&mut entries.bytes, count);
+        }
+        for (sample, count) in profile.counts() {
+            put_number(entries.add(), seen_number(Seen::Sample(sample)));
+            put_number(&mut entries.bytes, doing_number(sample));
+            put_number(&mut entries.bytes, count);
+            self.close_if_long(&mut entries)?;
+        }
+        self.close(&mut entries)
+    }
+
     fn close_if_long(&mut self, entries: &mut Entries) -> io::Result<()> {
         if entries.bytes.len() > LONG_SECTION { self.close(entries) } else { Ok(()) }
     }
@@ -291,21 +310,26 @@ fn put_events(out: &mut Vec<u8>, events: &[Event], step: u64) {
         }
     }
     for event in events {
-        put_number(
-            out,
-            match event.seen {
-                Seen::Idle => 0,
-                Seen::Failed => 1,
-                Seen::Sample(sample) => sample.stack.index() as u64 + 2,
-            },
-        );
+        put_number(out, seen_number(event.seen));
     }
     for event in events {
-        if let Seen::Sample(Sample { thread, state, .. }) = event.seen {
-            let thread = thread.map_or(0, |thread| thread.index() as u64 + 1);
-            put_number(out, thread * 6 + state_number(state));
+        if let Seen::Sample(sample) = event.seen {
+            put_number(out, doing_number(sample));
         }
     }
+}
+
+fn seen_number(seen: Seen) -> u64 {
+    match seen {
+        Seen::Idle => 0,
+        Seen::Failed => 1,
+        Seen::Sample(sample) => sample.stack.index() as u64 + 2,
+    }
+}
+
+fn doing_number(Sample { thread, state, .. }: Sample) -> u64 {
+    let thread = thread.map_or(0, |thread| thread.index() as u64 + 1);
+    thread * 6 + state_number(state)
 }
 
 fn state_number(state: State) -> u64 {

@@ -12,6 +12,7 @@ use super::load::{Stacks, load_stacks};
 use super::print;
 use crate::cli::DiffOptions;
 use crate::error::Error;
+use crate::escape::in_line;
 use crate::output::{Destination, Format, difference, svg, write_in_line};
 
 /// So many standard errors are not taken for chance. Of a thousand functions that did not
@@ -171,11 +172,6 @@ fn cell(change: &Change) -> String {
     let [before, after] = change.shares;
     let mark = if change.is_real { '*' } else { ' ' };
     format!("{before:5.1}% {after:6.1}% {:+6.1}{mark}", change.points())
-}
-
-/// A name that may hold anything, on one line of a terminal.
-fn in_line(name: &str) -> String {
-    name.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+use crate::escape::say;
 use crate::profile::{About, Detail, Profile};
 use crate::recording::{MAGIC, Reader};
 use crate::stack::FrameStyle;
@@ -77,7 +78,7 @@ fn read_recording(file: &Path, input: impl BufRead, into: &mut Profile) -> Resul
     let mut reader = Reader::new(input).map_err(|source| Error::NoRecording { path, source })?;
     reader.read_all(into).map_err(|source| unreadable(file, source))?;
     if let Some(complaint) = reader.ending().complaint() {
-        eprintln!("WARNING: {}: {complaint}.", file.display());
+        say(&format!("WARNING: {}: {complaint}.", file.display()));
     }
     Ok(reader.about())
 }
@@ -134,16 +135,11 @@ mod tests {
         for (stack, count) in profile.stacks() {
             let mut steps = Vec::new();
             profile.steps(stack, &mut steps);
-            // A `;` in a name separates nothing, which folded stacks cannot tell.
             let names = steps.iter().map(|step| profile.about.style.step_name(&profile, *step));
-            let names: Vec<String> = names.map(|name| name.replace(';', ",")).collect();
+            let names: Vec<String> = names.collect();
             writeln!(folded, "{} {count}", names.join(";")).expect("a Vec takes everything");
         }
-        let mut named = Stacks::new();
-        for (stack, count) in named_stacks(&profile, FrameStyle::WithLines) {
-            let names = stack.into_iter().map(|name| name.replace(';', ","));
-            *named.entry(names.collect()).or_default() += count;
-        }
+        let named = named_stacks(&profile, FrameStyle::WithLines);
         let folded = read_folded(Path::new("a.folded"), folded.as_slice(), true);
         assert_eq!(folded.expect("folded"), named);
     }

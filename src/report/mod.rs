@@ -11,6 +11,7 @@ pub use self::compare::diff;
 use self::load::load;
 use crate::cli::ReportOptions;
 use crate::error::Error;
+use crate::escape::in_lines;
 use crate::filter::Lacking;
 use crate::output::{Destination, Format, Settings, recording};
 use crate::profile::{Detail, Profile};
@@ -62,7 +63,8 @@ fn choose(options: &ReportOptions, profile: Profile, detail: Detail) -> Result<P
 
 /// Writes text to stdout. A reader that closed its pipe has seen enough.
 fn print(text: &str) -> Result<(), Error> {
-    match io::stdout().write_all(text.as_bytes()) {
+    // The names of files are in it.
+    match io::stdout().write_all(in_lines(text).as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Write(error)),
         _ => Ok(()),
     }

@@ -104,7 +104,7 @@ impl CallSites {
         self.bound();
         for pair in chain.windows(2) {
             self.calls.insert(call(&pair[0], &pair[1]), Belief::Known);
-            self.note_callee(&pair[1]);
+            self.note_callee(pair[1].frame, pair[1].code);
         }
         self.roots.extend(chain.first().map(|root| root.code));
     }
@@ -152,7 +152,7 @@ impl CallSites {
     /// root was looked at a second time.
     pub fn note_root(&mut self, chain: &[Link], same: bool, now: Instant) {
         let Some(root) = chain.first() else { return };
-        chain.windows(2).for_each(|pair| self.note_callee(&pair[1]));
+        chain.windows(2).for_each(|pair| self.note_callee(pair[1].frame, pair[1].code));
         let trial = self.doubtful_roots.entry(root.code).or_default();
         trial.note(if same { Look::Same } else { Look::Other });
         if trial.same >= SAME_ROOTS && trial.same * LOOKS_FOR_ROOT >= trial.looks {
@@ -173,13 +173,14 @@ impl CallSites {
         }
     }
 
-    fn note_callee(&mut self, callee: &Link) {
-        let frame = (callee.frame, callee.code);
-        if self.callees.insert(callee.code) {
-            self.roots.remove(&callee.code);
+    /// Takes note that the frame at an address was called, with the code that it ran: it is
+    /// no root.
+    pub fn note_callee(&mut self, frame: u64, code: CodeId) {
+        if self.callees.insert(code) {
+            self.roots.remove(&code);
         }
-        if self.callee_frames.insert(frame) {
-            self.root_frames.remove(&frame);
+        if self.callee_frames.insert((frame, code)) {
+            self.root_frames.remove(&(frame, code));
         }
     }
 

@@ -45,19 +45,28 @@ pub struct Careful<A, M> {
 pub enum Sample<'a> {
     /// The stacks of all threads; empty for one that runs no Python code.
     Stacks(&'a [Stack]),
-    /// The process changed under every attempt, or could not be read.
+    /// No attempt came to stacks that existed.
     Failed(Failure),
     /// The process is gone.
     Gone,
 }
 
-/// Why there is no sample.
+/// Why there is no sample, by what was seen at the last attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// Two walks differed, every time.
+    /// Two reads of the same differed.
     #[error("the stack changed while it was read")]
-    Torn,
-    /// A walk led nowhere, every time.
+    Changed,
+    /// A chain of frames ended where none of its version does.
+    #[error("a stack ends in the middle of a call")]
+    Cut,
+    /// The words that lead to the innermost frame led to one that is not innermost.
+    #[error("a thread was about to enter or to leave the evaluation loop")]
+    Unsettled,
+    /// A frame stood on an instruction that its code object does not have.
+    #[error("a frame stands outside of its code")]
+    Outside,
+    /// A walk led nowhere.
     #[error(transparent)]
     Broken(#[from] Broken),
 }
@@ -100,7 +109,7 @@ impl<A: Abi, M: Memory> Careful<A, M> {
 
     /// Takes one sample, holding the process still by `stopper`.
     pub fn sample(&mut self, stopper: &mut Stopper, frames: &mut FrameTable) -> Sample<'_> {
-        let mut failure = Failure::Torn;
+        let mut failure = Failure::Changed;
         for _ in 0..ATTEMPTS {
             match self.attempt(stopper, frames) {
                 Ok(()) => return Sample::Stacks(&self.stacks),
@@ -125,7 +134,7 @@ impl<A: Abi, M: Memory> Careful<A, M> {
         self.name_all(&holders, frames)?;
         self.compare_variables();
         self.walk_all_again()?;
-        if self.holders()? == holders { Ok(()) } else { Err(Failure::Torn) }
+        if self.holders()? == holders { Ok(()) } else { Err(Failure::Changed) }
     }
 
     fn holders(&self) -> Result<Vec<Remote<Thread>>, Broken> {
@@ -135,10 +144,11 @@ impl<A: Abi, M: Memory> Careful<A, M> {
     fn walk_all(&mut self) -> Result<(), Failure> {
         for (thread, walk) in self.threads.iter().zip(&mut self.walks) {
             walk_thread::<A, M>(&self.memory, thread.state, walk)?;
-            if !walk.is_whole
-                || !is_settled::<A, M>(&self.memory, thread.state, walk).map_err(Broken::from)?
-            {
-                return Err(Failure::Torn);
+            if !walk.is_whole {
+                return Err(Failure::Cut);
+            }
+            if !is_settled::<A, M>(&self.memory, thread.state, walk).map_err(Broken::from)? {
+                return Err(Failure::Unsettled);
             }
         }
         Ok(())
@@ -148,7 +158,7 @@ impl<A: Abi, M: Memory> Careful<A, M> {
         for (thread, walk) in self.threads.iter().zip(&self.walks) {
             walk_thread::<A, M>(&self.memory, thread.state, &mut self.again)?;
             if self.again != *walk {
-                return Err(Failure::Torn);
+                return Err(Failure::Changed);
             }
         }
         Ok(())
@@ -200,7 +210,7 @@ impl<A: Abi, M: Memory> Careful<A, M> {
                         stack.variables.extend(self.read_variables(raw));
                         self.shown.push(*raw);
                     }
-                    Some(Place::Outside) | None => return Err(Failure::Torn),
+                    Some(Place::Outside) | None => return Err(Failure::Outside),
                 }
             }
             self.stacks.push(stack);
@@ -209,7 +219,7 @@ impl<A: Abi, M: Memory> Careful<A, M> {
         codes.dedup();
         match self.code.verify(&self.memory, &codes) {
             Verified::Same => Ok(()),
-            _ => Err(Failure::Torn),
+            _ => Err(Failure::Changed),
         }
     }
 }

@@ -54,6 +54,9 @@ impl Copied {
             let before = top(Side::Before)?;
             self.before.read(prefetch, code, calls, before)?;
             self.is_same = same.is_some() && self.before.is_top_executed;
+            if self.before.walk.has_foreign {
+                self.loops.note_foreign();
+            }
         }
         if self.is_same {
             if let (Some(c_frame), Some(first)) = (same, self.before.first_of_loop()) {
@@ -66,7 +69,23 @@ impl Copied {
         if self.is_same {
             return Ok(());
         }
-        self.after.read_beside(&self.before, prefetch, code, calls, after)
+        self.after.read_beside(&self.before, prefetch, code, calls, after)?;
+        if self.after.walk.has_foreign {
+            self.loops.note_foreign();
+        }
+        Ok(())
+    }
+
+    /// To be called when a thread that stood still was in another frame than was told
+    /// without its pointer.
+    pub(super) fn doubt(&mut self) {
+        self.loops.doubt();
+    }
+
+    /// The frames that were walked, no loop executes, and another had called.
+    pub(super) fn foreign_callees(&self) -> impl Iterator<Item = &RawFrame> {
+        let chains = [&self.before, &self.after].into_iter();
+        chains.filter(|chain| chain.walk.has_foreign).flat_map(Chain::foreign_callees)
     }
 
     /// Both chains.
@@ -162,6 +181,17 @@ impl Chain {
         if is_last { prefetch.same_at(places, A::Frames::SIZE) } else { 0 }
     }
 
+    /// The frames of the walk that no loop executes, and whose caller was met too.
+    fn foreign_callees(&self) -> impl Iterator<Item = &RawFrame> {
+        let met = self.known.last().map(|known| &known.step).into_iter();
+        let callers = self.walk.path.iter().skip(1).chain(met);
+        let mut frames = self.walk.frames.iter();
+        self.walk.path.iter().zip(callers).filter_map(move |(step, caller)| {
+            let raw = if step.is_shim { None } else { frames.next() };
+            raw.filter(|raw| raw.is_foreign && raw.caller == caller.frame && !caller.is_shim)
+        })
+    }
+
     /// Whether the innermost known frame says that it is executed.
     fn is_at_top(&self) -> bool {
         self.known.last().is_some_and(|known| known.is_executed)
@@ -210,8 +240,8 @@ impl Chain {
         if kept > 0 {
             self.walk.is_whole = kept + self.walk.path.len() <= MAX_DEPTH;
             let begins = self.known.iter().rev().find(|known| known.step.begins);
-            let caller = begins.map(|known| known.step.caller);
-            self.walk.loop_caller = self.walk.loop_caller.or(caller);
+            let caller = begins.map_or(Remote::new(0), |known| known.step.caller);
+            self.walk.loop_caller.get_or_insert(caller);
         }
         if !self.walk.is_whole {
             return Err(Unproven::Torn);

@@ -6,11 +6,12 @@ use std::time::Instant;
 use super::Engine;
 use super::chain::Link;
 use super::owed::{Callee, Claim, Moment, Owed};
-use super::pending::Sample;
+use super::pending::{Sample, Weight};
 use crate::abi::Abi;
 use crate::account::Account;
 use crate::memory::prefetch::Footprint;
 use crate::memory::{Memory, Remote};
+use crate::process::RunCount;
 use crate::profile::{self, Profile, StackId, State, Step, ThreadId};
 use crate::python::frames::{Broken, Frames};
 use crate::python::objects::Thread;
@@ -33,16 +34,48 @@ pub(super) struct Remembered {
     generation: u32,
     /// What the profile knows it by.
     owner: Option<ThreadId>,
+    /// What shows that the thread has not run since the stack was read.
+    pub(super) rest: Option<Rest>,
+}
+
+/// What does not change while a thread does not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rest {
+    /// How often it has run, counted when it was off every processor.
+    pub count: RunCount,
+    /// Its identity, and the first of the words that lead to its innermost frame: a thread
+    /// state can be another thread's than it says.
+    pub id: u64,
+    pub first_word: u64,
+}
+
+impl Remembered {
+    /// Whether the code objects of the stack are trusted to stay, and known to have stayed.
+    /// One with young ones is always walked: they are compared then.
+    fn has_known_code(&self, generation: u32) -> bool {
+        let are_named = self.named == self.links.len() && !self.links.is_empty();
+        are_named && self.generation == generation
+    }
 }
 
 impl<A: Abi, M: Memory> Engine<A, M> {
     /// Whether nothing that the last walk of a thread read has changed, nor what is known of
-    /// its code objects. A stack with young ones is always walked: they are compared then.
+    /// its code objects.
     pub(super) fn is_as_before(&mut self, thread: Remote<Thread>) -> bool {
         let Some(known) = self.threads.get_mut(&thread.address()) else { return false };
-        known.generation == self.code.generation()
-            && known.named == known.links.len()
+        known.has_known_code(self.code.generation())
             && self.prefetch.is_unchanged(&mut known.footprint)
+    }
+
+    /// Whether a thread has not run since its last stack was proven. Its frames hold their
+    /// code objects, so these stay as well, once they have been compared.
+    pub(super) fn has_rested(&mut self, thread: Remote<Thread>, rest: Rest) -> bool {
+        let Some(known) = self.threads.get_mut(&thread.address()) else { return false };
+        let has_rested = known.rest == Some(rest) && known.has_known_code(self.code.generation());
+        if has_rested && known.round != self.pending.round() {
+            known.round = self.pending.round();
+        }
+        has_rested
     }
 
     /// Counts the last stack of a thread once more.
@@ -60,7 +93,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         let Some(stack) = known.ids.last().copied() else { return false };
         let owner = known.owner;
         let seen = profile::Sample { stack, thread: owner, state: self.state(thread) };
-        self.pending.push(now, Sample { microseconds, seen, stopped: None });
+        self.pending.push(now, Sample { microseconds, seen, weight: self.weight });
         true
     }
 
@@ -102,26 +135,35 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         now: Instant,
         thread: Remote<Thread>,
         moment: Moment,
-        stopped: bool,
         is_of_tick: bool,
         profile: &mut Profile,
     ) {
-        let common = self.named_before(thread);
+        let named = self.named_before(thread);
         let known = self.threads.entry(thread.address()).or_default();
         let truncated = self.copied.before.walk.truncated;
         let stack = self.copied.chains().part(self.stack);
+        let is_alike = known.truncated == truncated && known.generation == self.code.generation();
+        // What was interned of the last stack is kept as far as this one is the same.
+        let common = if is_alike { self.common } else { 0 };
         let cut = usize::from(truncated);
         known.ids.truncate(if common == 0 { 0 } else { common + cut });
         if truncated && known.ids.is_empty() {
             known.ids.push(profile.child(None, Step::Truncated));
         }
-        known.named = common;
-        for (index, link) in stack.iter().enumerate().skip(common) {
+        known.named = named;
+        let mut last = None;
+        for (index, link) in stack.iter().enumerate().skip(named.min(common)) {
             let named = link.named();
             // A young one has just been compared, and will be again with each sample.
-            if !self.code.is_young(&named) {
-                self.pending.name(named);
+            if last == Some(named) || !self.code.is_young(&named) {
+                if last != Some(named) {
+                    self.pending.name(named);
+                }
+                last = Some(named);
                 known.named += usize::from(known.named == index);
+            }
+            if index < common {
+                continue;
             }
             let Some(frame) = self.code.frame(named, link.position, &mut profile.frames) else {
                 *known = Remembered::default();
@@ -143,12 +185,12 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         known.round = self.pending.round();
         known.generation = self.code.generation();
         known.owner = moment.owner;
+        known.rest = None;
         if let Some(stack) = known.ids.last().copied() {
             if is_of_tick {
                 let Moment { microseconds, owner, state, .. } = moment;
-                let stopped = (!self.every_thread).then_some(stopped);
                 let seen = profile::Sample { stack, thread: owner, state };
-                self.pending.push(now, Sample { microseconds, seen, stopped });
+                self.pending.push(now, Sample { microseconds, seen, weight: self.weight });
             }
             self.pay(now, thread, stack);
         }
@@ -190,9 +232,8 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         for moment in self.owed.pay(thread.address(), links) {
             self.paid += u64::from(moment.is_alone);
             let Moment { microseconds, owner, state, .. } = moment;
-            let stopped = (!self.every_thread).then_some(false);
             let seen = profile::Sample { stack, thread: owner, state };
-            self.pending.push_paid(now, Sample { microseconds, seen, stopped });
+            self.pending.push_paid(now, Sample { microseconds, seen, weight: Weight::ONE });
         }
     }
 

@@ -244,7 +244,9 @@ pub fn are_near(caller: &Link, callee: &Link) -> bool {
 
 /// Whether nothing called a frame, or a shim that was the last of its chain.
 fn is_outermost<A: Abi>(decoded: &Decoded, root: &Link) -> bool {
-    decoded.caller.address() == root.caller && decoded.caller.is_null() != A::Frames::SHIMS
+    let is_foreign = decoded.raw.is_some_and(|raw| raw.is_foreign);
+    decoded.caller.address() == root.caller
+        && (is_foreign || decoded.caller.is_null() != A::Frames::SHIMS)
 }
 
 /// Whether a frame is what it was, and where, unless it may have moved on.

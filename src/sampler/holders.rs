@@ -13,10 +13,15 @@ use crate::python::objects::Thread;
 const GILS_HOLD: Duration = Duration::from_millis(20);
 
 impl<A: Abi, M: Memory> Engine<A, M> {
-    /// The threads that held a GIL when they were last looked for.
-    pub fn holders(&mut self) -> Result<Vec<Remote<Thread>>, Broken> {
+    /// The threads that hold a GIL at this moment.
+    ///
+    /// # Errors
+    /// If the process cannot be read.
+    pub(crate) fn holders_now(&mut self) -> Result<Vec<Remote<Thread>>, Broken> {
         self.refresh_gils(Instant::now())?;
-        self.holders_of_fetch()
+        let memory = self.prefetch.direct();
+        let holders = self.gils.iter().map(|gil| gil.holder(memory));
+        Ok(holders.filter_map(Result::transpose).collect::<Result<_, _>>()?)
     }
 
     pub(super) fn refresh_gils(&mut self, now: Instant) -> Result<(), Broken> {
@@ -26,14 +31,6 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             self.gils_read = Some(now);
         }
         Ok(())
-    }
-
-    pub(super) fn threads_of_tick(&self) -> Result<Vec<Remote<Thread>>, Broken> {
-        if self.every_thread {
-            let threads = self.roots.threads::<A, _>(&self.prefetch.body())?;
-            return Ok(threads.into_iter().map(|thread| thread.state).collect());
-        }
-        self.holders_of_fetch()
     }
 
     /// The threads that held a GIL when everything was copied.

@@ -4,8 +4,10 @@
 //! call, and walks inside of it. The sample counts if nothing was missing, the top
 //! is known ([`chain`]), every position lies inside its code object, and every code
 //! object is what it was before and after ([`crate::python::code`]). What is not
-//! proven is tried again with what was learnt, then given up and counted.
+//! proven is tried again with what was learnt, then given up and counted. Where all
+//! threads are sampled, each has a fetch of its own ([`all_threads`]).
 
+mod all_threads;
 mod begun;
 mod callees;
 pub mod calls;
@@ -18,23 +20,27 @@ mod first;
 mod glance;
 mod held;
 mod holders;
+pub mod interrupt;
 mod loops;
 mod owed;
 pub mod pause;
-mod pending;
+pub(crate) mod pending;
 pub mod processor;
 mod proving;
 mod rivals;
 pub mod selection;
+mod source;
 pub mod thread_ids;
 mod trial;
-pub mod witness;
+
+pub use self::source::Source;
 
 use std::collections::HashMap;
 use std::time::Instant;
 
 use rustc_hash::FxBuildHasher;
 
+use self::all_threads::Reader;
 use self::begun::Begun;
 use self::callees::Callees;
 use self::calls::CallSites;
@@ -44,9 +50,9 @@ use self::counting::Remembered;
 use self::glance::Glance;
 use self::held::Held;
 use self::owed::{Callee, Claim, Moment, Owed};
-use self::pending::Pending;
+use self::pause::StoppedThreads;
+use self::pending::{Pending, Weight};
 use self::selection::Selection;
-use self::witness::Disagreement;
 use crate::abi::Abi;
 use crate::account::Account;
 use crate::memory::prefetch::{Prefetch, Side};
@@ -55,7 +61,7 @@ use crate::profile::{self, Profile};
 use crate::python::code::{CodeCache, Named};
 use crate::python::frames::Broken;
 use crate::python::objects::Thread;
-use crate::python::threads::{GilRef, ProcessRoots};
+use crate::python::threads::{GilRef, ProcessRoots, thread_info};
 
 /// How often a tick is tried before it counts as torn.
 const ATTEMPTS: usize = 6;
@@ -65,6 +71,7 @@ const FIRST_CREDIT: u32 = 4000;
 
 /// Takes proven samples of one process, with or without stopping it.
 pub struct Engine<A, M> {
+    /// What is fetched for a tick; while one thread of all is read, what is fetched for that.
     prefetch: Prefetch<M>,
     roots: ProcessRoots,
     code: CodeCache<A>,
@@ -81,7 +88,13 @@ pub struct Engine<A, M> {
     holding: Vec<Remote<Thread>>,
     gils_read: Option<Instant>,
     threads: HashMap<u64, Remembered, FxBuildHasher>,
+    /// What is fetched for each thread, by thread state, where all are sampled.
+    readers: HashMap<u64, Reader<M>, FxBuildHasher>,
+    /// The thread with which the next tick begins, if the last one did not come to it.
+    unreached: Option<Remote<Thread>>,
     pending: Pending,
+    /// How many ticks the samples of this one count for.
+    weight: Weight,
     owed: Owed,
     /// What the attempt adds to that.
     owing: Vec<Claim>,
@@ -110,7 +123,7 @@ pub struct Engine<A, M> {
 pub enum Tick {
     /// So many stacks were proven and wait to be counted, or are owed; none when idle.
     Proven(usize),
-    /// The stack changed under every attempt.
+    /// No stack was proven.
     Torn,
     /// The process could not be read.
     Failed(Broken),
@@ -136,8 +149,36 @@ enum Unproven {
     Incomplete,
     /// What was read is not one moment's.
     Torn,
+    /// A thread that stood still ran before it had been read.
+    Disturbed,
     /// The roots lead nowhere.
     Broken(Broken),
+}
+
+/// When a tick began, and when it has to end.
+#[derive(Clone, Copy, Debug)]
+struct TickTime {
+    now: Instant,
+    /// When it began, in microseconds after the epoch.
+    microseconds: u64,
+    deadline: Instant,
+}
+
+impl TickTime {
+    /// Whether the tick has to end.
+    fn is_over(self) -> bool {
+        Instant::now() >= self.deadline
+    }
+}
+
+impl From<&Unproven> for Tick {
+    fn from(unproven: &Unproven) -> Self {
+        match unproven {
+            Unproven::Broken(Broken::Fault(fault)) if fault.is_process_gone() => Self::Gone,
+            Unproven::Broken(broken) => Self::Failed(*broken),
+            Unproven::Torn | Unproven::Incomplete | Unproven::Disturbed => Self::Torn,
+        }
+    }
 }
 
 impl<E: Into<Broken>> From<E> for Unproven {
@@ -146,7 +187,7 @@ impl<E: Into<Broken>> From<E> for Unproven {
     }
 }
 
-impl<A: Abi, M: Memory> Engine<A, M> {
+impl<A: Abi, M: Memory + Clone> Engine<A, M> {
     /// An engine for a process whose layout has been proven. It samples the
     /// threads that hold a GIL, or `every_thread`, and learns from stops if it
     /// `has_stops`. `process` is what the profile calls the process.
@@ -172,7 +213,10 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             holding: Vec::new(),
             gils_read: None,
             threads: HashMap::default(),
+            readers: HashMap::default(),
+            unreached: None,
             pending: Pending::new(),
+            weight: Weight::ONE,
             owed: Owed::default(),
             owing: Vec::new(),
             begun: Begun::default(),
@@ -203,34 +247,76 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     }
 
     /// Takes one sample, which began `now`: that many `microseconds` after the epoch.
-    /// `is_held` tells whether a thread is known to stand still.
+    /// The threads that are `held` stand still, and are let go when they have been read.
+    /// Nothing is tried again, and no further thread is looked at, after `deadline`.
     pub fn tick(
         &mut self,
         now: Instant,
         microseconds: u64,
-        is_held: impl Fn(Remote<Thread>) -> bool,
+        deadline: Instant,
+        held: &mut StoppedThreads<'_>,
         profile: &mut Profile,
         account: &mut Account,
     ) -> Tick {
         self.earn_glances(now);
         self.begun.begin_tick();
+        self.owing.clear();
+        let time = TickTime { now, microseconds, deadline };
+        if self.every_thread {
+            self.tick_of_all(time, held, profile, account)
+        } else {
+            self.tick_of_holders(time, held, profile, account)
+        }
+    }
+
+    /// Lets the samples of the ticks to come count for so many each.
+    pub(crate) fn weigh(&mut self, weight: Weight) {
+        self.weight = weight;
+    }
+
+    /// Takes a sample and counts nothing: what is new is learnt before the first tick, and
+    /// while nobody stands still for it. `false` if `deadline` came first, and there is more
+    /// to read.
+    pub fn rehearse(&mut self, deadline: Instant) -> bool {
+        let (mut profile, mut account) = (Profile::default(), Account::default());
+        let mut nobody = StoppedThreads::default();
+        self.tick(Instant::now(), 0, deadline, &mut nobody, &mut profile, &mut account);
+        self.settle(None, &mut profile, &mut account);
+        self.begin_profile(self.process);
+        self.unreached.is_none()
+    }
+
+    /// Takes one sample of the threads that hold a GIL.
+    fn tick_of_holders(
+        &mut self,
+        time: TickTime,
+        held: &mut StoppedThreads<'_>,
+        profile: &mut Profile,
+        account: &mut Account,
+    ) -> Tick {
         let mut last = Unproven::Torn;
         let waiting = self.pending.len();
         for attempt in 0..ATTEMPTS {
+            if attempt > 0 && time.is_over() {
+                break;
+            }
             self.pending.truncate(waiting);
             self.owing.clear();
             let is_last = attempt + 1 == ATTEMPTS;
             let lost = if is_last { Some(&mut account.lost_threads) } else { None };
-            match self.attempt(now, microseconds, &is_held, lost, profile) {
+            match self.attempt(time, held, lost, profile) {
                 Ok(stacks) => {
                     if !self.owe_all() {
-                        let retried = attempt > 0;
-                        *(if retried { &mut account.retried } else { &mut account.at_once }) += 1;
+                        account.note_proven(attempt > 0);
                     }
                     return Tick::Proven(stacks);
                 }
                 Err(Unproven::Broken(Broken::Fault(fault))) if fault.is_process_gone() => {
                     return Tick::Gone;
+                }
+                Err(unproven @ Unproven::Disturbed) => {
+                    last = unproven;
+                    break;
                 }
                 Err(unproven) => last = unproven,
             }
@@ -245,10 +331,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             self.owe_all();
             return Tick::Proven(1);
         }
-        match last {
-            Unproven::Broken(broken) => Tick::Failed(broken),
-            Unproven::Torn | Unproven::Incomplete => Tick::Torn,
-        }
+        Tick::from(&last)
     }
 
     /// Counts the samples that have waited long enough, or all if `now` is `None`. Then what
@@ -271,46 +354,34 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     pub fn begin_profile(&mut self, process: profile::ProcessId) {
         self.process = process;
         self.threads = HashMap::default();
-        self.pending.forget_witness();
         self.code.forget_frames();
-    }
-
-    /// A function of which stopped and other samples tell different shares.
-    #[must_use]
-    pub fn disagreement(&self, profile: &Profile) -> Option<Disagreement> {
-        self.pending.witness().disagreement(profile)
     }
 
     fn attempt(
         &mut self,
-        now: Instant,
-        microseconds: u64,
-        is_held: &impl Fn(Remote<Thread>) -> bool,
+        time: TickTime,
+        held: &mut StoppedThreads<'_>,
         mut lost: Option<&mut u64>,
         profile: &mut Profile,
     ) -> Result<usize, Unproven> {
+        let TickTime { now, microseconds, .. } = time;
         self.refresh_gils(now)?;
         self.credit = (self.credit + 1).min(FIRST_CREDIT);
         self.fetched = self.code.has_young().then(Instant::now);
         self.begun.begin_attempt();
         self.prefetch.fetch()?;
-        let threads = self.threads_of_tick()?;
-        if self.every_thread && profile.keeps_threads() {
-            self.holding = self.holders_of_fetch()?;
-        }
+        let threads = self.holders_of_fetch()?;
         let mut missed = self.prefetch.misses() > 0;
         let (mut stacks, mut is_met) = (0, false);
-        for thread in &threads {
-            let direct = self.prefetch.direct();
-            let mut selection = self.selection.as_mut();
-            if selection.as_mut().is_some_and(|s| !s.admits::<A, _>(direct, *thread, now)) {
-                continue;
+        let lost_before = lost.as_deref().copied();
+        for (index, thread) in threads.iter().enumerate() {
+            if let Some(selection) = &mut self.selection {
+                let direct = self.prefetch.direct();
+                let info = thread_info::<A, _>(direct, *thread)?;
+                if !selection.admits::<A, _>(direct, info, now) {
+                    continue;
+                }
             }
-            if self.every_thread && self.is_as_before(*thread) {
-                stacks += usize::from(self.count_again(now, microseconds, *thread));
-                continue;
-            }
-            self.prefetch.watch();
             let owner = self.owner(*thread, profile)?;
             match self.read_chains(*thread) {
                 Ok(()) => {}
@@ -323,18 +394,25 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             }
             let state = self.state(*thread);
             let moment = Moment { microseconds, owner, state, is_alone: threads.len() == 1 };
-            let stopped = is_held(*thread);
-            if !self.every_thread && moment.is_alone && !stopped {
+            let stopped = held.holds(*thread);
+            if moment.is_alone && !stopped {
                 self.begun.note_chains(*thread, moment);
             }
             if missed || self.prefetch.misses() > 0 {
                 missed = true;
                 continue; // Go on, so that the next fetch has the other threads too.
             }
-            match self.prove(now, *thread, stopped) {
+            let proof = self.prove(now, *thread, stopped);
+            if stopped && !held.have_stood() {
+                return Err(Unproven::Disturbed);
+            }
+            if proof.is_ok() && index + 1 == threads.len() {
+                held.release(); // Nobody waits while the sample is counted.
+            }
+            match proof {
                 Ok(Proof::Stack) => {
                     let is_of_tick = self.is_of_tick(*thread);
-                    self.count(now, *thread, moment, stopped, is_of_tick, profile);
+                    self.count(now, *thread, moment, is_of_tick, profile);
                     is_met |= is_of_tick;
                     stacks += 1;
                 }
@@ -358,14 +436,28 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             self.owing.push(claim);
             return Ok(1);
         }
+        if stacks == 0 && lost.as_deref().copied() != lost_before {
+            // Not one stack was told: that is no tick that went well otherwise.
+            lost.zip(lost_before).into_iter().for_each(|(lost, before)| *lost = before);
+            return Err(Unproven::Torn);
+        }
         Ok(stacks)
     }
+}
 
+impl<A: Abi, M: Memory> Engine<A, M> {
     /// Reads the chains of a thread that begin at its top-frame pointer before and
     /// after everything else was copied.
     fn read_chains(&mut self, thread: Remote<Thread>) -> Result<(), Unproven> {
         let calls = Calls { sites: &self.sites, callees: &self.callees };
-        self.copied.read(&self.prefetch, &mut self.code, &calls, thread)
+        let read = self.copied.read(&self.prefetch, &mut self.code, &calls, thread);
+        // While it is not called, such a frame shows no caller: its chain ends too early.
+        for raw in self.copied.foreign_callees() {
+            if let Some(code) = self.code.get(raw.code) {
+                self.sites.note_callee(raw.frame.address(), code);
+            }
+        }
+        read
     }
 }
 

@@ -1,18 +1,19 @@
 //! Which ticks are stopped: by the clock alone.
 //!
-//! A stop is a witness. It shows the stack beyond doubt, and teaches call sites to
-//! the ticks that are not stopped. Were it used where a read has failed, the
+//! A stop shows the stack beyond doubt. Were it used where a read has failed, the
 //! stopped samples would be those that are hard to take, and the profile biased.
-//! So it is spent evenly, up to a share of the process's time.
+//! So stops are spent evenly, up to a share of the process's time.
 
 use std::time::{Duration, Instant};
 
 use super::thread_ids::ThreadIds;
 use crate::abi::Abi;
 use crate::account::Stops;
+use crate::clock::thread_cpu_time;
 use crate::memory::{Memory, Remote};
 use crate::process::Process;
 use crate::process::stop::{Stopped, Stopper};
+use crate::process::turn::Turns;
 use crate::python::objects::Thread;
 use crate::python::threads::ProcessRoots;
 
@@ -20,7 +21,7 @@ use crate::python::threads::ProcessRoots;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pause {
     /// At some ticks, for at most this share of its time (0 to 1).
-    Auto(f64),
+    UpTo(f64),
     /// Never.
     Never,
     /// At every tick, all threads that run.
@@ -28,11 +29,20 @@ pub enum Pause {
 }
 
 impl Pause {
+    /// The share of its time for which the process may be stopped, if that is limited.
+    #[must_use]
+    pub fn limit(self) -> Option<f64> {
+        match self {
+            Self::UpTo(share) => Some(share),
+            Self::Never | Self::Always => None,
+        }
+    }
+
     /// Whether there are stops at all.
     #[must_use]
     pub fn is_ever(self) -> bool {
         match self {
-            Self::Auto(share) => share > 0.0,
+            Self::UpTo(share) => share > 0.0,
             Self::Never => false,
             Self::Always => true,
         }
@@ -53,16 +63,33 @@ const IDS_HOLD: u64 = 256;
 pub struct Pauses {
     pause: Pause,
     stopper: Stopper,
+    /// In place of stops, where one thread is read at a tick.
+    turns: Option<Turns>,
+    /// Whether turns are tried at this tick.
+    takes_turns: bool,
+    /// Whether it was said that there is a stop at the next tick: else this thread is not where
+    /// it can have its turn.
+    is_prepared: bool,
     ids: ThreadIds,
     start: Instant,
     expected: Duration,
 }
 
-/// Threads that stand still, until this is dropped.
-pub struct Held<'a> {
+/// Threads that stand still, until they are released or this is dropped.
+#[derive(Default)]
+pub struct StoppedThreads<'a> {
     stopped: Option<Stopped<'a>>,
+    /// Or the turn for which one of them waits, and the time on a processor that this thread
+    /// had spent before.
+    turn: Option<(&'a Turns, Duration)>,
+    /// Whether it has got it too early.
+    is_disturbed: bool,
     ids: Vec<(Remote<Thread>, i32)>,
-    since: Instant,
+    since: Option<Instant>,
+    /// Whether they stand until the whole tick is over.
+    is_for_all: bool,
+    /// How long they stood, if any did.
+    time: Option<Duration>,
 }
 
 impl Pauses {
@@ -71,24 +98,66 @@ impl Pauses {
         Self {
             pause,
             stopper,
+            turns: None,
+            takes_turns: true,
+            is_prepared: true,
             ids: ThreadIds::default(),
             start: Instant::now(),
             expected: FIRST_GUESS,
         }
     }
 
+    /// Lets a thread that is to stand still wait for its turn on the processor that this
+    /// thread has, where that can be: the moment is the clock's then.
+    #[must_use]
+    pub fn by_turns(mut self, turns: Option<Turns>) -> Self {
+        self.turns = turns.filter(|_| matches!(self.pause, Pause::UpTo(_)));
+        self
+    }
+
+    /// To be called before this thread sleeps until the moment `next`. Whether it sleeps where
+    /// a thread of the process runs.
+    pub fn prepare(&mut self, next: Instant, stops: &Stops) -> bool {
+        self.takes_turns = true;
+        self.is_prepared = self.allows(next, stops);
+        let Some(turns) = &mut self.turns else { return false };
+        if !self.is_prepared {
+            turns.leave();
+        }
+        self.is_prepared && turns.follow()
+    }
+
     /// Whether this tick is a stopped one.
     #[must_use]
     pub fn is_due(&self, now: Instant, stops: &Stops) -> bool {
+        (self.turns.is_none() || self.is_prepared) && self.allows(now, stops)
+    }
+
+    /// Whether the limit leaves time for a stop.
+    fn allows(&self, now: Instant, stops: &Stops) -> bool {
         match self.pause {
             Pause::Never => false,
             Pause::Always => true,
-            Pause::Auto(share) => {
+            Pause::UpTo(share) => {
                 let elapsed = now.saturating_duration_since(self.start);
                 let advance = if share > 0.0 { ADVANCE } else { Duration::ZERO };
                 let allowed = elapsed.mul_f64(share) + advance;
                 stops.total() + self.expected <= allowed
             }
+        }
+    }
+
+    /// Stops what stands still, until the next [`Pauses::prepare`]: it has had its turn too
+    /// early, which may happen again.
+    pub fn take_no_turns(&mut self) {
+        self.takes_turns = false;
+    }
+
+    /// Lets this thread, and those that it starts now, run where they may: until the next
+    /// [`Pauses::prepare`].
+    pub fn step_aside(&mut self) {
+        if let Some(turns) = &mut self.turns {
+            turns.leave();
         }
     }
 
@@ -101,28 +170,39 @@ impl Pauses {
         roots: &ProcessRoots,
         threads: &[Remote<Thread>],
         stops: &Stops,
-    ) -> Held<'_> {
+    ) -> StoppedThreads<'_> {
         if stops.count() % IDS_HOLD == 0 {
             self.ids.forget();
         }
+        self.ids.begin_round();
         let mut ids = Vec::with_capacity(threads.len());
         for thread in threads {
             let id = self.ids.get::<A, M>(process, memory, roots, *thread);
             ids.extend(id.map(|id| (*thread, id)));
         }
-        let since = Instant::now();
-        let stopped = if self.pause == Pause::Always {
+        let since = Some(Instant::now());
+        let is_for_all = self.pause == Pause::Always;
+        if let (Some(turns), [(_, id)]) = (&mut self.turns, ids.as_slice()) {
+            let spent = thread_cpu_time();
+            if self.takes_turns && turns.take(*id) {
+                let turn = self.turns.as_ref().map(|turns| (turns, spent));
+                return StoppedThreads { turn, ids, since, ..StoppedThreads::default() };
+            }
+        }
+        self.step_aside();
+        let stopped = if is_for_all {
             self.stopper.stop_running().ok()
         } else {
             let tids: Vec<i32> = ids.iter().map(|(_, id)| *id).collect();
             self.stopper.stop_those_running(&tids).ok()
         };
-        Held { stopped, ids, since }
+        StoppedThreads { stopped, ids, since, is_for_all, ..StoppedThreads::default() }
     }
 
-    /// Lets threads go that stopped too late to be of use.
-    pub fn release_late(&mut self) {
-        self.stopper.release_late();
+    /// Lets threads go that stopped too late to be of use. Returns how many are still to be
+    /// waited for.
+    pub fn release_late(&mut self) -> usize {
+        self.stopper.release_late()
     }
 
     /// Takes note of what a stop cost.
@@ -131,26 +211,64 @@ impl Pauses {
     }
 }
 
-impl Held<'_> {
+impl StoppedThreads<'_> {
     /// Whether a Python thread stands still.
     #[must_use]
     pub fn holds(&self, thread: Remote<Thread>) -> bool {
         let id = self.ids.iter().find(|(known, _)| *known == thread).map(|(_, id)| *id);
         match (&self.stopped, id) {
             (Some(stopped), Some(id)) => stopped.holds(id),
-            _ => false,
+            (None, Some(_)) => self.turn.is_some(),
+            (_, None) => false,
         }
     }
 
-    /// Lets them go. Returns how long they stood, if any did. One that has not
-    /// stopped in time will stand for a moment later, so it counts as well: else a
-    /// process on a crowded processor would be stopped whenever it gets its turn.
-    pub fn release(self) -> Option<Duration> {
-        let any = self
-            .stopped
-            .as_ref()
-            .is_some_and(|stopped| stopped.threads().next().is_some() || stopped.missing() > 0);
-        drop(self.stopped);
-        any.then(|| self.since.elapsed())
+    /// Whether those that stand still have done so until now. If not, what was read of them
+    /// is nothing.
+    #[must_use]
+    pub(super) fn have_stood(&mut self) -> bool {
+        self.is_disturbed |= !self.turn.is_none_or(|(turns, _)| turns.has_waited());
+        !self.is_disturbed
+    }
+
+    /// Whether one was found to have run before it had been read.
+    #[must_use]
+    pub fn is_disturbed(&self) -> bool {
+        self.is_disturbed
+    }
+
+    /// Lets them go when they have been read, unless others are to be read meanwhile.
+    pub(super) fn release_read(&mut self) {
+        if !self.is_for_all {
+            self.release();
+        }
+    }
+
+    /// Lets them go. One that has not stopped in time will stand for a moment later, so it
+    /// counts as if it had stood for all of the time: else a process on a crowded processor
+    /// would be stopped whenever it gets its turn.
+    pub(super) fn release(&mut self) {
+        let Some(stopped) = self.stopped.take() else { return };
+        let is_any_late = stopped.missing() > 0;
+        let is_any_held = stopped.threads().next().is_some();
+        let stood = stopped.time();
+        let before = Instant::now();
+        drop(stopped);
+        self.time = match self.since {
+            Some(since) if is_any_late => Some(since.elapsed()),
+            _ if is_any_held => Some(stood + before.elapsed()),
+            _ => None,
+        };
+    }
+
+    /// Lets them go. Returns how long they stood, if any did.
+    pub fn end(mut self) -> Option<Duration> {
+        self.release();
+        if let Some((_, spent)) = self.turn {
+            // It waits for as long as this thread has something to do. While others have the
+            // processor, it is not this thread that it waits for.
+            self.time = Some(thread_cpu_time().saturating_sub(spent));
+        }
+        self.time
     }
 }

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::FxBuildHasher;
 
-use super::witness::Witness;
 use crate::abi::Abi;
 use crate::memory::Memory;
 use crate::profile::{self, Profile};
@@ -34,8 +33,23 @@ pub struct Sample {
     pub microseconds: u64,
     /// The stack, and whose it is.
     pub seen: profile::Sample,
-    /// Whether the thread stood still, where all samples are of threads that can.
-    pub stopped: Option<bool>,
+    /// The ticks that it counts for.
+    pub weight: Weight,
+}
+
+/// How many ticks one sample counts for: its own, and those before it at which none was
+/// taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weight {
+    /// So many.
+    pub ticks: u32,
+    /// How far they are apart, in microseconds.
+    pub apart: u64,
+}
+
+impl Weight {
+    /// That of a sample that counts for its own tick.
+    pub const ONE: Self = Self { ticks: 1, apart: 0 };
 }
 
 /// Samples that are not counted yet, and the code objects that they name.
@@ -43,7 +57,6 @@ pub struct Pending {
     samples: Vec<Sample>,
     /// Those of earlier moments that had been owed a stack.
     paid: Vec<Sample>,
-    witness: Witness,
     codes: HashSet<Named, FxBuildHasher>,
     since: Instant,
     round: u32,
@@ -57,7 +70,6 @@ impl Pending {
         Self {
             samples: Vec::new(),
             paid: Vec::new(),
-            witness: Witness::default(),
             codes: HashSet::default(),
             since: Instant::now(),
             round: 1,
@@ -98,16 +110,6 @@ impl Pending {
         self.samples.is_empty() && self.paid.is_empty()
     }
 
-    /// What the counted samples tell of stops.
-    pub fn witness(&self) -> &Witness {
-        &self.witness
-    }
-
-    /// Forgets what counted samples told, when their profile is over.
-    pub fn forget_witness(&mut self) {
-        self.witness = Witness::default();
-    }
-
     /// How many samples wait.
     pub fn len(&self) -> usize {
         self.samples.len()
@@ -128,7 +130,7 @@ impl Pending {
     }
 
     /// Compares the code objects and counts the samples but those that name one
-    /// that has changed. Returns (counted, dropped).
+    /// that has changed. Returns the ticks that were (counted, dropped).
     pub fn settle<A: Abi, M: Memory>(
         &mut self,
         memory: &M,
@@ -145,15 +147,16 @@ impl Pending {
                 Verified::Changed(frames) => !profile.names_any(sample.seen.stack, frames),
                 Verified::Unknown => false,
             };
+            let Weight { ticks, apart } = sample.weight;
             if !is_good {
-                dropped += 1;
+                dropped += u64::from(ticks);
                 continue;
             }
-            counted += 1;
-            profile.record(sample.microseconds, sample.seen);
-            if let (Some(leaf), Some(stopped)) = (profile.leaf(sample.seen.stack), sample.stopped) {
-                self.witness.count(leaf, stopped);
-            }
+            counted += u64::from(ticks);
+            let moment = |before: u32| {
+                sample.microseconds.saturating_sub(u64::from(before).saturating_mul(apart))
+            };
+            profile.record_at((0..ticks).rev().map(moment), sample.seen);
         }
         if dropped > 0 {
             self.lost = Instant::now();

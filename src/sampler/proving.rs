@@ -9,6 +9,7 @@ use super::{Engine, Proof, Unproven};
 use crate::abi::Abi;
 use crate::memory::{Memory, Remote};
 use crate::python::code::Verified;
+use crate::python::frames::top_frame;
 use crate::python::objects::Thread;
 
 /// How many open calls one stack may depend on, one after the other.
@@ -51,7 +52,14 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             return Ok(Proof::Callers(callee));
         }
         if is_held {
-            if !self.is_settled(thread, self.prefetch.direct())? {
+            // It has stood still since before the fetch.
+            let fetched = self.prefetch.body();
+            if !self.is_settled(thread, &fetched)? {
+                return Err(Unproven::Torn);
+            }
+            let shown = top_frame::<A, _>(&fetched, thread)?;
+            if shown != self.copied.before.walk.top {
+                self.copied.doubt();
                 return Err(Unproven::Torn);
             }
             self.learn();
@@ -136,6 +144,9 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         let links = &self.copied.chains().part(self.stack)[named..];
         self.young.clear();
         self.young.extend(links.iter().map(Link::named).filter(|named| self.code.is_young(named)));
+        // A deep stack has few functions.
+        self.young.sort_unstable_by_key(|named| named.address);
+        self.young.dedup();
         let memory = self.prefetch.direct();
         let same = self.young.is_empty()
             || self.code.verify(memory, &self.young) == Verified::Same

@@ -1,20 +1,21 @@
 //! Which threads are walked at a tick, decided before anything is read of their stacks:
-//! those that were asked for, and in some modes those that were on a processor.
+//! those that were asked for, and in some modes those that were on a processor. Where all
+//! threads are looked at, it also tells which of them have not run.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxBuildHasher;
 
-use super::processor::Processor;
+use super::processor::{Look, Processor};
 use super::thread_ids::ThreadIds;
 use crate::abi::Abi;
 use crate::filter::ThreadFilter;
 use crate::memory::{Memory, Remote};
-use crate::process::Process;
+use crate::process::{Process, RunCount};
 use crate::python::objects::Thread;
 use crate::python::thread_names::{Names, ThreadNames};
-use crate::python::threads::{ProcessRoots, thread_info};
+use crate::python::threads::{ProcessRoots, ThreadInfo};
 
 /// How long names and ids are taken to stay the same.
 const NAMES_HOLD: Duration = Duration::from_secs(2);
@@ -50,7 +51,8 @@ impl TimeMode {
         self != Self::Gil
     }
 
-    fn asks_kernel(self) -> bool {
+    /// Whether each sample tells whether its thread was on a processor.
+    pub(super) fn tells_cpu(self) -> bool {
         matches!(self, Self::Idle | Self::Cpu)
     }
 }
@@ -66,8 +68,10 @@ pub struct Selection {
     /// When `known` was read.
     read: Option<Instant>,
     ids: ThreadIds,
-    natives: HashMap<u64, Option<i32>, FxBuildHasher>,
-    wanted: HashMap<u64, bool, FxBuildHasher>,
+    /// Ids by thread state, each with the identity for which it was found.
+    natives: HashMap<u64, (u64, Option<i32>), FxBuildHasher>,
+    /// By thread state and identity.
+    wanted: HashMap<(u64, u64), bool, FxBuildHasher>,
     /// Whether a thread that was asked for has been met.
     has_met: bool,
     /// Threads that are not new, by state and identity.
@@ -76,7 +80,8 @@ pub struct Selection {
     looks_left: u32,
     processor: Processor,
     tick: Option<Instant>,
-    on_cpu: HashMap<u64, Option<bool>, FxBuildHasher>,
+    /// What the kernel said of threads at this tick.
+    looks: HashMap<u64, Look, FxBuildHasher>,
 }
 
 impl Selection {
@@ -91,7 +96,7 @@ impl Selection {
         interval: Duration,
     ) -> Self {
         Self {
-            processor: Processor::new(process.pid(), interval),
+            processor: Processor::new(process.pid(), interval, mode.tells_cpu()),
             process,
             roots,
             mode,
@@ -106,7 +111,7 @@ impl Selection {
             seen: HashSet::default(),
             looks_left: 0,
             tick: None,
-            on_cpu: HashMap::default(),
+            looks: HashMap::default(),
         }
     }
 
@@ -115,37 +120,64 @@ impl Selection {
     pub fn admits<A: Abi, M: Memory>(
         &mut self,
         memory: &M,
-        thread: Remote<Thread>,
+        thread: ThreadInfo,
+        now: Instant,
+    ) -> bool {
+        if !self.wants::<A, M>(memory, thread, now) {
+            return false;
+        }
+        if !self.mode.is_of_all_threads() {
+            return true;
+        }
+        let address = thread.state.address();
+        if !self.looks.contains_key(&address) {
+            let native = self.native::<A, M>(memory, thread);
+            if let Some(look) = native.map(|tid| self.processor.look(tid)) {
+                if look == Look::Ended {
+                    // Another may have got its thread state.
+                    self.natives.remove(&address);
+                    self.ids.forget();
+                }
+                self.looks.insert(address, look);
+            }
+        }
+        self.mode != TimeMode::Cpu || self.on_cpu(thread.state) == Some(true)
+    }
+
+    /// Whether a thread is one that was asked for.
+    pub(super) fn wants<A: Abi, M: Memory>(
+        &mut self,
+        memory: &M,
+        thread: ThreadInfo,
         now: Instant,
     ) -> bool {
         if self.tick != Some(now) {
             self.tick = Some(now);
-            self.on_cpu.clear();
+            self.looks.clear();
+            self.ids.begin_round();
             self.refresh::<A, M>(memory, now);
         }
-        if !self.filter.is_open() && !self.is_wanted::<A, M>(memory, thread) {
-            return false;
-        }
-        if !self.mode.asks_kernel() {
-            return true;
-        }
-        if !self.on_cpu.contains_key(&thread.address()) {
-            let native = self.native::<A, M>(memory, thread);
-            let on_cpu = native.and_then(|tid| self.processor.is_on(tid));
-            if on_cpu.is_none() {
-                // It has ended, and another may have got its thread state.
-                self.natives.remove(&thread.address());
-                self.ids.forget();
-            }
-            self.on_cpu.insert(thread.address(), on_cpu);
-        }
-        self.mode != TimeMode::Cpu || self.on_cpu(thread) == Some(true)
+        self.filter.is_open() || self.is_wanted::<A, M>(memory, thread)
     }
 
-    /// Whether a thread was on a processor at the last tick, if that was looked at.
+    /// Whether a thread was on a processor at the last tick, if that is to be told.
     #[must_use]
     pub fn on_cpu(&self, thread: Remote<Thread>) -> Option<bool> {
-        self.on_cpu.get(&thread.address()).copied().flatten()
+        match self.looks.get(&thread.address()).filter(|_| self.mode.tells_cpu())? {
+            Look::Ended => None,
+            Look::Waits(_) => Some(false),
+            Look::Runs { is_due } => Some(*is_due),
+        }
+    }
+
+    /// How often a thread had run when it was seen to wait at the last tick, before anything
+    /// was read of it; if it was. While this is the same, it has not run.
+    #[must_use]
+    pub fn waits(&self, thread: Remote<Thread>) -> Option<RunCount> {
+        match self.looks.get(&thread.address())? {
+            Look::Waits(count) => *count,
+            Look::Ended | Look::Runs { .. } => None,
+        }
     }
 
     /// Whether threads were asked for and none has been met.
@@ -162,6 +194,7 @@ impl Selection {
         }
         self.read = Some(now);
         self.looks_left = self.looks_left.saturating_sub(1);
+        self.processor.sweep();
         self.natives.clear();
         self.wanted.clear();
         self.ids.forget();
@@ -170,29 +203,32 @@ impl Selection {
         }
     }
 
-    fn is_wanted<A: Abi, M: Memory>(&mut self, memory: &M, thread: Remote<Thread>) -> bool {
-        if let Some(wanted) = self.wanted.get(&thread.address()) {
+    fn is_wanted<A: Abi, M: Memory>(&mut self, memory: &M, thread: ThreadInfo) -> bool {
+        let ThreadInfo { state, id, .. } = thread;
+        if let Some(wanted) = self.wanted.get(&(state.address(), id)) {
             return *wanted;
         }
-        let Ok(info) = thread_info::<A, M>(memory, thread) else { return false };
         let native = self.native::<A, M>(memory, thread);
-        let name = self.known.get(&info.id).map(AsRef::as_ref);
-        let wanted = self.filter.accepts(self.process.pid(), info.id, native, name);
-        let is_new = self.seen.len() < MAX_SEEN && self.seen.insert((thread.address(), info.id));
+        let name = self.known.get(&id).map(AsRef::as_ref);
+        let wanted = self.filter.accepts(self.process.pid(), id, native, name);
+        let is_new = self.seen.len() < MAX_SEEN && self.seen.insert((state.address(), id));
         if is_new && name.is_none() && !self.filter.words.is_empty() {
             self.looks_left = LOOKS;
         }
-        self.wanted.insert(thread.address(), wanted);
+        self.wanted.insert((state.address(), id), wanted);
         self.has_met |= wanted;
         wanted
     }
 
-    fn native<A: Abi, M: Memory>(&mut self, memory: &M, thread: Remote<Thread>) -> Option<i32> {
-        if let Some(native) = self.natives.get(&thread.address()) {
-            return *native;
+    fn native<A: Abi, M: Memory>(&mut self, memory: &M, thread: ThreadInfo) -> Option<i32> {
+        let ThreadInfo { state, id, .. } = thread;
+        match self.natives.get(&state.address()) {
+            Some((of, native)) if *of == id => return *native,
+            Some(_) => self.ids.forget(),
+            None => {}
         }
-        let native = self.ids.get::<A, M>(&self.process, memory, &self.roots, thread);
-        self.natives.insert(thread.address(), native);
+        let native = self.ids.get::<A, M>(&self.process, memory, &self.roots, state);
+        self.natives.insert(state.address(), (id, native));
         native
     }
 }

@@ -1,20 +1,22 @@
 //! Which thread of the kernel a Python thread is: ptrace knows no other.
 //!
-//! From 3.11 a thread state says so itself. Before, it holds the `pthread_t`, which
-//! is the address of the C library's record of the thread; that record holds the
-//! kernel's id, at an offset that is found by looking for it.
+//! From 3.11 a thread state says so itself, unless C code has forked without Python: then
+//! it still tells the id of the parent's thread. Before, and there, the `pthread_t` leads
+//! on, the address of the C library's record of the thread. That record holds the kernel's
+//! id, and is kept right by `fork`. Where the id is in it, glibc tells; else it is looked for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::rc::Rc;
 
 use crate::abi::Abi;
+use crate::locate::thread_id_offset;
 use crate::memory::{Memory, Remote};
 use crate::process::Process;
 use crate::python::objects::Thread;
 use crate::python::threads::ProcessRoots;
 
-/// How much of a C library's thread record is searched, in bytes. glibc has the
-/// id at 720 (`sysdeps/x86/nptl`, `struct pthread`), musl at 48.
+/// How much of a C library's thread record is searched, in bytes. musl has the id at 48.
 const RECORD: usize = 1024;
 
 /// The threads of one process, by thread state.
@@ -22,6 +24,16 @@ const RECORD: usize = 1024;
 pub struct ThreadIds {
     known: HashMap<u64, Option<i32>>,
     record_offset: Option<u64>,
+    /// What the C library says of that, once it was asked.
+    described_offset: Option<Option<u64>>,
+    /// Whether that offset was looked for in vain since [`ThreadIds::begin_round`].
+    lacks_offset: bool,
+    /// Thread states whose record is another's, once they were looked for.
+    shadowed: Option<HashSet<u64>>,
+    /// The kernel's list, as it was when an id was last missing in it.
+    tasks: Option<Rc<Tasks>>,
+    /// Whether that list was made since [`ThreadIds::begin_round`].
+    is_fresh: bool,
 }
 
 impl ThreadIds {
@@ -37,44 +49,130 @@ impl ThreadIds {
         if let Some(known) = self.known.get(&thread.address()) {
             return *known;
         }
-        let tasks = Tasks::of(process)?;
-        let id = match (tasks.only(), A::THREAD.native_id) {
-            (Some(only), _) => return Some(only),
-            (None, Some(field)) => tasks.outside(memory.field(thread, field).ok()?),
-            (None, None) => self.by_record::<A, M>(memory, roots, thread, &tasks),
-        };
+        let mut id = None;
+        // What a list of one thread tells holds only while there is one.
+        if self.tasks.as_ref().is_some_and(|tasks| self.is_fresh || tasks.only().is_none()) {
+            id = self.find::<A, M>(process, memory, roots, thread);
+        }
+        if id.is_none() && !self.is_fresh {
+            self.tasks = Tasks::of(process).map(Rc::new);
+            self.is_fresh = true;
+            id = self.find::<A, M>(process, memory, roots, thread);
+        }
         self.known.insert(thread.address(), id);
         id
+    }
+
+    /// Begins a round of questions. The kernel lists the threads of a process anew at most
+    /// once in a round, however many of them are not in the list.
+    pub fn begin_round(&mut self) {
+        self.is_fresh = false;
+        self.lacks_offset = false;
+    }
+
+    /// Where in the C library's record of a thread the kernel's id is, if it can be told.
+    pub(crate) fn record_offset<A: Abi, M: Memory>(
+        process: &Process,
+        memory: &M,
+        roots: &ProcessRoots,
+    ) -> Option<u64> {
+        let found = || find_offset::<A, M>(memory, roots, &Tasks::of(process)?);
+        thread_id_offset(process, memory).or_else(found)
     }
 
     /// Forgets everything: threads end, and their states are used again.
     pub fn forget(&mut self) {
         self.known.clear();
+        self.shadowed = None;
+        self.begin_round();
+    }
+
+    /// The id of a thread, if the list has it.
+    fn find<A: Abi, M: Memory>(
+        &mut self,
+        process: &Process,
+        memory: &M,
+        roots: &ProcessRoots,
+        thread: Remote<Thread>,
+    ) -> Option<i32> {
+        let tasks = self.tasks.clone()?;
+        // A process that was forked by C code has thread states of the parent's other threads.
+        let only = tasks.only().filter(|_| is_of_one_thread::<A, M>(memory, roots));
+        let told = || {
+            let field = A::THREAD.native_id?;
+            tasks.outside(memory.field(thread, field).ok()?)
+        };
+        only.or_else(told).or_else(|| {
+            if self.is_shadowed::<A, M>(memory, roots, thread) {
+                return None;
+            }
+            self.by_record::<A, M>(process, memory, roots, thread, &tasks)
+        })
+    }
+
+    /// Whether a later thread state of the same interpreter has the same `pthread_t`: then
+    /// the record may have become another thread's, and tells nothing of this one.
+    fn is_shadowed<A: Abi, M: Memory>(
+        &mut self,
+        memory: &M,
+        roots: &ProcessRoots,
+        thread: Remote<Thread>,
+    ) -> bool {
+        let find = || shadowed::<A, M>(memory, roots).unwrap_or_default();
+        self.shadowed.get_or_insert_with(find).contains(&thread.address())
     }
 
     fn by_record<A: Abi, M: Memory>(
         &mut self,
+        process: &Process,
         memory: &M,
         roots: &ProcessRoots,
         thread: Remote<Thread>,
         tasks: &Tasks,
     ) -> Option<i32> {
-        let offset = match self.record_offset {
-            Some(offset) => offset,
-            None => find_offset::<A, M>(memory, roots, tasks)?,
-        };
-        self.record_offset = Some(offset);
+        if self.record_offset.is_none() && !self.lacks_offset {
+            self.record_offset = self
+                .described_offset
+                .get_or_insert_with(|| thread_id_offset(process, memory))
+                .or_else(|| find_offset::<A, M>(memory, roots, tasks));
+            self.lacks_offset = self.record_offset.is_none();
+        }
+        let offset = self.record_offset?;
         let record = memory.field(thread, A::THREAD.id).ok()?;
         tasks.outside(memory.read::<u32>(record.wrapping_add(offset)).ok()?.into())
     }
 }
 
+/// The thread states that are not the latest of their interpreter with their `pthread_t`.
+fn shadowed<A: Abi, M: Memory>(memory: &M, roots: &ProcessRoots) -> Option<HashSet<u64>> {
+    let mut latest = HashSet::new();
+    let mut shadowed = HashSet::new();
+    // In the list of an interpreter the latest comes first.
+    for thread in roots.states::<A, M>(memory).ok()? {
+        let interpreter = memory.field(thread.state, A::THREAD.interpreter).ok()?;
+        if !latest.insert((interpreter.address(), thread.id)) {
+            shadowed.insert(thread.state.address());
+        }
+    }
+    Some(shadowed)
+}
+
+/// Whether all thread states are of one thread.
+fn is_of_one_thread<A: Abi, M: Memory>(memory: &M, roots: &ProcessRoots) -> bool {
+    let threads = roots.states::<A, M>(memory).unwrap_or_default();
+    threads.first().is_some_and(|first| threads.iter().all(|thread| thread.id == first.id))
+}
+
 /// The first offset at which the record of every Python thread holds the id of a
 /// thread, and of a different one each.
 fn find_offset<A: Abi, M: Memory>(memory: &M, roots: &ProcessRoots, tasks: &Tasks) -> Option<u64> {
-    let threads = roots.threads::<A, M>(memory).ok()?;
+    let threads = roots.states::<A, M>(memory).ok()?;
+    // A thread has a state in each interpreter that it has been in.
+    let mut addresses: Vec<u64> = threads.iter().map(|thread| thread.id).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
     let records: Vec<Vec<u8>> =
-        threads.iter().filter_map(|thread| memory.read_bytes(thread.id, RECORD).ok()).collect();
+        addresses.iter().filter_map(|record| memory.read_bytes(*record, RECORD).ok()).collect();
     let ids_at = |offset: usize| -> Option<Vec<i32>> {
         let id = |record: &Vec<u8>| {
             let bytes = record.get(offset..offset + 4)?.try_into().ok()?;
@@ -94,15 +192,21 @@ fn find_offset<A: Abi, M: Memory>(memory: &M, roots: &ProcessRoots, tasks: &Task
 
 /// The kernel's threads of a process: the id that the process itself sees, and
 /// the one that this program sees. They differ in a container.
-struct Tasks {
+#[derive(Debug, Default)]
+pub(crate) struct Tasks {
     inside_to_outside: HashMap<u64, i32>,
 }
 
 impl Tasks {
-    fn of(process: &Process) -> Option<Self> {
-        let pid = process.pid();
+    /// Whether a process knows its threads by other ids than this program does.
+    pub(crate) fn need_translation(process: &Process) -> bool {
         let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
-        let same = namespace(&pid.to_string()) == namespace("self");
+        namespace(&process.pid().to_string()) != namespace("self")
+    }
+
+    pub(crate) fn of(process: &Process) -> Option<Self> {
+        let pid = process.pid();
+        let same = !Self::need_translation(process);
         let threads = process.threads().ok()?;
         let inside = |tid: i32| {
             if same { u64::try_from(tid).ok() } else { innermost_id(pid, tid) }
@@ -111,7 +215,8 @@ impl Tasks {
         Some(Self { inside_to_outside: pairs.collect() })
     }
 
-    fn outside(&self, inside: u64) -> Option<i32> {
+    /// The id by which this program knows the thread that its process knows by `inside`.
+    pub(crate) fn outside(&self, inside: u64) -> Option<i32> {
         self.inside_to_outside.get(&inside).copied()
     }
 
@@ -123,7 +228,7 @@ impl Tasks {
 }
 
 /// The last number of `NSpid` in `status`: the id in the innermost namespace.
-fn innermost_id(pid: i32, tid: i32) -> Option<u64> {
+pub(crate) fn innermost_id(pid: i32, tid: i32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/task/{tid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
     line.split_ascii_whitespace().last()?.parse().ok()

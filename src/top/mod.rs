@@ -11,9 +11,12 @@ mod tally;
 mod view;
 
 use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event};
 
@@ -93,8 +96,10 @@ fn show(
             drawn = Some(Instant::now());
         }
         let left = drawn.map_or(REDRAW, |drawn| REDRAW.saturating_sub(drawn.elapsed()));
-        if !event::poll(left)? {
-            continue;
+        match wait_for_event(left)? {
+            Waited::Event => {}
+            Waited::Nothing => continue,
+            Waited::NoTerminal => break,
         }
         drawn = None;
         let Event::Key(key) = event::read()? else { continue };
@@ -117,6 +122,43 @@ fn show(
         }
     }
     Ok(saved)
+}
+
+/// What a wait for keys came to.
+enum Waited {
+    /// An event can be read.
+    Event,
+    /// There is none so far.
+    Nothing,
+    /// The terminal is gone: its connection was lost, or its window closed.
+    NoTerminal,
+}
+
+/// Waits at most `time` for a key or another size of the terminal. Of a terminal that is
+/// gone crossterm would read the end of the file for ever.
+fn wait_for_event(time: Duration) -> io::Result<Waited> {
+    if is_gone(Duration::ZERO)? {
+        return Ok(Waited::NoTerminal);
+    } else if event::poll(Duration::ZERO)? {
+        return Ok(Waited::Event);
+    } else if is_gone(time)? {
+        return Ok(Waited::NoTerminal);
+    }
+    Ok(if event::poll(Duration::ZERO)? { Waited::Event } else { Waited::Nothing })
+}
+
+/// Waits at most `time` until something can be read from the terminal. Whether it is gone.
+fn is_gone(time: Duration) -> io::Result<bool> {
+    let stdin = io::stdin();
+    let mut input = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+    let time = PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX);
+    match poll(&mut input, time) {
+        // A signal, such as that of another size.
+        Ok(_) | Err(Errno::EINTR) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    let gone = PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
+    Ok(input.iter().filter_map(PollFd::revents).any(|seen| seen.intersects(gone)))
 }
 
 /// Saves what has been counted, of the threads that are shown, as a flame graph.

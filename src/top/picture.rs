@@ -3,6 +3,7 @@
 use super::feed::Seen;
 use super::tally::Moments;
 use super::view::{Sort, View};
+use crate::escape::in_line;
 use crate::profile::places::{Places, Unit};
 
 /// A function, or a line of one.
@@ -135,7 +136,7 @@ fn status(seen: &Seen, moments: Moments) -> String {
 
 /// The counts of the account that tell of samples that are missing.
 fn errors(seen: &Seen) -> Option<String> {
-    let telling = ["torn", "dropped", "lost threads", "failed", "late"];
+    let telling = ["torn", "dropped", "lost threads", "failed", "late", "missed"];
     let rows = seen.about.account.iter();
     let words: Vec<String> = rows
         .filter(|(name, count)| telling.contains(&name.as_str()) && count != "0")
@@ -171,7 +172,7 @@ fn threads(seen: &Seen, filter: &str) -> Vec<ThreadRow> {
 
 /// Text that may hold anything, as one line that moves no cursor.
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    in_line(text).into_owned()
 }
 
 #[cfg(test)]
@@ -213,7 +214,7 @@ mod tests {
         assert_eq!(names(&picture), ["50 f (a.py)", "25 g (a.py)"]);
         assert_eq!(picture.threads[0].name, "Thread 0x7");
         assert_eq!(picture.errors.as_deref(), Some("torn 2"));
-        assert_eq!(picture.title, "42  a?b  Python 3.11.7");
+        assert_eq!(picture.title, "42  a\\nb  Python 3.11.7");
         view.filter = "0x8".into();
         assert!(painter.paint(&mut seen(), &view).threads.is_empty());
         view.filter = "g (a.py:3".into();
@@ -223,7 +224,7 @@ mod tests {
         assert!(painter.paint(&mut seen(), &view).rows.is_empty());
         view.filter = "wait".into();
         view.unit = Unit::Line;
-        assert_eq!(names(painter.paint(&mut seen(), &view)), ["25 wait?[2J (a.py:3)"]);
+        assert_eq!(names(painter.paint(&mut seen(), &view)), ["25 wait\\u{1b}[2J (a.py:3)"]);
     }
 
     #[test]

@@ -6,13 +6,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::sampler::command;
+use super::tally::{Denials, Tally};
 use crate::cli::Options;
 use crate::dump::DumpStyle;
 use crate::error::Error;
+use crate::escape::{in_line, say};
 use crate::locate::{self, Interpreter, LocateError};
 use crate::memory::live::LiveMemory;
 use crate::output::Destination;
-use crate::process::{self, Execution, OpenError, Process};
+use crate::process::{self, Denial, Execution, OpenError, Process};
 use crate::programs;
 
 /// The most processes that are dumped.
@@ -35,6 +37,8 @@ enum Outcome {
     Starting,
     /// It has ended, and is none of those that there are.
     Gone,
+    /// It may not be read.
+    Denied(Denial, String),
     /// It could not be dumped, for this reason.
     Failed(String),
 }
@@ -46,22 +50,27 @@ enum Outcome {
 pub fn run(options: &Options, arguments: &[OsString], roots: &[i32]) -> Result<(), Error> {
     let output = Destination::open(options.output.as_deref())?;
     let pids = if options.subprocesses { with_descendants(roots) } else { roots.to_vec() };
-    let (mut dumps, mut others) = (Vec::new(), 0);
+    let (mut dumps, mut others, mut denied) = (Vec::new(), 0, Denials::default());
     for pid in pids {
         match patiently(pid, arguments) {
             Outcome::Dump(version, dump) => dumps.push((pid, version, dump)),
             Outcome::Other | Outcome::Starting => others += 1,
             Outcome::Gone => {}
-            Outcome::Failed(words) => eprintln!("{words}"),
+            // Of those with the same reason, one is enough.
+            Outcome::Denied(denial, words) if denied.note(denial) => say(&words),
+            Outcome::Denied(..) => {}
+            Outcome::Failed(words) => say(&words),
         }
     }
+    denied.summary().iter().for_each(|words| say(words));
     if others > 0 {
         eprintln!("Passed over {others} that run no Python.");
     }
     if dumps.is_empty() {
+        let tally = Tally { not_python: others, denied, ..Tally::default() };
         let found = match others {
-            0 => "there is none any more that can be".to_owned(),
-            _ => format!("{others} run no Python"),
+            0 if tally.denied.total() == 0 => "there is none any more that can be".to_owned(),
+            _ => tally.to_string(),
         };
         return Err(Error::NothingSampled { found });
     }
@@ -93,7 +102,7 @@ fn patiently(pid: i32, arguments: &[OsString]) -> Outcome {
         let is_over = || execution.is_some_and(|execution| execution.is_over(pid));
         let passes = match outcome {
             Outcome::Starting => true,
-            Outcome::Other | Outcome::Failed(_) => is_over(),
+            Outcome::Other | Outcome::Denied(..) | Outcome::Failed(_) => is_over(),
             Outcome::Dump(..) | Outcome::Gone => return outcome,
         };
         if process::is_ending(pid) {
@@ -108,9 +117,10 @@ fn patiently(pid: i32, arguments: &[OsString]) -> Outcome {
 fn one(pid: i32, arguments: &[OsString]) -> Outcome {
     let process = match Process::open(pid) {
         Ok(process) => process,
-        Err(error @ (OpenError::Denied { .. } | OpenError::Unreadable { .. })) => {
-            return Outcome::Failed(error.to_string());
+        Err(error @ OpenError::Denied { reason, .. }) => {
+            return Outcome::Denied(reason, error.to_string());
         }
+        Err(error @ OpenError::Unreadable { .. }) => return Outcome::Failed(error.to_string()),
         Err(error) if error.is_gone() => return Outcome::Gone,
         Err(_) => return Outcome::Other,
     };
@@ -152,7 +162,8 @@ fn together(style: DumpStyle, dumps: &[(i32, String, Vec<u8>)]) -> Vec<u8> {
         });
         // The others name their process themselves.
         if style == DumpStyle::Original {
-            let line = process::command_line(*pid).replace(['\n', '\r'], " ");
+            let command = process::command_line(*pid);
+            let line = in_line(&command);
             text.extend(format!("process {pid} ({line}), CPython {version}\n\n").bytes());
         }
         text.extend_from_slice(match style {

@@ -12,11 +12,13 @@ use std::time::{Duration, Instant};
 use super::member::{Look, Member, State};
 use super::merged::Shared;
 use super::sampler::{Ended, Sampler};
-use super::tally::Tally;
+use super::tally::{Denials, Tally};
 use crate::abi::Version;
 use crate::cli::Options;
 use crate::error::Error;
-use crate::process;
+use crate::escape::say;
+use crate::launch;
+use crate::process::{self, ThreadState};
 use crate::programs;
 
 /// The most processes that are known at a time.
@@ -42,7 +44,9 @@ const MOST_COMPLAINTS: usize = 5;
 pub struct Family<'a> {
     options: &'a Options,
     arguments: &'a [OsString],
-    members: BTreeMap<i32, Member>,
+    pub(super) members: BTreeMap<i32, Member>,
+    /// The command that this program has started: what it leaves behind comes to this program.
+    command: Option<i32>,
     /// Those that have ended.
     past: Tally,
     /// Of these, those that are still listed as children, because nobody has waited for them
@@ -52,6 +56,11 @@ pub struct Family<'a> {
     python: HashMap<(u64, u64), Version>,
     starts: Starts,
     complaints: usize,
+    /// Those that could not be read, as far as that has been said.
+    told: Denials,
+    /// Why processes cannot be profiled, with the exit status for that, where it is not said
+    /// at once.
+    pub(super) unsaid: Option<Vec<(u8, String)>>,
     begin: Instant,
     looked: bool,
 }
@@ -72,14 +81,22 @@ impl<'a> Family<'a> {
             options,
             arguments,
             members,
+            command: None,
             past: Tally { too_short, ..Tally::default() },
             counted: HashMap::new(),
             python: HashMap::new(),
             starts: Starts::new(),
             complaints: 0,
+            told: Denials::default(),
+            unsaid: None,
             begin: Instant::now(),
             looked: false,
         }
+    }
+
+    /// The processes of a command that this program has started.
+    pub fn of_command(options: &'a Options, arguments: &'a [OsString], command: i32) -> Self {
+        Self { command: Some(command), ..Self::new(options, arguments, &[command]) }
     }
 
     /// Looks for processes that are new, and does for each what is to be done. Returns how
@@ -94,9 +111,17 @@ impl<'a> Family<'a> {
         let search = begin.elapsed();
         let pids: Vec<i32> = self.members.keys().copied().collect();
         for pid in pids {
-            self.attend(pid, merged);
+            self.attend(pid);
+            self.start_sampler(pid, merged);
         }
         search
+    }
+
+    /// Looks for processes that are new, and finds out what they all are. Nobody samples them.
+    pub(super) fn look_around(&mut self) {
+        self.find_children();
+        let pids: Vec<i32> = self.members.keys().copied().collect();
+        pids.into_iter().for_each(|pid| self.attend(pid));
     }
 
     /// Whether there is nothing left to do: all who were named have ended, or the one
@@ -116,6 +141,7 @@ impl<'a> Family<'a> {
     }
 
     fn find_children(&mut self) {
+        self.adopt();
         let mut parents: Vec<i32> = self.members.keys().copied().collect();
         while let Some(parent) = parents.pop() {
             for pid in process::children(parent).unwrap_or_default() {
@@ -129,6 +155,25 @@ impl<'a> Family<'a> {
         });
     }
 
+    /// Takes up the processes whose parents have ended, and collects those that have ended
+    /// themselves: this program is their parent now.
+    fn adopt(&mut self) {
+        let Some(command) = self.command else { return };
+        let own = i32::try_from(std::process::id()).unwrap_or_default();
+        let samplers: Vec<i32> = self.members.values().filter_map(Member::sampler).collect();
+        for pid in process::children(own).unwrap_or_default() {
+            if pid == command || samplers.contains(&pid) {
+                continue;
+            }
+            if !self.members.contains_key(&pid) {
+                self.meet(pid);
+            }
+            if process::stat(pid).is_some_and(|stat| stat.state == ThreadState::Zombie) {
+                launch::collect(pid);
+            }
+        }
+    }
+
     /// Takes up a process that a known one has started. `false` if it has ended, or there is
     /// no room for it.
     fn meet(&mut self, pid: i32) -> bool {
@@ -137,10 +182,11 @@ impl<'a> Family<'a> {
             self.past.too_short += u64::from(self.counted.remove(&pid).is_none());
             return false;
         };
-        let is_counted = self.counted.get(&pid) == Some(&member.started());
+        let started = member.started();
+        let is_counted = started.is_some() && self.counted.get(&pid).copied() == started;
         if is_counted || !member.is_alive() {
             self.past.too_short += u64::from(!is_counted);
-            self.counted.insert(pid, member.started());
+            self.counted.extend(started.map(|started| (pid, started)));
             return false;
         }
         let is_room = self.members.len() < MOST_MEMBERS;
@@ -151,7 +197,7 @@ impl<'a> Family<'a> {
     }
 
     /// Does for one process what is to be done.
-    fn attend(&mut self, pid: i32, merged: &Shared) {
+    fn attend(&mut self, pid: i32) {
         let is_moment = self.is_moment();
         let Some(member) = self.members.get_mut(&pid) else { return };
         if let State::Sampled(_, sampler) = &mut member.state {
@@ -161,7 +207,7 @@ impl<'a> Family<'a> {
         let Some(member) = self.members.get_mut(&pid) else { return };
         if !member.is_alive() {
             member.count(&mut self.past);
-            self.counted.insert(pid, member.started());
+            self.counted.extend(member.started().map(|started| (pid, started)));
             self.members.remove(&pid);
             return;
         }
@@ -173,7 +219,6 @@ impl<'a> Family<'a> {
             self.complain(&words);
         }
         self.identify(pid);
-        self.start_sampler(pid, merged);
     }
 
     fn sampler_ended(&mut self, pid: i32, ended: Ended) {
@@ -197,22 +242,30 @@ impl<'a> Family<'a> {
             return;
         }
         let file = member.executed_file();
-        let known = file.and_then(|file| self.python.get(&file)).copied();
-        match known.map_or_else(|| member.look(), Look::Python) {
-            Look::Python(version) => {
+        let known = file.filter(|_| !member.has_failed());
+        let known = known.and_then(|file| self.python.get(&file)).copied();
+        let known = known.map(|version| Look::Python(version, true));
+        match known.unwrap_or_else(|| member.look()) {
+            Look::Python(version, is_of_file) => {
                 member.state = State::Python(version);
                 if self.python.len() >= MOST_FILES {
                     self.python.clear();
                 }
+                // The loader of a bundled program executes the same file as the program.
+                let file = file.filter(|_| is_of_file);
                 self.python.extend(file.map(|file| (file, version)));
             }
             // One that is about to end may not be looked at either.
-            Look::Refused(_) if !member.is_alive() => {}
-            Look::Failed(words) => member.fail(words),
-            Look::Refused(words) => {
-                member.state = State::Refused;
-                self.complain(&words);
+            Look::Refused(_) | Look::Denied(..) if !member.is_alive() => {}
+            Look::Denied(denial, error) => {
+                member.state = State::Denied(denial);
+                // Of those with the same reason, one is enough.
+                if self.told.note(denial) {
+                    self.complain_with(error.exit_status(), &error.to_string());
+                }
             }
+            Look::Failed(words) => member.fail(words),
+            Look::Refused(error) => self.refuse(pid, error),
             Look::NotYet => {}
         }
     }
@@ -243,11 +296,29 @@ impl<'a> Family<'a> {
         }
     }
 
+    /// Lets a process be as long as it executes what it does, for this reason.
+    pub(super) fn refuse(&mut self, pid: i32, error: Error) {
+        if let Some(member) = self.members.get_mut(&pid) {
+            member.state = State::Refused;
+        }
+        self.complain_with(error.exit_status(), &error.to_string());
+    }
+
     /// Says why a process cannot be profiled, if that has not been said too often.
     fn complain(&mut self, words: &str) {
+        self.complain_with(1, words);
+    }
+
+    fn complain_with(&mut self, status: u8, words: &str) {
         self.complaints += 1;
+        if let Some(unsaid) = &mut self.unsaid {
+            if unsaid.len() < MOST_COMPLAINTS {
+                unsaid.push((status, words.to_owned()));
+            }
+            return;
+        }
         if self.complaints <= MOST_COMPLAINTS {
-            eprintln!("{words}");
+            say(words);
         } else if self.complaints == MOST_COMPLAINTS + 1 {
             eprintln!("Further processes that cannot be profiled are only counted.");
         }
@@ -271,11 +342,13 @@ impl<'a> Family<'a> {
         self.starts = Starts::new();
     }
 
-    /// Says of the processes that are there at the end which ones could not be profiled.
+    /// Says of the processes that are there at the end which ones could not be profiled, and
+    /// how many could not be read.
     pub fn conclude(&mut self) {
         let alive = self.members.values_mut().filter(|member| member.is_alive());
         let failures: Vec<String> = alive.filter_map(|member| member.take_failure(true)).collect();
         failures.iter().for_each(|words| self.complain(words));
+        self.tally().denied.summary().iter().for_each(|words| say(words));
     }
 
     /// What has become of the processes by now.

@@ -8,7 +8,7 @@ use crate::abi::Version;
 use crate::error::Error;
 use crate::locate::{self, LocateError};
 use crate::memory::live::LiveMemory;
-use crate::process::{self, Execution, OpenError, Process, Stat};
+use crate::process::{self, Denial, Execution, OpenError, Presence, Process};
 
 /// How long a process that is not Python is looked at again at every turn.
 const EARLY: Duration = Duration::from_millis(500);
@@ -32,7 +32,8 @@ pub struct Member {
     pub is_root: bool,
     /// What it is, as far as is known.
     pub state: State,
-    started: u64,
+    /// `None` if `/proc` does not show it.
+    started: Option<u64>,
     seen: Instant,
     executed: Option<Execution>,
     /// How often it could not be sampled since it executed its program, and why.
@@ -54,6 +55,8 @@ pub enum State {
     Failing(Instant),
     /// It will not be sampled as long as it executes this file.
     Refused,
+    /// The kernel does not let it be read, as long as it executes this file.
+    Denied(Denial),
     /// It has been sampled, and that was all that was wanted.
     Done,
 }
@@ -76,12 +79,15 @@ impl Looks {
 
 /// What a look at a process came to.
 pub enum Look {
-    /// It is of this version.
-    Python(Version),
+    /// It is of this version. Whether whatever executes its file is, as far as that can be
+    /// told: not where a program that is not Python has loaded it.
+    Python(Version, bool),
     /// Not Python, or not yet.
     NotYet,
     /// It cannot be profiled.
-    Refused(String),
+    Refused(Error),
+    /// The kernel does not let it be read.
+    Denied(Denial, Error),
     /// It could not be read as it should be: perhaps it was changing.
     Failed(String),
 }
@@ -89,11 +95,16 @@ pub enum Look {
 impl Member {
     /// The process `pid`, if it is there.
     pub fn new(pid: i32, is_root: bool) -> Option<Self> {
+        let started = match process::presence(pid) {
+            Presence::Shown(stat) => Some(stat.start_time),
+            Presence::Hidden(_) => None,
+            Presence::Absent => return None,
+        };
         Some(Self {
             pid,
             is_root,
             state: State::Unknown(Looks::after(Duration::ZERO)),
-            started: process::stat(pid)?.start_time,
+            started,
             seen: Instant::now(),
             executed: Execution::of(pid),
             failures: 0,
@@ -102,15 +113,35 @@ impl Member {
         })
     }
 
-    /// When it was started: with the id it tells it from a later process.
-    pub fn started(&self) -> u64 {
+    /// When it was started: with the id it tells it from a later process. `None` if `/proc`
+    /// does not show it.
+    pub fn started(&self) -> Option<u64> {
         self.started
     }
 
     /// Whether the same process is still there, and is not about to end.
     pub fn is_alive(&self) -> bool {
-        let is_same = |stat: Stat| stat.start_time == self.started && !stat.state.has_ended();
-        process::stat(self.pid).is_some_and(is_same) && !process::is_ending(self.pid)
+        match process::presence(self.pid) {
+            Presence::Shown(stat) => {
+                Some(stat.start_time) == self.started && process::has_memory(self.pid, &stat)
+            }
+            // It may have become another user's since it was shown.
+            Presence::Hidden(_) => true,
+            Presence::Absent => false,
+        }
+    }
+
+    /// What it executes, as far as that can be told.
+    pub(super) fn execution(&self) -> Option<Execution> {
+        self.executed
+    }
+
+    /// The process that samples it.
+    pub(super) fn sampler(&self) -> Option<i32> {
+        match &self.state {
+            State::Sampled(_, sampler) => Some(sampler.pid()),
+            _ => None,
+        }
     }
 
     /// The file that it executes, as device and inode.
@@ -132,6 +163,11 @@ impl Member {
         }
     }
 
+    /// Whether it could not be sampled when that was tried, since it executed its program.
+    pub fn has_failed(&self) -> bool {
+        self.failures > 0
+    }
+
     /// Whether nothing is known of it, and it is time to look.
     pub fn is_due(&self) -> bool {
         matches!(&self.state, State::Unknown(looks) if Instant::now() >= looks.next)
@@ -147,7 +183,9 @@ impl Member {
         }
         let process = match Process::open(self.pid) {
             Ok(process) => process,
-            Err(error @ OpenError::Denied { .. }) => return Look::Refused(error.to_string()),
+            Err(error @ OpenError::Denied { reason, .. }) => {
+                return Look::Denied(reason, error.into());
+            }
             Err(error @ OpenError::Unreadable { .. }) => return Look::Failed(error.to_string()),
             Err(error) => {
                 looks.is_other |= !error.is_gone();
@@ -155,8 +193,8 @@ impl Member {
             }
         };
         match locate::find(&process, &LiveMemory::new(self.pid)) {
-            Ok(found) => Look::Python(found.version.version()),
-            Err(error) if error.is_other_python() => Look::Refused(error.to_string()),
+            Ok(found) => Look::Python(found.version.version(), found.is_linked),
+            Err(error) if error.is_other_python() => Look::Refused(error.into()),
             Err(error) if error.may_pass() || error.is_gone() => {
                 looks.is_other |= matches!(error, LocateError::NotPython { .. });
                 Look::NotYet
@@ -207,7 +245,7 @@ impl Member {
     /// Whether there is nothing to wait for where one moment is wanted of it.
     pub fn is_done(&self) -> bool {
         match &self.state {
-            State::Done | State::Refused => true,
+            State::Done | State::Refused | State::Denied(_) => true,
             State::Unknown(looks) => looks.is_other,
             State::Python(_) | State::Sampled(..) | State::Failing(..) => false,
         }
@@ -217,6 +255,10 @@ impl Member {
     pub fn count(&self, tally: &mut Tally) {
         let count = match &self.state {
             _ if self.was_sampled => &mut tally.sampled,
+            State::Denied(denial) => {
+                tally.denied.note(*denial);
+                return;
+            }
             State::Unknown(looks) if looks.is_other => &mut tally.not_python,
             State::Python(_) => &mut tally.left_out,
             State::Refused => &mut tally.refused,

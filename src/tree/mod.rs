@@ -11,25 +11,28 @@ mod member;
 mod merged;
 mod names;
 mod sampler;
+pub(crate) mod search;
 mod tally;
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use self::family::Family;
 use self::merged::{Merged, Shared};
+use crate::account::Outcome;
 use crate::attach::wait_for_interpreter;
 use crate::cli::{Options, Target};
 use crate::error::Error;
+use crate::escape::say;
+use crate::launch::Launch;
 use crate::memory::live::LiveMemory;
-use crate::process::{Process, tells_children};
+use crate::process::{Process, check_proc, tells_children};
 use crate::profile::Profile;
 use crate::progress::Progress;
 use crate::results::Results;
+use crate::run::tell_account;
 use crate::signals::Signals;
-use crate::trace::Child;
 
 /// The shortest time between two looks at the processes.
 const SHORTEST_REST: Duration = Duration::from_millis(5);
@@ -47,49 +50,70 @@ const NAP: Duration = Duration::from_millis(20);
 const PROGRESS: Duration = Duration::from_millis(200);
 
 /// Does what `options` ask for with several processes. `arguments` are those of this
-/// program, which the profilers of the single processes are given too.
+/// program, which the profilers of the single processes are given too. Returns the exit
+/// status: that of the command, if one was started.
 ///
 /// # Errors
 /// [`Error`] with what to tell the user.
-pub fn run(options: &Options, arguments: &[OsString]) -> Result<(), Error> {
+pub fn run(options: &Options, arguments: &[OsString]) -> Result<u8, Error> {
     for warning in &options.warnings {
         eprintln!("{warning}");
     }
+    check_proc()?;
     if options.subprocesses && !tells_children() {
         return Err(Error::NoChildren);
     }
+    if let Target::Command { words, .. } = &options.target {
+        return run_command(options, arguments, words);
+    }
     let signals = Signals::watch()?;
     if options.dump {
-        return dump::run(options, arguments, &roots(options)?);
+        dump::run(options, arguments, &roots(options)?)?;
+        return Ok(0);
     }
     let mut results = Results::open(options)?;
-    let mut command = match &options.target {
-        Target::Command { words, .. } => Some(Child::start(words)?),
-        _ => None,
-    };
-    let roots = match &command {
-        Some(child) => vec![child.pid()],
-        None => roots(options)?,
-    };
-    // The terminal of a command that was started is the command's.
-    let progress =
-        if command.is_some() { Progress::hidden() } else { Progress::start(options.duration) };
-    let tree = Tree::new(options, arguments, &roots);
-    let outcome = tree.run(&signals, &mut results, &progress);
+    let family = Family::new(options, arguments, &roots(options)?);
+    let progress = Progress::start(options.duration);
+    let outcome = Tree::new(options, family).run(&signals, &mut results, &progress);
     drop(progress);
-    let mut wait = || command.iter_mut().for_each(|child| child.wait(|| signals.ask_for_end()));
-    // On stdout the profile comes after the output of the command.
-    if options.output.is_none() {
-        wait();
+    write(options, results, outcome?)?;
+    Ok(0)
+}
+
+/// The same for a command and all that it starts.
+fn run_command(options: &Options, arguments: &[OsString], words: &[OsString]) -> Result<u8, Error> {
+    let mut results = Results::open(options)?;
+    let mut launch = Launch::start(words)?;
+    let signals = launch.signals().clone();
+    let mut tree = Tree::new(options, Family::of_command(options, arguments, launch.pid()));
+    // The terminal is the command's.
+    let outcome = tree.run(&signals, &mut results, &Progress::hidden());
+    if outcome.is_err() || options.output.is_none() {
+        // On stdout the profile comes after the output of the command.
+        launch.wait();
     }
-    let written = outcome.and_then(|profile| {
-        if options.stats || io::stderr().is_terminal() {
-            profile.about.account.iter().for_each(|(name, value)| eprintln!("{name}: {value}"));
-        }
-        results.finish(profile)
-    });
-    wait();
-    written
+    let written = outcome.and_then(|outcome| write(options, results, outcome));
+    launch.wait();
+    // Those of a command that goes on are its own.
+    if launch.has_ended() {
+        tree.family.survivors().iter().for_each(|words| say(words));
+    }
+    written.map(|()| launch.status())
+}
+
+/// Says what became of every tick and of every process, and writes the result.
+fn write(
+    options: &Options,
+    results: Results,
+    (profile, outcome): (Profile, Outcome),
+) -> Result<(), Error> {
+    tell_account(options, &profile.about.account);
+    results.finish(profile)?;
+    if !outcome.is_nothing() {
+        return Ok(());
+    }
+    let what = "any of the processes".to_owned();
+    Err(Error::NothingProven { what, outcome, reason: None, pause: options.pause })
 }
 
 /// The processes that run already and are named by the command line.
@@ -119,23 +143,25 @@ struct Tree<'a> {
     merged: Shared,
     /// When the present window began.
     window: Instant,
+    /// What the windows that are over came to.
+    earlier: Outcome,
 }
 
 impl<'a> Tree<'a> {
-    fn new(options: &'a Options, arguments: &'a [OsString], roots: &[i32]) -> Self {
+    fn new(options: &'a Options, family: Family<'a>) -> Self {
         let merged = Merged::begin(options);
-        let family = Family::new(options, arguments, roots);
-        Self { options, family, merged, window: Instant::now() }
+        let (window, earlier) = (Instant::now(), Outcome::default());
+        Self { options, family, merged, window, earlier }
     }
 
     /// Samples until the time is over, the processes that were named have ended, or a
-    /// signal says so. Returns the profile of the last window.
+    /// signal says so. Returns the profile of the last window, and what all came to.
     fn run(
-        mut self,
+        &mut self,
         signals: &Signals,
         results: &mut Results,
         progress: &Progress,
-    ) -> Result<Profile, Error> {
+    ) -> Result<(Profile, Outcome), Error> {
         let start = Instant::now();
         let duration = self.options.duration.filter(|duration| !duration.is_zero());
         let mut told = start;
@@ -173,7 +199,9 @@ impl<'a> Tree<'a> {
         }
         let mut merged = self.merged.with_about(&tally);
         merged.profile.sort_timeline();
-        Ok(std::mem::take(&mut merged.profile))
+        let profile = std::mem::take(&mut merged.profile);
+        let outcome = self.earlier.and(&Outcome::of_rows(&profile.about.account));
+        Ok((profile, outcome))
     }
 
     /// Ends a window: those who sample begin anew with the next, so that they give back
@@ -184,6 +212,7 @@ impl<'a> Tree<'a> {
         self.window = Instant::now();
         let mut last = merged.begin_anew(self.options);
         last.sort_timeline();
+        self.earlier = self.earlier.and(&Outcome::of_rows(&last.about.account));
         last
     }
 }

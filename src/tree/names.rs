@@ -5,10 +5,12 @@ use std::os::unix::fs::MetadataExt;
 
 use regex_lite::Regex;
 
+use super::tally::Denials;
 use crate::error::Error;
+use crate::escape::{in_line, say};
 use crate::locate;
 use crate::memory::live::LiveMemory;
-use crate::process::{self, Process};
+use crate::process::{self, OpenError, Process, check_proc};
 
 /// The longest command line in a list, in characters.
 const LONGEST_LINE: usize = 120;
@@ -22,21 +24,35 @@ pub fn choose(pattern: &str) -> Result<Vec<i32>, Error> {
         pattern: pattern.to_owned(),
         reason: source.to_string(),
     })?;
-    let (mut chosen, mut unreadable) = (Vec::new(), 0);
+    check_proc()?;
+    let (mut chosen, mut denied) = (Vec::new(), Denials::default());
     for pid in process::all().unwrap_or_default() {
         if !is_ours(pid) || !matches(&expression, pid) {
             continue;
         }
-        let Ok(process) = Process::open(pid) else {
-            unreadable += 1;
-            continue;
+        let process = match Process::open(pid) {
+            Ok(process) => process,
+            Err(error) => {
+                let denial = if let OpenError::Denied { reason, .. } = &error {
+                    Some(*reason)
+                } else {
+                    None
+                };
+                if denial.is_some_and(|denial| denied.note(denial)) {
+                    say(&error.to_string());
+                }
+                continue;
+            }
         };
         if let Ok(interpreter) = locate::find(&process, &LiveMemory::new(pid)) {
             let line: String = process::command_line(pid).chars().take(LONGEST_LINE).collect();
-            eprintln!("process {pid} ({line}), CPython {}", interpreter.version);
+            let line = in_line(&line);
+            say(&format!("process {pid} ({line}), CPython {}", interpreter.version));
             chosen.push(pid);
         }
     }
+    denied.summary().iter().for_each(|words| say(words));
+    let unreadable = denied.total();
     match chosen.is_empty() {
         true => Err(Error::NobodyNamed { pattern: pattern.to_owned(), unreadable }),
         false => Ok(chosen),

@@ -13,8 +13,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::merged::Shared;
-use crate::cli::STARTED_VARIABLE;
 use crate::error::Error;
+use crate::launch::handover::VARIABLE;
 use crate::profile::About;
 use crate::recording::Reader;
 
@@ -51,7 +51,7 @@ struct Heard {
 pub fn command(program: &Path, pid: i32, arguments: &[OsString]) -> Command {
     let mut command = Command::new(program);
     command.arg("--member").arg(pid.to_string()).args(arguments.iter().skip(1));
-    command.env_remove(STARTED_VARIABLE).stdin(Stdio::null());
+    command.env_remove(VARIABLE).stdin(Stdio::null());
     // A Ctrl-C is for the supervisor, which ends its samplers in good order.
     command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
@@ -83,6 +83,11 @@ impl Sampler {
             }
         });
         Ok(Self { child, reader: Some(reader) })
+    }
+
+    /// Its process.
+    pub(super) fn pid(&self) -> i32 {
+        i32::try_from(self.child.id()).unwrap_or_default()
     }
 
     /// What it left, if it has ended.

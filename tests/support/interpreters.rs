@@ -177,3 +177,13 @@ fn folder() -> Outcome<PathBuf> {
     let cache = cache.or_else(home).context(|| "neither XDG_CACHE_HOME nor HOME is set".into())?;
     Ok(cache.join("pyflame/interpreters"))
 }
+
+/// The include folders of an interpreter's own development headers.
+pub fn headers(label: &str) -> Outcome<Vec<PathBuf>> {
+    let list = folder()?.join("headers.tsv");
+    let text = std::fs::read_to_string(&list).context(|| list.display().to_string())?;
+    let folders = text.lines().filter_map(|line| line.split_once('\t'));
+    let mut folders = folders.filter(|(of, _)| *of == label).map(|(_, folders)| folders);
+    let folders = folders.next().context(|| format!("{label} has no headers"))?;
+    Ok(folders.split(':').map(PathBuf::from).collect())
+}

@@ -17,6 +17,7 @@ pub mod profiler;
 pub mod runner;
 pub mod shape;
 pub mod target;
+pub mod terminal;
 pub mod truth;
 
 /// The result of a test or of a step of one; the error is what the user reads.
@@ -46,6 +47,28 @@ impl<T> Context<T> for Option<T> {
 /// Fails with `words` unless `condition` holds.
 pub fn expect(condition: bool, words: impl FnOnce() -> String) -> Outcome {
     if condition { Ok(()) } else { Err(words()) }
+}
+
+/// Measures what is out of its bounds once more: another program may have had the machine.
+/// A bias is there both times. An error of the measurement, such as a stack that cannot have
+/// existed, fails at once. `measure` tells whether its figures are within their bounds, and
+/// what they are.
+pub fn measured(measure: impl Fn() -> Outcome<(bool, String)>) -> Outcome<String> {
+    let (is_within, first) = measure()?;
+    if is_within {
+        return Ok(first);
+    }
+    let (is_within, second) = measure()?;
+    expect(is_within, || format!("{first}\nmeasured again: {second}"))?;
+    Ok(format!("{second}; measured before: {first}"))
+}
+
+/// The same for a test all of whose errors are figures out of their bounds.
+pub fn twice<C>(case: &C, test: impl Fn(&C) -> Outcome<String>) -> Outcome<String> {
+    measured(|| {
+        let measured = test(case);
+        Ok((measured.is_ok(), measured.unwrap_or_else(|words| words)))
+    })
 }
 
 /// The folder of the Python targets.

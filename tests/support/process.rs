@@ -220,6 +220,11 @@ impl Running {
         String::from_utf8_lossy(&self.stderr.so_far()).into_owned()
     }
 
+    /// What it has said on standard output by now.
+    pub fn stdout_so_far(&self) -> String {
+        String::from_utf8_lossy(&self.stdout.so_far()).into_owned()
+    }
+
     /// Waits for its end and the end of its output.
     pub fn finish(mut self) -> Outcome<Finished> {
         drop(self.stdin.take());

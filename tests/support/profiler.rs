@@ -22,6 +22,16 @@ pub fn attach(profiler: &Path, pid: u32, options: &[&str]) -> Outcome<Finished> 
     run(command(profiler, options).args(["-p", &pid.to_string()]))
 }
 
+/// Whether the kernel lets this user load programs: with all of root's capabilities, and not
+/// in a container that keeps some.
+pub fn may_use_kernel() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let has = line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    let (perfmon, bpf) = (1 << 38, 1 << 39);
+    has & perfmon != 0 && has & bpf != 0 && Path::new("/sys/fs/bpf").exists()
+}
+
 /// Starts a run that is far too long on a process, and returns when it is under way:
 /// it catches signals, and has waited for some ticks.
 pub fn start_sampling(profiler: &Path, pid: u32, options: &[&str]) -> Outcome<Running> {

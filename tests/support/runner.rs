@@ -16,9 +16,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Outcome;
+use nix::sys::signal::Signal;
+
 use super::binaries::{Binaries, is_built};
 use super::interpreters::{Interpreter, Interpreters};
+use super::process::status_line;
+use super::{Context, Outcome};
 
 /// A test of a case. What it returns is shown after its name.
 pub type Test<C> = fn(&C) -> Outcome<String>;
@@ -45,6 +48,7 @@ pub fn one_per_abi<C: Send + 'static>(
 /// One test. What it returns is shown after its name.
 pub struct Trial {
     name: String,
+    is_alone: bool,
     body: Box<dyn FnOnce() -> Outcome<String> + Send>,
 }
 
@@ -54,7 +58,17 @@ impl Trial {
         name: impl Into<String>,
         body: impl FnOnce() -> Outcome<String> + Send + 'static,
     ) -> Self {
-        Self { name: name.into(), body: Box::new(body) }
+        Self { name: name.into(), is_alone: false, body: Box::new(body) }
+    }
+
+    /// Whether it is one of an interpreter of that version.
+    pub fn is_of(&self, version: &str) -> bool {
+        self.name.strip_prefix(version).is_some_and(|rest| rest.starts_with('-'))
+    }
+
+    /// Runs while no other test does: what it measures depends on how busy the machine is.
+    pub fn alone(self) -> Self {
+        Self { is_alone: true, ..self }
     }
 }
 
@@ -95,6 +109,7 @@ impl Choice {
 pub fn main(make: impl FnOnce(Interpreters, Arc<Binaries>) -> Vec<Trial>) -> ExitCode {
     let prepared = || -> Outcome<(Choice, Vec<Trial>)> {
         let choice = Choice::from_arguments()?;
+        catch_what_is_ignored()?;
         let interpreters = Interpreters::load()?;
         Ok((choice, make(interpreters, Arc::new(Binaries::install()?))))
     };
@@ -107,7 +122,22 @@ pub fn main(make: impl FnOnce(Interpreters, Arc<Binaries>) -> Vec<Trial>) -> Exi
     }
 }
 
-/// Runs the tests, as many at once as there are processors.
+/// Catches the signals that this program was told to ignore (by `nohup`, or a shell that has
+/// started it in the background): programs that it starts would ignore them too, but for one
+/// that is caught they get the default.
+fn catch_what_is_ignored() -> Outcome<()> {
+    let mask = status_line(std::process::id(), "SigIgn")?;
+    let mask = u64::from_str_radix(&mask, 16).context(|| mask.clone())?;
+    for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM] {
+        if mask & (1 << (signal as i32 - 1)) != 0 {
+            signal_hook::flag::register(signal as i32, Arc::default())
+                .context(|| format!("catch {signal}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs the tests, as many at once as there are processors, then those that run alone.
 fn run(choice: &Choice, mut trials: Vec<Trial>) -> ExitCode {
     trials.retain(|trial| choice.wants(&trial.name));
     if choice.list {
@@ -116,10 +146,19 @@ fn run(choice: &Choice, mut trials: Vec<Trial>) -> ExitCode {
     }
     println!();
     let number = trials.len();
+    let (alone, others): (Vec<_>, Vec<_>) = trials.into_iter().partition(|trial| trial.is_alone);
+    let failed = run_at_once(choice.at_once, others) + run_at_once(1, alone);
+    println!("{} passed, {failed} failed\n", number - failed);
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs tests, so many `at_once`. Returns how many failed.
+fn run_at_once(at_once: usize, trials: Vec<Trial>) -> usize {
+    let number = trials.len();
     let queue = Mutex::new(VecDeque::from(trials));
     let failed = Mutex::new(0usize);
     std::thread::scope(|scope| {
-        for _ in 0..choice.at_once.clamp(1, number.max(1)) {
+        for _ in 0..at_once.clamp(1, number.max(1)) {
             scope.spawn(|| {
                 while let Some(trial) = next(&queue) {
                     if !run_one(trial) {
@@ -129,9 +168,7 @@ fn run(choice: &Choice, mut trials: Vec<Trial>) -> ExitCode {
             });
         }
     });
-    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
-    println!("{} passed, {failed} failed\n", number - failed);
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    failed.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn next(queue: &Mutex<VecDeque<Trial>>) -> Option<Trial> {

@@ -93,11 +93,15 @@ impl Shape {
     }
 }
 
-/// Whether the interpreter waits for threads: when the program is over, it calls `threading`
-/// for that, from no module.
+/// What the interpreter calls from no module when the program is over: the wait of `threading`
+/// for its threads, and the exit handlers that installed packages have registered (some
+/// machines load one into every process by a `.pth` file).
 fn is_of_the_end(frames: &[Frame]) -> bool {
-    let root = frames.first();
-    root.is_some_and(|root| root.function == "_shutdown" && root.file.ends_with("/threading.py"))
+    frames.first().is_some_and(|root| {
+        let waits = root.function == "_shutdown" && root.file.ends_with("/threading.py");
+        let module = root.function == "<module>";
+        waits || !module && root.file.contains("/site-packages/")
+    })
 }
 
 /// The number of the code that `hectic.py` compiles for one call.

@@ -85,6 +85,15 @@ impl Target {
         Ok(words.collect())
     }
 
+    /// Ends one that measures its own times, when its standard input closes: the seconds that
+    /// it says it has spent.
+    pub fn spent(mut self) -> Outcome<Vec<f64>> {
+        self.close_stdin();
+        let words = self.expect("spent")?;
+        self.end()?;
+        Ok(words.iter().filter_map(|word| word.parse().ok()).collect())
+    }
+
     /// Writes to its standard input.
     pub fn tell(&mut self, text: &str) -> Outcome {
         let words = || format!("{}: tell the target {text:?}", self.label);

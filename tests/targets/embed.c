@@ -2,6 +2,7 @@
  * A program that loads Python at run time, under whatever name the file has:
  *
  *   embed LIBRARY HOME ARGUMENTS...     arguments as for python
+ *   embed --below LIBRARY ...           in a child, as the loader of a bundled program does
  *
  * When Python has ended, it unloads the library, writes "unloaded" to standard output
  * and waits until standard input ends.
@@ -10,6 +11,8 @@
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static wchar_t *widen(const char *text)
@@ -46,6 +49,13 @@ int main(int argc, char **argv)
     int status;
     char byte;
 
+    if (argc > 1 && strcmp(argv[1], "--below") == 0) {
+        if (fork() > 0) {
+            wait(&status);
+            return WEXITSTATUS(status);
+        }
+        argc--, argv++;
+    }
     if (argc < 3)
         return 2;
     library = dlopen(argv[1], RTLD_NOW | RTLD_GLOBAL);

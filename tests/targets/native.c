@@ -77,10 +77,13 @@ int wait_in_epoll(int fd)
     return result;
 }
 
+/* The state of the thread that is in a subinterpreter, in the one that it came from. */
+static void *first_state;
+
 /* Called with the GIL. */
 int in_subinterpreter(const char *code)
 {
-    void *before = PyThreadState_Get();
+    void *before = first_state = PyThreadState_Get();
     void *made = Py_NewInterpreter();
     int failed;
 
@@ -89,6 +92,16 @@ int in_subinterpreter(const char *code)
     failed = PyRun_SimpleStringFlags(code, NULL);
     Py_EndInterpreter(made);
     PyThreadState_Swap(before);
+    return failed;
+}
+
+/* Called with the GIL, from code that in_subinterpreter runs. */
+int in_first_interpreter(const char *code)
+{
+    void *inner = PyThreadState_Swap(first_state);
+    int failed = PyRun_SimpleStringFlags(code, NULL);
+
+    PyThreadState_Swap(inner);
     return failed;
 }
 

@@ -76,12 +76,6 @@ def stack_of(ident, frame, holds_gil=False):
     return "".join(lines)
 
 
-def outer_stack():
-    """The truth about the caller, which is about to enter another interpreter
-    on the same source line."""
-    return stack_of(get_ident(), sys._getframe(1))
-
-
 def elsewhere(texts):
     """From now on the truth about these threads is as given: a dict of texts
     by thread. Other interpreters are not always seen, and where they are, one

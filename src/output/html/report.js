@@ -102,12 +102,12 @@ function options(select, choices) {
 /** What a reader has to know before believing the picture. */
 function warning() {
   const value = (name) => Number(data.account.find(([row]) => row === name)?.[1] ?? 0);
-  const disagreement = data.account.find(([name]) => name.startsWith("stopped and other"));
-  if (disagreement) return `Stopped and other samples disagree: ${disagreement[1]}.`;
   const missing = value("torn") + value("dropped") + value("failed") + value("late");
   const due = value("ticks") + value("late");
   if (due > 0 && missing > 0.02 * due) return `${percent(missing, due)} of the moments at which a sample was due gave none. The account below says why.`;
-  return data.samples === 0 ? "No samples were taken." : "";
+  if (data.samples === 0) return "No samples were taken.";
+  const engine = data.account.find(([row]) => row === "engine")?.[1] ?? "";
+  return engine.includes("estimates") ? "Samples were read while the program ran: what is short-lived is seldom caught, and shares are estimates." : "";
 }
 
 function onKey(event) {

@@ -6,7 +6,7 @@ import sys
 import threading
 
 import truth
-from truth import checkpoint, outer_stack, scenario
+from truth import checkpoint, scenario
 
 try:
     import _interpreters as interpreters
@@ -30,12 +30,12 @@ def interpreters_in_threads():
     """Three interpreters beside the first, each in a thread of its own."""
     go_read, go_write = os.pipe()
     truth_read, truth_write = os.pipe()
-    outer = {}
+    inner = {}
 
     def body(n):
         made = interpreters.create()
         code = CODE % (sys.path, truth_write, go_read, n)
-        outer.update({truth.get_ident(): outer_stack()}), interpreters.run_string(made, code)
+        interpreters.run_string(made, code)
         interpreters.destroy(made)
 
     started = []
@@ -46,8 +46,8 @@ def interpreters_in_threads():
         text = b""
         while not text.endswith(b"end"):
             text += os.read(truth_read, 65536)
-        outer[thread.ident] += text[:-3].decode()
-    truth.elsewhere(outer)
+        inner[thread.ident] = text[:-3].decode()
+    truth.elsewhere(inner)
     checkpoint()
     truth.elsewhere({})
     for thread in started:

@@ -5,7 +5,7 @@ import ctypes
 import sys
 
 import truth
-from truth import checkpoint, outer_stack, scenario
+from truth import checkpoint, scenario
 
 CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int)
 COMPARE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
@@ -81,7 +81,6 @@ sys.path[:] = %r
 import truth
 def inner(n):
     return inner(n - 1) if n else truth.checkpoint()
-truth.elsewhere({0: %r})
 inner(3)
 """
 
@@ -91,7 +90,7 @@ def subinterpreter():
     def enter(depth):
         if depth:
             return enter(depth - 1)
-        failed = held.in_subinterpreter((CODE % (sys.path, outer_stack())).encode("ascii"))
+        failed = held.in_subinterpreter((CODE % (sys.path,)).encode("ascii"))
         if failed:
             raise RuntimeError("the code of the subinterpreter failed")
 

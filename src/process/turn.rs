@@ -1,0 +1,233 @@
+//! Reading a thread while this one has its processor: as exact as a stop, and none.
+//!
+//! Whoever wants to read a thread sleeps on the processor that this runs on. When the timer
+//! wakes the reader, the kernel takes the processor from the thread in that very interrupt,
+//! wherever it is. A stop that another processor asks for takes effect some microseconds
+//! later, or before that when the thread leaves the kernel: so it finds system calls and page
+//! faults more often than they last.
+//!
+//! What proves that the thread has not run meanwhile: it is ready to run, and on the
+//! processor that the reader may not leave, so it waits; and the kernel has not given it a
+//! processor again until all was read.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
+use nix::unistd::Pid;
+
+use super::{RunCount, Stat, ThreadState};
+
+/// The thread that calls.
+const THIS: Pid = Pid::from_raw(0);
+
+/// This thread's stay on the processors of the threads of one process.
+#[derive(Debug)]
+pub struct Turns {
+    pid: i32,
+    /// Where this thread may run by itself; `None` if that cannot be told.
+    all: Option<CpuSet>,
+    /// The only processor on which it may run now, if there is one.
+    bound: Option<usize>,
+    /// Where the thread was when it was looked at last.
+    last: Option<usize>,
+    /// The files of the thread that was looked at last, kept open.
+    files: Option<Files>,
+    /// How often that had run when it was looked at, and whether it was ready to.
+    count: Option<RunCount>,
+    is_ready: bool,
+}
+
+#[derive(Debug)]
+struct Files {
+    tid: i32,
+    stat: File,
+    schedule: File,
+}
+
+impl Turns {
+    /// For the threads of process `pid`. Does nothing yet.
+    #[must_use]
+    pub fn new(pid: i32) -> Self {
+        let all = sched_getaffinity(THIS).ok();
+        Self { pid, all, bound: None, last: None, files: None, count: None, is_ready: false }
+    }
+
+    /// Whether thread `tid` is ready to run, and waits for the processor to which this thread
+    /// is bound. If it runs on another one, this thread goes there first: it comes some
+    /// microseconds late then, as a stop does.
+    pub fn take(&mut self, tid: i32) -> bool {
+        let bound = self.bound;
+        self.has_turn(tid)
+            || self.is_ready && self.follow() && self.bound != bound && self.has_turn(tid)
+    }
+
+    fn has_turn(&mut self, tid: i32) -> bool {
+        if self.files.as_ref().is_none_or(|files| files.tid != tid) {
+            self.files = Files::open(self.pid, tid);
+        }
+        let Some((count, stat)) = self.files.as_ref().and_then(Files::look) else {
+            (self.files, self.is_ready) = (None, false);
+            return false;
+        };
+        // Else this thread would wait there until the other sleeps.
+        self.last = Some(stat.processor).filter(|_| stat.shares_its_processor());
+        self.count = Some(count);
+        self.is_ready = stat.state == ThreadState::Running;
+        let is_here = self.bound == Some(stat.processor) && sched_getcpu() == Ok(stat.processor);
+        is_here && self.is_ready
+    }
+
+    /// Whether the thread that was looked at has waited until now.
+    #[must_use]
+    pub fn has_waited(&self) -> bool {
+        self.count.is_some() && self.count == self.files.as_ref().and_then(Files::count)
+    }
+
+    /// Binds this thread to the processor where the other was last, if it may run there: it
+    /// is to sleep now, and to be woken there. Whether it is bound.
+    pub fn follow(&mut self) -> bool {
+        let Some((all, last)) = self.all.zip(self.last) else {
+            self.leave();
+            return false;
+        };
+        if self.bound != Some(last) && all.is_set(last) == Ok(true) {
+            let mut one = CpuSet::new();
+            let is_bound = one.set(last).is_ok() && sched_setaffinity(THIS, &one).is_ok();
+            self.bound = if is_bound { Some(last) } else { self.bound };
+        }
+        self.bound.is_some()
+    }
+
+    /// Lets this thread run where it may.
+    pub fn leave(&mut self) {
+        if let (Some(all), Some(_)) = (self.all, self.bound.take()) {
+            let _ = sched_setaffinity(THIS, &all);
+        }
+    }
+}
+
+impl Drop for Turns {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+impl Files {
+    fn open(pid: i32, tid: i32) -> Option<Self> {
+        let open = |name| File::open(format!("/proc/{pid}/task/{tid}/{name}")).ok();
+        Some(Self { tid, stat: open("stat")?, schedule: open("schedstat")? })
+    }
+
+    fn count(&self) -> Option<RunCount> {
+        RunCount::of(&self.schedule)
+    }
+
+    /// The count before the state, so that whoever waits then has waited as long as the count
+    /// stays the same.
+    fn look(&self) -> Option<(RunCount, Stat)> {
+        let count = self.count()?;
+        let mut line = [0; 1024];
+        let length = self.stat.read_at(&mut line, 0).ok()?;
+        Some((count, Stat::parse(line.get(..length)?)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::process::{Child, Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    /// A child that is killed at the end of a test.
+    struct Program(Child);
+
+    impl Program {
+        /// Starts a shell script, and waits for the line that it prints.
+        fn start(script: &str) -> Self {
+            let mut command = Command::new("bash");
+            command.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped());
+            let mut program = Self(command.spawn().expect("bash starts"));
+            let stdout = program.0.stdout.as_mut().expect("a pipe");
+            stdout.read_exact(&mut [0]).expect("it says a line");
+            program
+        }
+
+        fn pid(&self) -> i32 {
+            i32::try_from(self.0.id()).expect("an id")
+        }
+    }
+
+    impl Drop for Program {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    /// Sleeps where the thread was last, and looks whether that waits. A busy machine may
+    /// have moved one of the two.
+    fn meet(turns: &mut Turns, tid: i32) -> bool {
+        let start = Instant::now();
+        loop {
+            turns.follow();
+            std::thread::sleep(Duration::from_millis(1));
+            if turns.take(tid) {
+                return true;
+            } else if start.elapsed() > Duration::from_secs(5) {
+                return false;
+            }
+        }
+    }
+
+    #[test]
+    fn a_thread_that_runs_waits_while_this_one_has_its_processor() {
+        let program = Program::start("echo; while :; do :; done");
+        let mut turns = Turns::new(program.pid());
+        assert!(meet(&mut turns, program.pid()));
+        // It has run when this thread has slept.
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(!turns.has_waited());
+        // With other work on the machine it may be given another processor at once.
+        let stays = (0..100).any(|_| meet(&mut turns, program.pid()) && turns.has_waited());
+        assert!(stays);
+    }
+
+    #[test]
+    fn a_thread_that_sleeps_has_no_turn_to_wait_for() {
+        let program = Program::start("echo; read");
+        let mut turns = Turns::new(program.pid());
+        for _ in 0..10 {
+            turns.follow();
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(!turns.take(program.pid()));
+        assert!(!turns.take(i32::MAX), "there is no such thread");
+        assert!(!turns.has_waited());
+    }
+
+    #[test]
+    fn a_real_time_thread_is_not_waited_for() {
+        let program = Program::start("echo; while :; do sleep 0.0001; done");
+        let pid = program.pid().to_string();
+        let mut change = Command::new("chrt");
+        change.args(["-f", "-p", "1", &pid]).stdout(Stdio::null()).stderr(Stdio::null());
+        if !change.status().is_ok_and(|status| status.success()) {
+            return; // This user may not do that.
+        }
+        let mut turns = Turns::new(program.pid());
+        assert!(!turns.take(program.pid()) && !turns.follow());
+    }
+
+    #[test]
+    fn who_leaves_may_run_where_it_might_before() {
+        let before = sched_getaffinity(THIS).expect("it tells");
+        let program = Program::start("echo; while :; do :; done");
+        let mut turns = Turns::new(program.pid());
+        assert!(meet(&mut turns, program.pid()));
+        drop(turns);
+        assert_eq!(sched_getaffinity(THIS), Ok(before));
+    }
+}

@@ -1,0 +1,275 @@
+//! A tick of all threads. Each is read and proven by itself, from a fetch of its own: what
+//! changes in one does not cost the others, and a tick grows with the threads that run.
+//!
+//! A thread that has not run since its last stack was proven has that stack still. So
+//! a server with a thousand threads that wait costs a look of the kernel at each of them.
+//! A tick that takes too long is cut short, and the next one begins where it ended: with
+//! however many threads, each has its turn.
+
+use std::time::Instant;
+
+use super::copied::Copied;
+use super::counting::Rest;
+use super::owed::Moment;
+use super::pause::StoppedThreads;
+use super::{ATTEMPTS, Engine, FIRST_CREDIT, Proof, Tick, TickTime, Unproven};
+use crate::abi::Abi;
+use crate::account::Account;
+use crate::memory::prefetch::Prefetch;
+use crate::memory::{Memory, Remote};
+use crate::profile::Profile;
+use crate::python::frames::{Broken, first_word};
+use crate::python::objects::Thread;
+use crate::python::threads::ThreadInfo;
+
+/// What is fetched for one thread, and what was copied of it.
+pub(super) struct Reader<M> {
+    prefetch: Prefetch<M>,
+    copied: Copied,
+}
+
+/// What a tick has come to so far.
+#[derive(Default)]
+struct Sum {
+    /// Stacks that were proven, or are owed.
+    stacks: usize,
+    /// Threads of which there is none.
+    lost: u64,
+    /// Whether any thread was read more than once.
+    retried: bool,
+    /// Why the last of the lost ones could not be read.
+    last: Option<Unproven>,
+    /// Whether there is no process any more.
+    is_gone: bool,
+}
+
+impl Sum {
+    fn add(&mut self, sampled: Result<Sampled, Unproven>) {
+        match sampled {
+            Ok(Sampled::Nothing) => {}
+            Ok(Sampled::Stack { retried, .. }) => {
+                self.stacks += 1;
+                self.retried |= retried;
+            }
+            Err(unproven) => {
+                self.lost += 1;
+                self.is_gone |= Tick::from(&unproven) == Tick::Gone;
+                self.last = Some(unproven);
+            }
+        }
+    }
+}
+
+/// What one thread has come to.
+enum Sampled {
+    /// Its stack is proven, or owed.
+    Stack { is_owed: bool, retried: bool },
+    /// It runs no Python code, or is not to be sampled.
+    Nothing,
+}
+
+impl<A: Abi, M: Memory + Clone> Engine<A, M> {
+    /// Takes one sample of all threads.
+    pub(super) fn tick_of_all(
+        &mut self,
+        time: TickTime,
+        held: &mut StoppedThreads<'_>,
+        profile: &mut Profile,
+        account: &mut Account,
+    ) -> Tick {
+        let threads = match self.list_threads(time) {
+            Ok(threads) => threads,
+            Err(unproven) => return Tick::from(&unproven),
+        };
+        self.forget_ended(&threads);
+        let is_alone = threads.len() == 1;
+        let in_turn = self.in_turn(threads).into_iter();
+        // Those that stand still go first, so that they need not stand for the others.
+        let (still, others): (Vec<_>, Vec<_>) = in_turn.partition(|t| held.holds(t.state));
+        let mut sum = Sum::default();
+        for thread in &still {
+            sum.add(self.sample_thread(time, *thread, is_alone, true, profile));
+        }
+        held.release_read();
+        for (done, thread) in others.iter().enumerate() {
+            // One is always reached: a tick does not come to nothing for its length alone.
+            if done > 0 && time.is_over() {
+                self.unreached = Some(thread.state);
+                sum.lost += (others.len() - done) as u64;
+                break;
+            }
+            sum.add(self.sample_thread(time, *thread, is_alone, false, profile));
+            if sum.is_gone {
+                break;
+            }
+        }
+        self.conclude_tick(sum, account)
+    }
+
+    /// All threads, beginning with the one to which the last tick did not come.
+    fn in_turn(&mut self, mut threads: Vec<ThreadInfo>) -> Vec<ThreadInfo> {
+        let first = self.unreached.take();
+        let begin = threads.iter().position(|thread| Some(thread.state) == first);
+        threads.rotate_left(begin.unwrap_or(0));
+        threads
+    }
+
+    fn conclude_tick(&mut self, sum: Sum, account: &mut Account) -> Tick {
+        if sum.is_gone {
+            return Tick::Gone;
+        }
+        if sum.stacks == 0 && sum.lost > 0 {
+            return sum.last.as_ref().map_or(Tick::Torn, Tick::from);
+        }
+        account.lost_threads += sum.lost;
+        if !self.owe_all() {
+            account.note_proven(sum.retried);
+        }
+        Tick::Proven(sum.stacks)
+    }
+
+    /// All threads, and those that hold a GIL, as they were at one moment.
+    fn list_threads(&mut self, time: TickTime) -> Result<Vec<ThreadInfo>, Unproven> {
+        self.refresh_gils(time.now)?;
+        for attempt in 0..ATTEMPTS {
+            if attempt > 0 && time.is_over() {
+                break;
+            }
+            self.prefetch.fetch()?;
+            let threads = self.roots.threads::<A, _>(&self.prefetch.body());
+            let holding = self.holders_of_fetch();
+            if self.prefetch.misses() == 0 {
+                self.holding = holding?;
+                return Ok(threads?);
+            }
+        }
+        Err(Unproven::Incomplete)
+    }
+
+    /// Forgets what is known of threads that are not there any more.
+    fn forget_ended(&mut self, threads: &[ThreadInfo]) {
+        if self.readers.len().max(self.threads.len()) <= threads.len() {
+            return;
+        }
+        let mut states: Vec<u64> = threads.iter().map(|thread| thread.state.address()).collect();
+        states.sort_unstable();
+        self.readers.retain(|state, _| states.binary_search(state).is_ok());
+        self.threads.retain(|state, _| states.binary_search(state).is_ok());
+    }
+
+    fn sample_thread(
+        &mut self,
+        time: TickTime,
+        thread: ThreadInfo,
+        is_alone: bool,
+        is_held: bool,
+        profile: &mut Profile,
+    ) -> Result<Sampled, Unproven> {
+        let TickTime { now, microseconds, .. } = time;
+        let direct = self.prefetch.direct();
+        let selection = self.selection.as_mut();
+        if selection.is_some_and(|selection| !selection.admits::<A, _>(direct, thread, now)) {
+            return Ok(Sampled::Nothing);
+        }
+        let state = thread.state;
+        let rest = self.rest(thread)?;
+        if rest.is_some_and(|rest| self.has_rested(state, rest)) {
+            self.count_again(now, microseconds, state);
+            return Ok(Sampled::Stack { is_owed: false, retried: false });
+        }
+        let keeps_threads = profile.keeps_threads();
+        let owner = keeps_threads.then(|| profile.intern_thread(self.process, thread.id));
+        let moment = Moment { microseconds, owner, state: self.state(state), is_alone };
+        self.turn_to(state);
+        let sampled = self.read_thread(time, state, moment, is_held, profile);
+        self.turn_to(state);
+        if let (Ok(Sampled::Stack { is_owed: false, .. }), Some(rest)) = (&sampled, rest) {
+            self.note_rest(state, rest);
+        }
+        sampled
+    }
+
+    /// Reads and proves the stack of the thread that this has turned to.
+    fn read_thread(
+        &mut self,
+        time: TickTime,
+        thread: Remote<Thread>,
+        moment: Moment,
+        is_held: bool,
+        profile: &mut Profile,
+    ) -> Result<Sampled, Unproven> {
+        let mut last = Unproven::Torn;
+        for attempt in 0..ATTEMPTS {
+            if attempt > 0 && time.is_over() {
+                break;
+            }
+            let retried = attempt > 0;
+            self.credit = (self.credit + 1).min(FIRST_CREDIT);
+            self.fetched = self.code.has_young().then(Instant::now);
+            self.prefetch.fetch()?;
+            if self.is_as_before(thread) {
+                self.count_again(time.now, time.microseconds, thread);
+                return Ok(Sampled::Stack { is_owed: false, retried });
+            }
+            match self.prove_thread(time, thread, is_held) {
+                Ok(Proof::Stack) => {
+                    self.count(time.now, thread, moment, true, profile);
+                    return Ok(Sampled::Stack { is_owed: false, retried });
+                }
+                Ok(Proof::Callers(callee)) => {
+                    self.owe(thread, callee, moment);
+                    return Ok(Sampled::Stack { is_owed: true, retried });
+                }
+                Ok(Proof::Idle) => {
+                    self.threads.remove(&thread.address());
+                    return Ok(Sampled::Nothing);
+                }
+                Err(unproven) => last = unproven,
+            }
+        }
+        Err(last)
+    }
+
+    fn prove_thread(
+        &mut self,
+        time: TickTime,
+        thread: Remote<Thread>,
+        is_held: bool,
+    ) -> Result<Proof, Unproven> {
+        self.prefetch.watch();
+        self.read_chains(thread)?;
+        if self.prefetch.misses() > 0 {
+            return Err(Unproven::Incomplete);
+        }
+        self.prove(time.now, thread, is_held)
+    }
+
+    /// Turns to what is fetched for one thread, or back.
+    fn turn_to(&mut self, thread: Remote<Thread>) {
+        let reader = self.readers.entry(thread.address()).or_insert_with(|| Reader {
+            prefetch: Prefetch::new(self.prefetch.direct().clone()),
+            copied: Copied::default(),
+        });
+        self.prefetch.lend_room(&mut reader.prefetch);
+        std::mem::swap(&mut self.prefetch, &mut reader.prefetch);
+        std::mem::swap(&mut self.copied, &mut reader.copied);
+    }
+
+    /// What stays while a thread does not run, if it did not at the beginning of this tick.
+    /// One that holds a GIL may be about to.
+    fn rest(&self, thread: ThreadInfo) -> Result<Option<Rest>, Broken> {
+        let count = self.selection.as_ref().and_then(|selection| selection.waits(thread.state));
+        let Some(count) = count.filter(|_| !self.holding.contains(&thread.state)) else {
+            return Ok(None);
+        };
+        let first_word = first_word::<A, _>(&self.prefetch.body(), thread.state)?;
+        Ok(Some(Rest { count, id: thread.id, first_word }))
+    }
+
+    /// Notes that a thread has rested since before its stack was proven.
+    fn note_rest(&mut self, thread: Remote<Thread>, rest: Rest) {
+        if let Some(known) = self.threads.get_mut(&thread.address()) {
+            known.rest = Some(rest);
+        }
+    }
+}

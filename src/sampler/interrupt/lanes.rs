@@ -1,0 +1,105 @@
+//! How many ticks of the wall clock are left for looks.
+//!
+//! Of the time in which a GIL is held, the part on a processor is sampled by the timers of
+//! the threads. Each of their samples stands for a tick of the wall clock, so what is left
+//! are the ticks at which nobody held the GIL, or its holder was not on a processor: asleep,
+//! or waiting for one. A look that finds such a state takes all ticks that are left. Over
+//! time each state gets as many as it lasted, because looks are
+//! at moments that are independent of each other and of the program. That this program takes the processor away from a thread to
+//! look at it changes nothing: there are no ticks to give then.
+
+/// The ticks of one GIL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lane {
+    /// Ticks of the wall clock that have not been given to anybody; below 0, timers are ahead.
+    left: i64,
+    /// How many interrupts had met its holder by the last look.
+    interrupts: u64,
+}
+
+impl Lane {
+    /// One that begins now, after so many interrupts.
+    pub fn new(interrupts: u64) -> Self {
+        Self { left: 0, interrupts }
+    }
+
+    /// Adds `ticks` of the wall clock, and takes off what the timers took, who have met the
+    /// holder `interrupts` times in all.
+    pub fn advance(&mut self, ticks: u64, interrupts: u64) {
+        let taken = interrupts.saturating_sub(self.interrupts);
+        self.interrupts = interrupts;
+        let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        self.left = self.left.saturating_add(signed(ticks)).saturating_sub(signed(taken));
+    }
+
+    /// How many ticks are left.
+    pub fn left(&self) -> u64 {
+        self.left.try_into().unwrap_or(0)
+    }
+
+    /// Gives all of them to what a look has found.
+    pub fn take(&mut self) -> u64 {
+        let left = self.left();
+        self.left = self.left.min(0);
+        left
+    }
+
+    /// Gives up those beyond `most`: interrupts that never came. Returns how many.
+    pub fn give_up(&mut self, most: u64) -> u64 {
+        let beyond = self.left().saturating_sub(most);
+        self.left -= i64::try_from(beyond).unwrap_or(0);
+        beyond
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_timers_take_is_not_left() {
+        let mut lane = Lane::new(100);
+        lane.advance(10, 104);
+        assert_eq!(lane.left(), 6);
+        assert_eq!(lane.take(), 6);
+        assert_eq!(lane.take(), 0);
+        // A timer that is ahead is not paid twice.
+        lane.advance(4, 110);
+        assert_eq!(lane.left(), 0);
+        lane.advance(4, 110);
+        assert_eq!(lane.take(), 2);
+    }
+
+    #[test]
+    fn two_states_get_what_they_lasted_however_they_alternate() {
+        // In each ten ticks on a processor for 5, asleep for 3, without the GIL for 2. At one of
+        // four, whichever, there is a look.
+        let (mut lane, mut interrupts, mut random, mut last) = (Lane::new(0), 0, 1_u64, 0);
+        let mut given = [0; 2];
+        for tick in 0..400_000_u64 {
+            let phase = tick % 10;
+            interrupts += u64::from(phase < 5);
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            if random >> 62 == 0 {
+                lane.advance(tick + 1 - last, interrupts);
+                last = tick + 1;
+                match phase {
+                    0..5 => {}
+                    5..8 => given[0] += lane.take(),
+                    _ => given[1] += lane.take(),
+                }
+            }
+        }
+        assert!((118_000..122_000).contains(&given[0]), "{given:?}");
+        assert!((78_000..82_000).contains(&given[1]), "{given:?}");
+    }
+
+    #[test]
+    fn what_never_came_is_not_given_to_a_later_state() {
+        let mut lane = Lane::new(0);
+        lane.advance(1000, 0);
+        assert_eq!(lane.give_up(32), 968);
+        assert_eq!(lane.left(), 32);
+        assert_eq!(lane.give_up(32), 0);
+    }
+}

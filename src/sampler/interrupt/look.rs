@@ -1,0 +1,194 @@
+//! Looks at the holders of GILs, for the ticks at which none of them is on a processor.
+
+use std::time::{Duration, Instant};
+
+use super::engine::{Interrupts, Run};
+use super::lanes::Lane;
+use super::stacks::{NoStack, Placed, place_frames};
+use crate::abi::Abi;
+use crate::memory::{Memory, Remote};
+use crate::profile::State;
+use crate::python::code::{Named, Verified};
+use crate::python::frames::{Broken, is_settled, walk_thread};
+use crate::python::objects::Thread;
+use crate::python::threads::GilRef;
+use crate::sampler::thread_ids::Tasks;
+
+/// How long the list of GILs is taken to stay the same.
+const GILS_HOLD: Duration = Duration::from_millis(20);
+
+/// How long it is taken to stay the same which threads there are.
+const TASKS_HOLD: Duration = Duration::from_millis(100);
+
+/// So many ticks wait for a look that finds somebody: some looks' worth.
+pub(super) const PATIENCE: Duration = Duration::from_millis(50);
+pub(super) const LEAST_PATIENCE: u64 = 8;
+
+/// A thread that got so many ticks and was not interrupted has no timer.
+const WITHOUT_TIMER: u32 = 3;
+
+/// What a look has found.
+#[derive(Clone, Copy)]
+pub(super) enum Found {
+    /// Nobody holds the GIL, or a thread that is not to be sampled and does not run.
+    Nobody,
+    /// Its holder did not run while its stack was read, which is the one under proof; by
+    /// `threading.get_ident()`.
+    Still(u64),
+    /// It did not run, and was between two frames.
+    Torn,
+    /// It runs.
+    Runs,
+}
+
+impl<A: Abi> Interrupts<A> {
+    /// Adds ticks of the wall clock, and gives those that timers did not take to what there
+    /// is now.
+    pub(super) fn look(&mut self, ticks: u64, run: &mut Run<'_>) -> Result<(), Broken> {
+        self.refresh_gils(run.moment)?;
+        self.account_for_losses(run);
+        // Moments at which there was nobody to be sampled, whichever GIL is looked at.
+        let mut idle: Option<u64> = None;
+        for place in 0..self.gils.len() {
+            let Some((gil, mut lane)) = self.gils[place] else { continue };
+            lane.advance(ticks, self.loaded.interrupts(place));
+            let found = if lane.left() > 0 { self.find(gil, run.moment)? } else { Found::Runs };
+            let mut empty = std::mem::take(&mut self.empty[place]);
+            match found {
+                Found::Nobody => empty += lane.take(),
+                Found::Still(_) if self.stack.is_empty() => empty += lane.take(),
+                Found::Still(thread) => {
+                    let left = lane.take();
+                    run.by_kernel().looks += left;
+                    run.account.at_once += left;
+                    let state = State { holds_gil: true, on_cpu: None };
+                    self.count(thread, state, (run.moment, left), true, run);
+                }
+                Found::Torn => run.account.torn += lane.take(),
+                Found::Runs => {
+                    let most = PATIENCE.as_nanos() / self.plan.interval.as_nanos().max(1);
+                    let most = u64::try_from(most).unwrap_or(u64::MAX).max(LEAST_PATIENCE);
+                    run.by_kernel().missed += lane.give_up(most);
+                }
+            }
+            self.gils[place] = Some((gil, lane));
+            idle = Some(idle.map_or(empty, |idle| idle.min(empty)));
+        }
+        self.count_idle((run.moment, idle.unwrap_or(0)), run);
+        Ok(())
+    }
+
+    /// Counts samples that found no room.
+    pub(super) fn account_for_losses(&mut self, run: &mut Run<'_>) {
+        let full = self.loaded.lost();
+        run.account.failed += full.saturating_sub(self.full);
+        self.full = full;
+    }
+
+    /// Tells the program where the GILs are.
+    pub(super) fn refresh_gils(&mut self, now: Instant) -> Result<(), Broken> {
+        let is_fresh = |read: Instant| now.saturating_duration_since(read) < GILS_HOLD;
+        if self.gils_read.is_some_and(is_fresh) {
+            return Ok(());
+        }
+        let gils = self.roots.gils::<A, _>(&self.memory)?;
+        self.gils_read = Some(now);
+        for place in 0..self.gils.len() {
+            let is_gone = self.gils[place].is_some_and(|(gil, _)| !gils.contains(&gil));
+            if is_gone && self.loaded.set_gil(place, 0) {
+                self.gils[place] = None;
+            }
+        }
+        for gil in gils {
+            let is_known = self.gils.iter().flatten().any(|(known, _)| *known == gil);
+            let free = self.gils.iter().position(Option::is_none).filter(|_| !is_known);
+            let Some(place) = free else { continue };
+            let lane = Lane::new(self.loaded.interrupts(place));
+            if self.loaded.set_gil(place, gil.address()) {
+                self.gils[place] = Some((gil, lane));
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at who holds a GIL.
+    fn find(&mut self, gil: GilRef, now: Instant) -> Result<Found, Broken> {
+        let Some(thread) = gil.holder(&self.memory)? else { return Ok(Found::Nobody) };
+        let Some((inside, tid)) = self.thread_id(thread)? else { return Ok(Found::Runs) };
+        let Some(before) = self.events.time(tid) else {
+            self.tasks_are_old();
+            return Ok(Found::Runs);
+        };
+        // From here on, if it runs, it is seen.
+        let is_same = gil.holder(&self.memory)? == Some(thread)
+            && self.native_id(&self.memory, thread)? == inside;
+        if !is_same || self.events.time(tid) != Some(before) {
+            self.see_to_timer(inside, tid, before);
+            return Ok(Found::Runs);
+        }
+        let id = self.memory.field(thread, A::THREAD.id)?;
+        let found =
+            if self.wants(thread, id, now) { self.read_stack(thread) } else { Ok(Found::Nobody) };
+        if self.events.time(tid) == Some(before) { found } else { Ok(Found::Runs) }
+    }
+
+    /// Reads the stack of a thread that does not run.
+    pub(super) fn read_stack(&mut self, thread: Remote<Thread>) -> Result<Found, Broken> {
+        walk_thread::<A, _>(&self.memory, thread, &mut self.walk)?;
+        if !is_settled::<A, _>(&self.memory, thread, &self.walk)? {
+            return Ok(Found::Torn);
+        }
+        let id = self.memory.field(thread, A::THREAD.id)?;
+        self.codes.begin(); // Nothing was copied for this.
+        for _ in 0..2 {
+            let Self { walk, code, codes, memory, stack, .. } = self;
+            match place_frames(walk, code, codes, memory, stack) {
+                Ok(()) => {}
+                Err(NoStack::Torn) => return Ok(Found::Torn),
+                Err(NoStack::Changed) => continue,
+                Err(NoStack::Broken(broken)) => return Err(broken),
+            }
+            let named: Vec<Named> = self.stack.iter().filter_map(Placed::there).collect();
+            if self.code.verify(&self.memory, &named) == Verified::Same {
+                return Ok(Found::Still(id));
+            }
+        }
+        Ok(Found::Torn)
+    }
+
+    /// Sets a timer for a thread that has been found running, if it turns out to have none:
+    /// it was started while timers were set.
+    pub(super) fn see_to_timer(&mut self, inside: u32, tid: i32, time: u64) {
+        let enough = self.plan.interval.saturating_mul(WITHOUT_TIMER).as_nanos();
+        if u128::from(time) > enough && !self.loaded.has_seen(inside) {
+            // If it cannot have one, its ticks are counted as missed.
+            let _ = self.events.add(tid);
+            self.events.forget(tid);
+        }
+    }
+
+    /// The number of a thread as its process knows it, and as this program does. `None` if
+    /// there is no such thread.
+    fn thread_id(&mut self, thread: Remote<Thread>) -> Result<Option<(u32, i32)>, Broken> {
+        let inside = self.native_id(&self.memory, thread)?;
+        Ok(self.outside_id(inside).map(|tid| (inside, tid)))
+    }
+
+    /// The number by which this program knows a thread that its process knows by `inside`.
+    pub(super) fn outside_id(&mut self, inside: u32) -> Option<i32> {
+        let Some((tasks, read)) = &mut self.tasks else { return i32::try_from(inside).ok() };
+        let mut tid = tasks.outside(inside.into());
+        if tid.is_none() && read.elapsed() >= TASKS_HOLD {
+            *tasks = Tasks::of(&self.process).unwrap_or_default();
+            *read = Instant::now();
+            tid = tasks.outside(inside.into());
+        }
+        tid
+    }
+
+    fn tasks_are_old(&mut self) {
+        if let Some((tasks, _)) = &mut self.tasks {
+            *tasks = Tasks::default();
+        }
+    }
+}

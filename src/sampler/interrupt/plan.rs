@@ -1,0 +1,77 @@
+//! When samples are due, and of which threads.
+
+use std::time::Duration;
+
+use crate::sampler::selection::TimeMode;
+
+/// One interval in the numbers of the program, as in `program.c`.
+const WHOLE: u64 = 1 << 24;
+
+/// The timer's period as a part of the interval, with jitter: so many ticks of the timer do
+/// not add up to an interval that soon the same moments of it would be met again.
+const STEP: f64 = 0.118_034;
+
+/// The shortest period of the timer with jitter. Most of its ticks cost little, but the
+/// kernel does not go below 10 µs.
+const SHORTEST_PERIOD: Duration = Duration::from_micros(42);
+
+/// When samples are due, and of which threads.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// The time between two samples.
+    pub interval: Duration,
+    /// Whether each is moved by a random part of that.
+    pub jitter: bool,
+    /// What a thread has to do to be sampled.
+    pub mode: TimeMode,
+}
+
+impl Plan {
+    /// The time between two ticks of the timer.
+    pub(super) fn period(&self) -> Duration {
+        if self.jitter {
+            self.interval.mul_f64(STEP).max(SHORTEST_PERIOD.min(self.interval))
+        } else {
+            self.interval
+        }
+    }
+
+    /// That time as a part of the interval, in the program's numbers; 0 if it is all of it.
+    pub(super) fn jitter_step(&self) -> u32 {
+        if !self.jitter {
+            return 0;
+        }
+        let part = self.period().as_nanos() * u128::from(WHOLE) / self.interval.as_nanos().max(1);
+        u32::try_from(part).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(interval: Duration, jitter: bool) -> Plan {
+        Plan { interval, jitter, mode: TimeMode::Gil }
+    }
+
+    #[test]
+    fn without_jitter_the_timer_ticks_once_in_an_interval() {
+        let plan = plan(Duration::from_millis(10), false);
+        assert_eq!((plan.period(), plan.jitter_step()), (plan.interval, 0));
+    }
+
+    #[test]
+    fn with_jitter_it_ticks_more_often_and_never_in_step() {
+        for micros in [100, 200, 1000, 10_000, 1_000_000] {
+            let plan = plan(Duration::from_micros(micros), true);
+            let (period, step) = (plan.period(), u64::from(plan.jitter_step()));
+            assert!(period >= SHORTEST_PERIOD && period * 2 < plan.interval);
+            let ticks = WHOLE as f64 / step as f64;
+            let expected = plan.interval.as_secs_f64() / period.as_secs_f64();
+            assert!((ticks / expected - 1.0).abs() < 1e-5, "{ticks} {expected}");
+            // The first ten intervals do not meet the same moment twice.
+            let moments: Vec<u64> = (0..20).map(|tick| tick * step % WHOLE).collect();
+            assert!((1..20).all(|tick| moments[tick] > WHOLE / 1000), "{moments:?}");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The three ways to a sample.
+
+/// How the samples of a run are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// In timer interrupts of the threads, by the kernel: exact, and nobody stands still.
+    Interrupt,
+    /// While the thread that runs stands still, in a stop or because it waits for its processor:
+    /// exact, and each takes its time.
+    Stop,
+    /// While it runs: each stack existed, but what is short-lived is seldom proven, so
+    /// shares are estimates.
+    Read,
+}
+
+impl Source {
+    /// What the account calls it: as `--engine` does, and what has to be known of it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Interrupt => "kernel",
+            Self::Stop => "stop",
+            Self::Read => "read, shares are estimates",
+        }
+    }
+}

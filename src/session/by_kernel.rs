@@ -1,0 +1,79 @@
+//! What the loop of a run does while the kernel takes the samples.
+
+use std::time::{Duration, Instant};
+
+use super::{Next, Session};
+use crate::abi::Abi;
+use crate::clock::Clock;
+use crate::sampler::Tick;
+use crate::sampler::interrupt::Interrupts;
+use crate::signals::Signals;
+
+/// How many looks there are at the end, if one does not come to all threads.
+const LAST_LOOKS: usize = 10;
+
+/// The longest pause between two looks at a thread that is about to stop.
+const NAP: Duration = Duration::from_millis(1);
+
+/// The longest pause between two looks at what else there is to do, such as to end.
+const LONGEST_REST: Duration = Duration::from_millis(20);
+
+impl<A: Abi> Session<'_, A> {
+    /// Waits until there is something to do.
+    pub(super) fn wait_beside_interrupts(
+        &mut self,
+        clock: &mut Clock,
+        signals: &Signals,
+        rotation: Option<Duration>,
+    ) -> Next {
+        loop {
+            self.collect();
+            if let Some(next) = self.window.asked(signals, rotation) {
+                return next;
+            }
+            let Some(interrupts) = &self.interrupts else { return Next::End };
+            let left = clock.left().unwrap_or(Duration::MAX);
+            let time = interrupts.until_look(Instant::now()).min(left);
+            if left.is_zero() {
+                return Next::End;
+            } else if time.is_zero() {
+                return Next::Sample;
+            }
+            // When the layout was proven, a thread may have been told to stop that could not.
+            let most = if self.pauses.release_late() > 0 { NAP } else { LONGEST_REST };
+            interrupts.rest(time.min(most));
+        }
+    }
+
+    /// Takes what the kernel's engine has for the last ticks of a run.
+    pub(super) fn take_last_ticks(&mut self, clock: &Clock, signals: &Signals) {
+        for _ in 0..LAST_LOOKS {
+            let goes_on = self.interrupts.is_some() && self.tick(clock.last_moment(), signals);
+            if !goes_on || !self.interrupts.as_ref().is_some_and(Interrupts::is_behind) {
+                break;
+            }
+        }
+    }
+
+    /// Takes what the interrupts of the kernel have brought.
+    pub(super) fn collect(&mut self) {
+        let Self { interrupts, window, options, profile, account, .. } = self;
+        if let Some(interrupts) = interrupts {
+            let since_epoch = |moment| window.microseconds(moment);
+            interrupts.collect(&since_epoch, options.exclude_idle, profile, account);
+        }
+    }
+
+    /// Takes what the kernel's engine has for the ticks up to `moment`.
+    pub(super) fn tick_by_interrupts(&mut self, moment: Instant, now: u64) -> bool {
+        let Self { interrupts, window, options, profile, account, .. } = self;
+        let Some(interrupts) = interrupts else { return true };
+        let since_epoch = |moment| window.microseconds(moment);
+        match interrupts.tick(moment, &since_epoch, options.exclude_idle, profile, account) {
+            Tick::Gone => return false,
+            Tick::Failed(_) => self.fail(now),
+            Tick::Proven(_) | Tick::Torn => self.failures = 0,
+        }
+        true
+    }
+}

@@ -1,0 +1,87 @@
+//! A tick of a run whose samples are taken in stops.
+//!
+//! What runs stands still to be read: it waits for its turn on the processor that this program
+//! has taken, or is stopped. A thread that does not run has the stack that it has.
+//! If the limit of stops allows none at a tick, nothing is read: the next sample counts for
+//! that tick too. So each sample stands for the time since the one before it, and the shares
+//! of a run with few stops are those of one with many.
+
+use std::time::Instant;
+
+use super::Session;
+use crate::abi::Abi;
+use crate::sampler::Tick;
+use crate::sampler::pending::Weight;
+
+/// How often threads are held at one tick: another may have got the GIL meanwhile, or one of
+/// them its turn before it had been read.
+const TRIES: usize = 4;
+
+impl<A: Abi> Session<'_, A> {
+    /// Takes a sample of the threads that hold a GIL, or of all while those stand still.
+    /// `None` if the limit of stops does not allow it now.
+    pub(super) fn sample_in_stop(
+        &mut self,
+        moment: Instant,
+        now: u64,
+        deadline: Instant,
+    ) -> Option<Tick> {
+        self.pauses.release_late();
+        let holders = self.engine.holders_now();
+        if holders.as_ref().is_ok_and(Vec::is_empty) && !self.options.every_thread {
+            self.account.note_proven(false);
+            return Some(Tick::Proven(0));
+        }
+        // A process that cannot be read says so when it is sampled.
+        let mut holders = holders.unwrap_or_default();
+        if holders.is_empty() {
+            return Some(self.sample_unstopped(moment, now, deadline));
+        }
+        if !self.pauses.is_due(moment, &self.account.stops) {
+            self.skipped = self.skipped.saturating_add(1);
+            return None;
+        }
+        self.weigh(self.skipped.saturating_add(1));
+        let Self { engine, pauses, profile, account, .. } = self;
+        let mut tick = Tick::Torn;
+        for attempt in 1..=TRIES {
+            let mut held = pauses.hold::<A, _>(
+                &self.process,
+                &self.memory,
+                &self.roots,
+                &holders,
+                &account.stops,
+            );
+            let holding = engine.holders_now().unwrap_or_default();
+            let have_changed = holding.iter().any(|thread| !holders.contains(thread));
+            if !have_changed || attempt == TRIES {
+                tick = engine.tick(moment, now, deadline, &mut held, profile, account);
+            }
+            let again = have_changed || held.is_disturbed();
+            if let Some(time) = held.end() {
+                account.stops.add(time);
+                pauses.learn(time);
+            }
+            if !again {
+                break;
+            }
+            if attempt + 1 == TRIES {
+                pauses.take_no_turns();
+            }
+            holders = holding;
+        }
+        if matches!(tick, Tick::Proven(stacks) if stacks > 0) {
+            account.ticks += u64::from(self.skipped);
+            account.skipped += u64::from(self.skipped);
+            self.skipped = 0;
+        }
+        self.weigh(1);
+        Some(tick)
+    }
+
+    /// Lets the samples to come count for so many ticks each.
+    fn weigh(&mut self, ticks: u32) {
+        let apart = u64::try_from(self.interval.as_micros()).unwrap_or(u64::MAX);
+        self.engine.weigh(Weight { ticks, apart });
+    }
+}

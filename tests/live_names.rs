@@ -1,0 +1,109 @@
+//! Names that make trouble: a `;` in a name ends no frame, and nothing in one acts on a
+//! terminal, in whatever format.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+
+#[allow(dead_code)]
+mod support;
+
+use support::binaries::Binaries;
+use support::interpreters::{Interpreter, Interpreters};
+use support::process::run;
+use support::profiler::attach;
+use support::runner::{self, Test, Trial};
+use support::target::{Target, in_folder, new_file};
+use support::{Outcome, expect};
+
+/// What a test gets to work with.
+struct Case {
+    interpreter: Interpreter,
+    profiler: PathBuf,
+}
+
+const TESTS: [(&str, Test<Case>); 2] = [("as text", as_text), ("on a terminal", on_a_terminal)];
+
+fn main() -> ExitCode {
+    runner::main(trials)
+}
+
+fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
+    runner::one_per_abi(&interpreters, "names, ", &TESTS, |interpreter| Case {
+        interpreter: interpreter.clone(),
+        profiler: binaries.profiler(interpreter.abi),
+    })
+}
+
+/// Fails if there is a character that acts, other than those that end lines.
+fn expect_harmless(what: &str, text: &str) -> Outcome {
+    let acts = |c: char| {
+        !"\r\n\t".contains(c) && (c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c))
+    };
+    expect(!text.contains(acts), || format!("{what}: {text:?}"))
+}
+
+/// Folded stacks and dumps have a line for each stack or frame, and `;` only between frames.
+fn as_text(case: &Case) -> Outcome<String> {
+    let target = Target::start(&case.interpreter, "names.py", &["\u{1b};\n"])?;
+    target.expect("ready")?;
+    let pid = target.pid();
+    let folder = new_file("names");
+    in_folder(&folder, || {
+        let folded = folder.join("out.folded").display().to_string();
+        let recording = folder.join("out.pyflame").display().to_string();
+        for file in [&folded, &recording] {
+            attach(&case.profiler, pid, &["-s", "0.1", "-x", "-o", file])?.clean()?;
+        }
+        let text = std::fs::read_to_string(&folded).map_err(|error| error.to_string())?;
+        expect_harmless("folded", &text)?;
+        for line in text.lines() {
+            let frames: Vec<&str> = line.split(';').collect();
+            let is_right = frames.len() <= 3 && frames.iter().all(|frame| frame.contains(".py:"));
+            expect(is_right, || format!("folded: {line:?}"))?;
+        }
+        expect(text.contains(";a,b\\n\\u{1b}]0,owned"), || format!("folded: {text:?}"))?;
+        // The same functions by the same names, though one file is text and one is not.
+        let launcher = case.profiler.with_file_name("pyflame");
+        let table = run(Command::new(launcher).args(["diff", "--all", &folded, &recording]))?;
+        let table = String::from_utf8_lossy(&table.clean()?).into_owned();
+        expect_harmless("diff", &table)?;
+        let rows = table.lines().filter(|line| line.contains("]0,owned"));
+        expect(rows.count() == 1, || format!("diff: {table}"))
+    })?;
+    for options in [&["--dump"][..], &["--dump", "--verbose"], &["-s", "0", "--flamechart"]] {
+        let text = attach(&case.profiler, pid, options)?.clean()?;
+        let text = String::from_utf8_lossy(&text);
+        expect_harmless(&options.join(" "), &text)?;
+        expect(text.contains("\\n\\u{1b}]0"), || format!("{options:?}: {text:?}"))?;
+    }
+    Ok(String::new())
+}
+
+/// What a terminal gets, of the other formats too, and of what is said on stderr.
+fn on_a_terminal(case: &Case) -> Outcome<String> {
+    let target = Target::start(&case.interpreter, "names.py", &["\u{1b};\n"])?;
+    target.expect("ready")?;
+    let runs = [
+        "--dump --json",
+        "--dump --verbose --thread nobody",
+        "-s 0.1 --stats",
+        "-s 0.1 --threads --format jsonl",
+        "-s 0.1 --threads --format speedscope",
+        "-s 0.1 --format html",
+        "-s 0.1 --format pprof",
+    ];
+    for options in runs {
+        let line = format!("{} {options} -p {}", case.profiler.display(), target.pid());
+        // It gives the command a terminal, and passes on what comes from that.
+        let mut terminal = Command::new("script");
+        terminal.args(["-q", "-c", &line, "/dev/null"]).env_clear();
+        terminal.env("PATH", "/usr/bin:/bin").env("TERM", "dumb").env("SHELL", "/bin/sh");
+        let output = run(&mut terminal)?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        expect_harmless(options, &text)?;
+        let is_text = !options.ends_with("pprof");
+        expect(!is_text || text.contains("owned"), || format!("{options}: {text:?}"))?;
+    }
+    Ok(String::new())
+}
