@@ -15,7 +15,8 @@ import platform
 import sys
 import time
 
-from harness import cases, goals, install, interpreters, report, rounds, tools
+from harness import (
+    cases, goals, install, interpreters, program_report, program_rounds, report, rounds, tools)
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -26,6 +27,7 @@ def arguments():
     parser.add_argument("--only", metavar="GLOB", action="append", help="cases, as CASE@LABEL: 'fast-*@3.11*'")
     parser.add_argument("--tools", metavar="LIST", help="profilers, separated by commas")
     parser.add_argument("--pyflame", metavar="DIR", default=os.path.join(ROOT, "target/dist/bin"), help="our executables")
+    parser.add_argument("--programs", metavar="GLOB", action="append", help="which take part in the cases of that name")
     parser.add_argument("--interpreters", metavar="LIST", help="labels, instead of one for each release line")
     parser.add_argument("--rounds", type=int, help="runs of each profiler in each case")
     parser.add_argument("--seconds", type=int, help="length of a run")
@@ -96,13 +98,15 @@ def main():
     there = available_tools(options, found)
     plan = rounds.Plan(
         rounds=options.rounds or (2 if options.quick else 3), seconds=options.seconds or (2 if options.quick else 3),
-        folder=os.path.join(options.out, "tmp"))
+        folder=os.path.join(options.out, "tmp"), home=options.out,
+        programs=tuple(options.programs or (program_rounds.QUICK if options.quick else ())))
     results = {"machine": machine(), "options": vars(options), "versions": install.PACKAGES, "cases": []}
     for number, (case, python) in enumerate(pairs, 1):
         print("\n[%d/%d] %s@%s" % (number, len(pairs), case.name, python.label), flush=True)
-        result = rounds.run_case(case, python, there, plan)
+        of_programs = case.what == "programs"
+        result = (program_rounds if of_programs else rounds).run_case(case, python, there, plan)
         results["cases"].append(result)
-        report.print_case(result)
+        (program_report if of_programs else report).print_case(result)
         write(results, options.out)
     results["goals"] = goals.judge(results["cases"])
     report.print_goals(results["goals"])

@@ -184,7 +184,7 @@ class Goals(unittest.TestCase):
     def test_rates(self):
         def fast(rate, cpu):
             return self.result(
-                "fast-25-50us", pyflame=({"rate": rate, "cpu_per_sample": cpu}, {}),
+                "fast-25-50us", pyflame_read=({"rate": rate, "cpu_per_sample": cpu}, {}),
                 austin=({"rate": 100.0, "cpu_per_sample": 10.0}, {}), sampling=({"rate": 40.0, "cpu_per_sample": 20.0}, {}))
 
         self.assertEqual(self.met(fast(251.0, 3.9), fast(249.0, 4.1)), ["met", "met", "NOT MET", "NOT MET"])
@@ -204,7 +204,7 @@ class Goals(unittest.TestCase):
         self.assertEqual(self.met(busy, quiet), ["machine busy", "NOT MET"])
 
     def test_unknown(self):
-        self.assertEqual(self.met(self.result("fast-25-50us", pyflame=({"rate": 5.0}, {}))), ["-", "-"])
+        self.assertEqual(self.met(self.result("fast-25-50us", pyflame_read=({"rate": 5.0}, {}))), ["-", "-"])
 
 
 SCRIPT = """#!/bin/sh
@@ -244,7 +244,8 @@ class OneRun(unittest.TestCase):
 
     def test_every_case_has_a_target_and_a_truth(self):
         for case in cases.CASES:
-            truth.of_target(case.script, case.depth)
+            if case.what != "programs":
+                truth.of_target(case.script, case.depth)
         self.assertEqual(len({case.name for case in cases.CASES}), len(cases.CASES))
 
 

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
-ALL = ("pyflame", "pyflame-never", "pyflame-always", "py-spy", "py-spy-stop", "austin", "sampling", "sampling-stop")
-DEFAULT_MODES = tuple(key for key in ALL if key != "pyflame-always")
-OURS = ("pyflame", "pyflame-never")
+KERNEL = "pyflame-kernel"  # as root, at rates that a timer has, and of the thread that holds the GIL
+ALL = ("pyflame", "pyflame-read", "pyflame-always", KERNEL, "pyflame-stop", "py-spy", "py-spy-stop", "austin", "sampling", "sampling-stop")
+DEFAULT_MODES = tuple(key for key in ALL if key not in ("pyflame-always", "pyflame-stop"))
+OURS = ("pyflame", "pyflame-read")
 
 SOME = ((2, 7), (3, 8), (3, 11), (3, 14), (3, 15))
+OF_PROGRAMS = ((2, 7), (3, 6), (3, 8), (3, 11), (3, 13), (3, 15))
 EVERY = ()  # of the list
 
 
@@ -23,9 +25,14 @@ class Case:
     tools: tuple = DEFAULT_MODES
     versions: tuple = SOME
     quick: tuple = ()  # versions that are part of --quick
-    what: str = "run"  # or "dump", one look at a time, or "calls", of the system
+    what: str = "run"  # or "dump", one look at a time, "calls", of the system, or "programs"
     depth: int = None
     until: int = 0  # samples: as many rounds as it takes
+
+    def takes(self, key):
+        """Whether a profiler is asked."""
+        is_for_kernel = self.what in ("run", "programs") and self.rate > 0 and self.threads != "all"
+        return key in self.tools and (key != KERNEL or is_for_kernel)
 
 
 def steady(name, depth, leaf, rate, **more):
@@ -37,6 +44,11 @@ def steady(name, depth, leaf, rate, **more):
 
 def hostile(name, rate, **more):
     return Case(name, "hostile.py", (), rate, "running", **more)
+
+
+def programs(rate, **more):
+    name = "programs-100hz" if rate == 100 else "programs-%dkhz" % (rate // 1000)
+    return Case(name, "", (), rate, tools=ALL, versions=OF_PROGRAMS, what="programs", **more)
 
 
 CASES = [
@@ -56,6 +68,9 @@ CASES = [
     hostile("hostile-million", 0, tools=OURS, until=1000000),
     Case("shares-1khz", "shares.py", (), 1000, tools=ALL, versions=EVERY, quick=((3, 11), (3, 15))),
     Case("shares-10khz", "shares.py", (), 10000, tools=ALL),
+    programs(100),
+    programs(1000, quick=((3, 11),)),
+    programs(10000),
     steady("dump-25", 25, 50e-6, 0, what="dump", quick=((3, 15),)),
     steady("dump-200", 200, 50e-6, 0, what="dump"),
     Case("dump-33-threads", "steady.py", (25, 50e-6, 33), 0, "all", 33, what="dump", depth=25),

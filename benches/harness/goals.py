@@ -2,8 +2,10 @@
 a test: nothing fails here."""
 
 NEW, OLD = [(3, minor) for minor in range(11, 16)], [(2, 7)] + [(3, minor) for minor in range(4, 11)]
+OURS = ("pyflame", "pyflame-read", "pyflame-kernel")  # that have goals of their own
 CLEAN = 0  # bad samples of a profiler that counts as free of them
 MILLION = 1000000
+WAITED = 0.05  # share of the time that a program waits for a processor on a busy machine
 QUIET = 0.99  # share of its core that a target has alone on a quiet machine
 STEADY_MACHINE = ("fast", "1khz", "10khz", "threads", "shares")  # cases that ask for one
 
@@ -27,7 +29,9 @@ def goals_of(result):
 def goals_by_name(result):
     name, version = result["case"], tuple(result["version"])
     new = version in NEW
-    if "pyflame" not in result["tools"]:
+    if "programs" in result:
+        return [programs_within(result, key) for key in OURS]
+    if not {"pyflame", "pyflame-read"} & set(result["tools"]):
         return []
     if name == "fast-25-50us":
         if new:
@@ -41,13 +45,13 @@ def goals_by_name(result):
         return [at_least(result, "ticks a second", figure(result, "pyflame", "rate"), 990, "%.0f"),
                 at_most(result, "share of a core", figure(result, "pyflame", "tool_cpu"), 0.15, "%.3f")]
     if name.startswith("hostile"):
-        return [goal for key in ("pyflame", "pyflame-never") for goal in hostile(result, key)]
+        return [goal for key in OURS for goal in hostile(result, key)]
     if name.startswith("shares"):
-        goals = [bias(result, key) for key in ("pyflame", "pyflame-never", "pyflame-always")]
-        return goals + [against_reference(result, key) for key in ("pyflame", "pyflame-never")]
+        goals = [bias(result, key) for key in OURS + ("pyflame-always",)]
+        return goals + [against_reference(result, key) for key in OURS]
     if name.startswith("calls"):
         return [at_most(result, key + ": system calls for a sample, beside waiting", figure(result, key, "calls_awake"), 1.1)
-                for key in ("pyflame", "pyflame-never")]
+                for key in ("pyflame", "pyflame-read")]
     return []
 
 
@@ -76,9 +80,9 @@ def at_most(result, goal, value, bound, form="%.2f"):
 
 
 def rate_of(result, keys, bound, goal):
-    ours = figure(result, "pyflame", "rate")
+    ours = figure(result, "pyflame-read", "rate")
     theirs = [figure(result, key, "rate") for key in keys if figure(result, key, "rate")]
-    return at_least(result, goal, ours / max(theirs) if theirs else None, bound)
+    return at_least(result, goal, ours / max(theirs) if ours and theirs else None, bound)
 
 
 def rate_of_best(result, bound):
@@ -86,7 +90,7 @@ def rate_of_best(result, bound):
 
 
 def cpu_of_best(result, bound):
-    ours = figure(result, "pyflame", "cpu_per_sample")
+    ours = figure(result, "pyflame-read", "cpu_per_sample")
     theirs = [figure(result, key, "cpu_per_sample") for key in ("austin", "sampling")]
     theirs = [value for value in theirs if value]
     value = ours / min(theirs) if ours and theirs else None
@@ -138,6 +142,20 @@ def against_reference(result, key):
     return entry(
         result, "%s: difference from pyflame-always beyond 2 deviations (%s)" % (key, worst[1]), "<= 1.00",
         "%.2f" % worst[0], worst[0] <= 1)
+
+
+def programs_within(result, key):
+    """On how many programs the shares are what stops find, but for noise."""
+    modes = [entry["modes"].get(key, {}) for entry in result["programs"].values() if "modes" in entry]
+    modes = [mode for mode in modes if "distance" in mode]
+    within = sum(mode["distance"] <= mode["goal"] for mode in modes)
+    met = within == len(modes) if modes else None
+    goal = "%s: programs within 1.3 times the noise of pyflame-always" % key
+    found = entry(result, goal, "all of %d" % len(modes), "%d" % within, met)
+    waited = [program["waited"] for program in result["programs"].values() if "waited" in program]
+    if waited and max(waited) > WAITED and not met:
+        found["met"] = "machine busy"
+    return found
 
 
 def bias(result, key):

@@ -10,6 +10,15 @@ from . import interpreters
 PACKAGES = {"py-spy": "0.4.3", "austin-dist": "4.0.0"}
 
 
+def pip(folder):
+    """The words that start the pip of the environment below `folder`, which is made if
+    it is not there."""
+    python = os.path.join(folder, "venv", "bin", "python")
+    if not os.path.exists(python):
+        subprocess.run([sys.executable, "-m", "venv", "--clear", os.path.join(folder, "venv")], check=True)
+    return [python, "-m", "pip", "--disable-pip-version-check"]
+
+
 def install(folder):
     """Installs what is missing below `folder` and returns its bin folder."""
     venv = os.path.join(folder, "venv")
@@ -17,9 +26,7 @@ def install(folder):
     wanted = " ".join("%s==%s" % item for item in sorted(PACKAGES.items()))
     if not os.path.exists(stamp) or open(stamp).read() != wanted:
         print("installing", wanted, "into", venv, file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
-        pip = [os.path.join(venv, "bin", "python"), "-m", "pip", "--disable-pip-version-check", "install", "-q"]
-        subprocess.run(pip + wanted.split(), check=True)
+        subprocess.run(pip(folder) + ["install", "-q"] + wanted.split(), check=True)
         with open(stamp, "w") as file:
             file.write(wanted)
     return os.path.join(venv, "bin")

@@ -57,8 +57,8 @@ def run_alone(target, seconds):
 
 
 def run_tool(tool, target, request, truth, divide):
-    """Runs the profiler and judges what it found. `divide` is the number of stacks
-    of one tick."""
+    """Runs the profiler and judges what it found, unless there is no `truth` about the
+    target. `divide` is the number of stacks of one tick."""
     run = Run(tool.key)
     if os.path.exists(request.out):
         os.remove(request.out)
@@ -91,7 +91,7 @@ def run_tool(tool, target, request, truth, divide):
         start, end = child.started, child.ended
     of_target(run, target, readings, start, end)
     of_tool(run, readings, start, end, child)
-    run.account = judge_profile(profile.stacks, truth)
+    run.account = judge_profile(profile.stacks, truth) if truth else None
     run.profile = profile
     run.section_times = target.section_times(start, end)
     return run

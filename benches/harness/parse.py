@@ -101,7 +101,7 @@ def parse_sampling(text):
 
 STATS = {
     "ticks": "ticks", "samples": "samples", "proven at once": "proven", "retried": "retried",
-    "stopped": "stopped", "stopped total ms": "stopped_ms", "stopped p99 us": "stopped_p99_us",
+    "skipped": "skipped", "stopped": "stopped", "stopped total ms": "stopped_ms", "stopped p99 us": "stopped_p99_us",
     "torn": "torn", "dropped": "gone", "failed": "failed", "late": "late", "remote reads per sample": "reads",
     "cpu us per sample": "cpu_us", "elapsed s": "elapsed",
 }

@@ -23,7 +23,9 @@ DUMPS = 7  # of one tool in one round
 class Plan:
     rounds: int
     seconds: int
-    folder: str
+    folder: str  # for what is needed during a run
+    home: str = ""  # for what is fetched
+    programs: tuple = ()  # globs of those that take part; none is all
 
 
 def run_case(case, python, tools, plan):
@@ -71,7 +73,7 @@ def invited(case, python, tools, result):
     """The tools that can take part; why others cannot is noted."""
     taking_part = []
     for tool in tools:
-        if tool.key not in case.tools:
+        if not case.takes(tool.key):
             continue
         why = tool.refuses(python)
         if not why and case.what == "calls" and not syscalls.strace():

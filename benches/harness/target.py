@@ -20,7 +20,8 @@ class Target:
         self.stderr = open(os.path.join(folder, "target.stderr"), "w+")
         command = [python.path, "-B", os.path.join(TARGETS, script)] + [str(a) for a in arguments]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.stderr, cwd=folder)
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.stderr, cwd=folder,
+            env=dict(os.environ, PYTHONHASHSEED="0"))
         self.pid = self.process.pid
         self.reader = threading.Thread(target=self.listen, daemon=True)
         self.reader.start()

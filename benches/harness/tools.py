@@ -54,10 +54,11 @@ class Tool:
 
 
 class Pyflame(Tool):
-    def __init__(self, folder, pause=None):
+    def __init__(self, folder, pause=None, engine=None):
         self.folder = folder
         self.pause = pause
-        self.key = "pyflame" if pause in (None, "auto") else "pyflame-" + pause
+        self.engine = engine
+        self.key = "-".join(["pyflame"] + [word for word in (pause, engine) if word not in (None, "auto")])
         self._help = {}
 
     def binary_for(self, abi):
@@ -73,12 +74,19 @@ class Pyflame(Tool):
             self._help[path] = subprocess.run([path, "--help"], capture_output=True, text=True).stdout
         return option in self._help[path]
 
+    def knows_engine(self, path):
+        """Whether it gets as far as its version after that engine."""
+        words = [path, "--engine", self.engine, "--version"]
+        return subprocess.run(words, capture_output=True).returncode == 0
+
     def refuses(self, python):
         path = self.binary_for(python.abi)
         if path is None:
             return "no pyflame%s in %s" % (python.abi, self.folder)
         if self.pause and self.pause != "auto" and not self.has(path, "--pause"):
             return "%s has no --pause" % os.path.basename(path)
+        if self.engine and not self.knows_engine(path):
+            return "%s has no --engine %s" % (os.path.basename(path), self.engine)
         return None
 
     def command(self, request):
@@ -91,6 +99,8 @@ class Pyflame(Tool):
             command += ["--format", "folded"]  # whatever the file is called
         if self.pause and self.has(path, "--pause"):
             command += ["--pause", self.pause]
+        if self.engine:
+            command += ["--engine", self.engine]
         if self.has(path, "--stats"):
             command.append("--stats")
         return command
@@ -198,7 +208,8 @@ class Sampling(Tool):
 
 def all_tools(pyflame_folder, bin_folder, austin_words, sampling_python):
     """Every profiler that there is, ours first."""
-    tools = [Pyflame(pyflame_folder, pause) for pause in ("auto", "never", "always")]
+    tools = [Pyflame(pyflame_folder, pause) for pause in ("auto", "always")]
+    tools += [Pyflame(pyflame_folder, engine=engine) for engine in ("kernel", "stop", "read")]
     if bin_folder:
         py_spy = os.path.join(bin_folder, "py-spy")
         tools += [PySpy(py_spy, blocking=False), PySpy(py_spy, blocking=True)]
