@@ -39,20 +39,25 @@ struct Case {
     launcher: PathBuf,
 }
 
-const TESTS: [(&str, Test<Case>); 10] = [
+/// How frames and code objects are read, of each ABI.
+const TESTS: [(&str, Test<Case>); 5] = [
     ("busy program", busy_program),
     ("short calls", short_calls),
     ("the same texts in turn", same_texts),
     ("always another text", fresh_texts),
+    ("too deep", too_deep),
+];
+
+/// What depends on the kind of frames, or on nothing of Python.
+const TESTS_OF_KINDS: [(&str, Test<Case>); 5] = [
     ("portions of the wall clock", |case| twice(case, portions)),
     ("threads that start", |case| twice(case, threads_that_start)),
-    ("too deep", too_deep),
     ("command", traced_command),
     ("windows", windows),
     ("signals while it begins", signals_at_the_beginning),
 ];
 
-/// A version of each kind of frames, for tests of what does not depend on more.
+/// A version of each kind of frames.
 const KINDS: [&str; 5] = ["2.7", "3.8", "3.11", "3.13", "3.15"];
 
 fn main() -> ExitCode {
@@ -79,6 +84,7 @@ fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
         trials.extend(some(&processes::TESTS, &["2.7", "3.11", "3.15"]));
         // Timers of two processes at a time leave none of the processors to this program.
         let mut alone = all(&TESTS);
+        alone.extend(some(&TESTS_OF_KINDS, &KINDS));
         alone.extend(some(&choices::TESTS, &KINDS));
         alone.extend(some(&modes::TESTS, &KINDS));
         trials.extend(alone.into_iter().map(Trial::alone));

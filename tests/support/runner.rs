@@ -14,7 +14,9 @@ use std::collections::VecDeque;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
@@ -25,6 +27,10 @@ use super::{Context, Outcome};
 
 /// A test of a case. What it returns is shown after its name.
 pub type Test<C> = fn(&C) -> Outcome<String>;
+
+/// The longest that one test may take. The slowest take half a minute; one that hangs is named
+/// before the whole run has used up its time.
+const LONGEST_TEST: Duration = Duration::from_secs(300);
 
 /// Each of the tests for one interpreter per ABI for which there is a profiler, named after
 /// the label, the `kind` of tests and the test. `case` makes what a test gets to work with.
@@ -81,7 +87,7 @@ struct Choice {
 
 impl Choice {
     fn from_arguments() -> Outcome<Self> {
-        let at_once = std::thread::available_parallelism().map_or(1, usize::from);
+        let at_once = thread::available_parallelism().map_or(1, usize::from);
         let mut choice = Choice { wanted: Vec::new(), list: false, at_once };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
@@ -145,9 +151,11 @@ fn run(choice: &Choice, mut trials: Vec<Trial>) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     println!();
+    let start = Instant::now();
     let number = trials.len();
     let (alone, others): (Vec<_>, Vec<_>) = trials.into_iter().partition(|trial| trial.is_alone);
     let failed = run_at_once(choice.at_once, others) + run_at_once(1, alone);
+    println!("all took {:.0} s", start.elapsed().as_secs_f64());
     println!("{} passed, {failed} failed\n", number - failed);
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -157,7 +165,7 @@ fn run_at_once(at_once: usize, trials: Vec<Trial>) -> usize {
     let number = trials.len();
     let queue = Mutex::new(VecDeque::from(trials));
     let failed = Mutex::new(0usize);
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for _ in 0..at_once.clamp(1, number.max(1)) {
             scope.spawn(|| {
                 while let Some(trial) = next(&queue) {
@@ -177,8 +185,10 @@ fn next(queue: &Mutex<VecDeque<Trial>>) -> Option<Trial> {
 
 /// Runs one test and prints its line; whether it passed.
 fn run_one(trial: Trial) -> bool {
+    let watch = watch(trial.name.clone());
     let outcome = catch_unwind(AssertUnwindSafe(trial.body))
         .unwrap_or_else(|_| Err("panicked; the message is above".into()));
+    drop(watch);
     let mut out = std::io::stdout().lock();
     // Nobody is left to be told when standard output is gone.
     let _ = match &outcome {
@@ -190,4 +200,17 @@ fn run_one(trial: Trial) -> bool {
         }
     };
     outcome.is_ok()
+}
+
+/// Ends this program if the test of that name takes too long. What it returns is to be dropped
+/// when the test has ended.
+fn watch(name: String) -> mpsc::Sender<()> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        if receiver.recv_timeout(LONGEST_TEST) == Err(mpsc::RecvTimeoutError::Timeout) {
+            println!("FAIL {name}\n     no end after {} s", LONGEST_TEST.as_secs());
+            std::process::exit(1);
+        }
+    });
+    sender
 }
