@@ -28,6 +28,7 @@ def arguments():
     parser.add_argument("--tools", metavar="LIST", help="profilers, separated by commas")
     parser.add_argument("--pyflame", metavar="DIR", default=os.path.join(ROOT, "target/dist/bin"), help="our executables")
     parser.add_argument("--programs", metavar="GLOB", action="append", help="which take part in the cases of that name")
+    parser.add_argument("--reference", metavar="TOOL", default="pyflame-always", help="what shares of programs are compared with")
     parser.add_argument("--interpreters", metavar="LIST", help="labels, instead of one for each release line")
     parser.add_argument("--rounds", type=int, help="runs of each profiler in each case")
     parser.add_argument("--seconds", type=int, help="length of a run")
@@ -99,7 +100,7 @@ def main():
     plan = rounds.Plan(
         rounds=options.rounds or (2 if options.quick else 3), seconds=options.seconds or (2 if options.quick else 3),
         folder=os.path.join(options.out, "tmp"), home=options.out,
-        programs=tuple(options.programs or (program_rounds.QUICK if options.quick else ())))
+        programs=tuple(options.programs or (program_rounds.QUICK if options.quick else ())), reference=options.reference)
     results = {"machine": machine(), "options": vars(options), "versions": install.PACKAGES, "cases": []}
     for number, (case, python) in enumerate(pairs, 1):
         print("\n[%d/%d] %s@%s" % (number, len(pairs), case.name, python.label), flush=True)

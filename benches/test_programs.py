@@ -160,13 +160,13 @@ elapsed s: 1.00' >&2
 class Case(unittest.TestCase):
     """A whole case with a stand-in for our profiler and this Python as the target."""
 
-    def run_case(self, keys=("auto", "always")):
+    def run_case(self, keys=("auto", "always"), reference="pyflame-always"):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "pyflame" + THIS.abi)
             with open(path, "w") as file:
                 file.write(SCRIPT)
             os.chmod(path, 0o755)
-            plan = rounds.Plan(1, 1, folder, folder, ("tokenize", "copy"))
+            plan = rounds.Plan(1, 1, folder, folder, ("tokenize", "copy"), reference)
             there = [tools.Pyflame(folder, key) for key in keys] + [tools.Pyflame(folder, engine=engine) for engine in ("read", "stop")]
             return program_rounds.run_case(cases.programs(1000), THIS, there, plan)
 
@@ -192,6 +192,11 @@ class Case(unittest.TestCase):
     def test_without_a_reference(self):
         result = self.run_case(("auto",))
         self.assertIn("nothing to compare with", result["failed"]["programs"])
+
+    def test_another_reference(self):
+        modes = self.run_case(reference="pyflame-read")["programs"]["copy"]["modes"]
+        self.assertEqual({key: modes[key].get("distance") for key in ("pyflame", "pyflame-always")}, {"pyflame": 100, "pyflame-always": 100})
+        self.assertNotIn("pyflame-read", modes)
 
     def test_not_for_this_version(self):
         program = programs.Program("late", "library", (((9, 0), ()),))

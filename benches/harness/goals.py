@@ -150,7 +150,7 @@ def programs_within(result, key):
     modes = [mode for mode in modes if "distance" in mode]
     within = sum(mode["distance"] <= mode["goal"] for mode in modes)
     met = within == len(modes) if modes else None
-    goal = "%s: programs within 1.3 times the noise of pyflame-always" % key
+    goal = "%s: programs within 1.3 times the noise of %s" % (key, result.get("reference", "pyflame-always"))
     found = entry(result, goal, "all of %d" % len(modes), "%d" % within, met)
     waited = [program["waited"] for program in result["programs"].values() if "waited" in program]
     if waited and max(waited) > WAITED and not met:

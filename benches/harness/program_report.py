@@ -10,7 +10,7 @@ WIDTH = 13
 def print_case(result):
     entries = {name: entry for name, entry in result["programs"].items() if "left_out" not in entry}
     keys = sorted({key for entry in entries.values() for key in entry["modes"]} - {FIRST, LAST}, key=order(entries))
-    print("asked: %d/s; points between the own shares and those of --pause always; * beyond 1.3 times the noise" % result["asked"])
+    print("asked: %d/s; points between the own shares and those of %s; * beyond 1.3 times the noise" % (result["asked"], result["reference"]))
     if any(mode.get("noise", 0) > 1.1 * entry["noise"] for entry in entries.values() for mode in entry["modes"].values()):
         print("(in brackets the noise for so few samples, where that is more)")
     line("program", "functions", "waited", "noise", keys)

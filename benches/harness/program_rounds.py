@@ -1,8 +1,10 @@
 """The shares of programs under each profiler, against those of the mode that stops.
 
-In each round a program runs under `--pause always`, under every other mode, and under
-`--pause always` again. What the first and the last found in all rounds are two references,
-and what lies between them is the noise.
+In each round a program runs under the reference, under every other mode, and under the
+reference again. What the first and the last found in all rounds are two references, and what
+lies between them is the noise. The reference is `--pause always`, or with `--reference
+pyflame-kernel` the kernel's engine, which is right for programs that enter the kernel often,
+too.
 """
 
 import collections
@@ -14,8 +16,7 @@ from .packages import Packages
 from .target import Target
 from .tools import Request
 
-REFERENCE = "pyflame-always"
-FIRST, LAST = REFERENCE + " first", REFERENCE + " last"
+FIRST, LAST = "reference, first", "reference, last"
 REFERENCE_RATE = 1000  # samples a second
 QUICK = ("tokenize", "decimal", "pygments", "pyperformance:richards")
 
@@ -24,12 +25,12 @@ def run_case(case, python, tools, plan):
     """All programs. The result is one of rounds.run_case, with `programs` in it."""
     result = {
         "case": case.name, "interpreter": python.label, "version": list(python.version), "asked": case.rate,
-        "refused": {}, "failed": {}, "tools": {}, "programs": {},
+        "refused": {}, "failed": {}, "tools": {}, "programs": {}, "reference": plan.reference,
     }
     taking_part = rounds.invited(case, python, tools, result)
-    reference = next((tool for tool in taking_part if tool.key == REFERENCE), None)
+    reference = next((tool for tool in taking_part if tool.key == plan.reference), None)
     if reference is None:
-        result["failed"]["programs"] = "%s does not take part: nothing to compare with" % REFERENCE
+        result["failed"]["programs"] = "%s does not take part: nothing to compare with" % plan.reference
         return result
     packages = Packages(plan.home)
     for program in programs.all_programs():
@@ -102,7 +103,7 @@ def judged(found):
     """One program's entry: each mode against both references."""
     first, last = found[FIRST], found[LAST]
     if first.failure or last.failure:
-        return {"left_out": "%s failed: %s" % (REFERENCE, first.failure or last.failure)}
+        return {"left_out": "the reference failed: %s" % (first.failure or last.failure)}
     size = min(first.samples, last.samples)
     entry = {
         "functions": len(first.own + last.own), "reference_samples": size,

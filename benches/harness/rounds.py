@@ -26,6 +26,7 @@ class Plan:
     folder: str  # for what is needed during a run
     home: str = ""  # for what is fetched
     programs: tuple = ()  # globs of those that take part; none is all
+    reference: str = "pyflame-always"  # what shares of programs are compared with
 
 
 def run_case(case, python, tools, plan):
