@@ -109,6 +109,8 @@ pub struct Account {
     pub kernel: Option<ByKernel>,
     /// How long each stop took.
     pub stops: Stops,
+    /// How long the thread that was read waited each time, where it is never stopped.
+    pub turns: Stops,
     /// Threads were asked for, and so far none was met.
     pub lacks_threads: bool,
     /// System calls that read the process.
@@ -216,6 +218,7 @@ impl Account {
             own.missed += other.missed;
         }
         self.stops.add_all(&other.stops);
+        self.turns.add_all(&other.turns);
         self.source = self.source.or(other.source);
         self.refusal = self.refusal.take().or_else(|| other.refusal.clone());
         self.skipped += other.skipped;
@@ -272,6 +275,13 @@ impl Account {
         }
         if let Some(refusal) = self.refusal.as_deref().and_then(|text| text.lines().next()) {
             rows.push((REFUSAL, refusal.to_owned()));
+        }
+        if self.turns.count() > 0 {
+            rows.extend([
+                ("turns", self.turns.count().to_string()),
+                ("turns total ms", format!("{:.1}", self.turns.total().as_secs_f64() * 1e3)),
+                ("turns p99 us", format!("{:.0}", self.turns.p99().as_secs_f64() * 1e6)),
+            ]);
         }
         if let Some(ByKernel { interrupts, looks, missed }) = self.kernel {
             rows.extend([

@@ -26,9 +26,10 @@ const STARTING: Duration = Duration::from_secs(5);
 /// have none for hours; then every code object proves itself when it comes.
 const FIRST_FRAME: Duration = Duration::from_millis(50);
 
-/// How often a proof is tried: a process that cannot be stopped changes while
-/// it is read.
+/// How often, and for how long at least, a proof is tried: a process that is not stopped
+/// changes while it is read.
 const PROOFS: usize = 10;
+const PROVING: Duration = Duration::from_millis(250);
 
 /// How many programs are looked at that a process executes one after the other.
 const ATTEMPTS: usize = 10;
@@ -76,18 +77,19 @@ impl Objects {
     }
 }
 
-/// Attaches to process `pid`, waiting a while if it is starting.
+/// Attaches to process `pid`, waiting a while if it is starting. Unless it `may_stop`, not
+/// even the proof makes a ptrace call.
 ///
 /// # Errors
 /// [`Error`] if it cannot be read, is not Python, is another Python than `A`,
 /// or does not look as `A` says it must.
-pub fn attach<A: Abi>(pid: i32) -> Result<Attached, Error> {
+pub fn attach<A: Abi>(pid: i32, may_stop: bool) -> Result<Attached, Error> {
     let mut attempts = 1;
     loop {
         let process = Process::open(pid)?;
         // What was found in one program says nothing of the next.
         let execution = process.execution();
-        match attach_to::<A>(process) {
+        match attach_to::<A>(process, may_stop) {
             Err(_) if attempts < ATTEMPTS && execution.is_some_and(|e| e.is_over(pid)) => {
                 attempts += 1;
             }
@@ -96,7 +98,7 @@ pub fn attach<A: Abi>(pid: i32) -> Result<Attached, Error> {
     }
 }
 
-fn attach_to<A: Abi>(process: Process) -> Result<Attached, Error> {
+fn attach_to<A: Abi>(process: Process, may_stop: bool) -> Result<Attached, Error> {
     let pid = process.pid();
     let memory = LiveMemory::new(pid);
     let mut interpreters = wait_for_interpreters(&process, &memory)?;
@@ -114,7 +116,7 @@ fn attach_to<A: Abi>(process: Process) -> Result<Attached, Error> {
         types: ObjectTypes::find::<A>(|name| interpreter.symbol(name)),
         system: A::system(interpreter.version.micro),
     };
-    let mut stopper = Stopper::new(pid);
+    let mut stopper = Stopper::new(pid).allowed(may_stop);
     if let Some(runtime) = interpreter.runtime {
         check_debug_offsets::<A, _>(&memory, runtime)
             .map_err(|mismatch| unproven(&process, &mismatch))?;
@@ -289,8 +291,8 @@ fn wait_for_proof<A: Abi>(
     let mut mismatches = 0;
     loop {
         let proof = {
-            let _held = stopper.hold();
-            prove::<A, _>(memory, roots, types)
+            let held = stopper.hold();
+            prove::<A, _>(memory, roots, types, held.is_some())
         };
         let waited = start.elapsed();
         match proof {
@@ -303,7 +305,7 @@ fn wait_for_proof<A: Abi>(
                 mismatches += 1;
                 if !process.is_alive() {
                     return Err(Error::Ended { pid: process.pid() });
-                } else if mismatches >= PROOFS {
+                } else if mismatches >= PROOFS && waited > PROVING {
                     return Err(unproven(process, &mismatch));
                 }
             }

@@ -1,6 +1,8 @@
 //! `--dump`: one moment of a process, with what is known of its threads.
 
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::abi::Abi;
 use crate::attach::Attached;
@@ -10,8 +12,10 @@ use crate::filter::{ThreadFilter, in_words};
 use crate::memory::Memory;
 use crate::output::{Destination, dump, dump_json, dump_text};
 use crate::process::stop::Stopper;
+use crate::process::turn::{Turn, Turns};
 use crate::process::{Process, ThreadState};
 use crate::profile;
+use crate::promptness::be_woken_in_time;
 use crate::python::code::CodeCache;
 use crate::python::thread_names::{Names, ThreadNames};
 use crate::python::threads::ProcessRoots;
@@ -34,6 +38,14 @@ pub enum DumpStyle {
 
 /// How often names are read until they are twice the same.
 const NAME_READS: usize = 5;
+
+/// How long a process that is never stopped is looked at, until two looks are alike.
+const UNSTOPPED: Duration = Duration::from_secs(1);
+
+/// How often the thread that holds a GIL is to wait its turn before it is read all the same,
+/// and how long it runs in between.
+const TURNS: usize = 10;
+const NAP: Duration = Duration::from_millis(1);
 
 /// Takes a dump and writes it.
 ///
@@ -62,13 +74,28 @@ fn take<A: Abi>(options: &Options, attached: Attached) -> Result<Snapshot, Error
     if options.locals {
         careful = careful.with_variables(objects.types.clone());
     }
-    let stacks = match careful.sample(&mut stopper, &mut frames) {
-        Sample::Gone => return Err(Error::Ended { pid }),
-        Sample::Failed(failure) => {
-            return Err(Error::Unreadable { pid, reason: failure.to_string() });
+    let mut ids = ThreadIds::default();
+    let mut turns = (!options.pause.is_ever()).then(|| Turns::new(pid));
+    if turns.is_some() {
+        be_woken_in_time();
+    }
+    let start = Instant::now();
+    let stacks = loop {
+        if let Some(turns) = &mut turns {
+            let holders = roots.gil_holders::<A, _>(&memory).unwrap_or_default();
+            let id = |thread| ids.get::<A, _>(&process, &memory, &roots, thread);
+            take_turn(turns, holders.into_iter().find_map(id));
         }
-        Sample::Stacks(stacks) => stacks.to_vec(),
+        match careful.sample(&mut stopper, &mut frames) {
+            Sample::Gone => return Err(Error::Ended { pid }),
+            Sample::Failed(_) if turns.is_some() && start.elapsed() < UNSTOPPED => {}
+            Sample::Failed(failure) => {
+                return Err(Error::Unreadable { pid, reason: failure.to_string() });
+            }
+            Sample::Stacks(stacks) => break stacks.to_vec(),
+        }
     };
+    drop(turns);
     let command = process.command_line();
     let is_plain = options.dump_style == DumpStyle::Original && options.threads.is_open();
     let threads = if is_plain {
@@ -79,13 +106,24 @@ fn take<A: Abi>(options: &Options, attached: Attached) -> Result<Snapshot, Error
         let stopped = careful.stopped();
         let mut look = Look { process: &process, names, stopped, stopper: &stopper };
         let states = careful.states();
-        let mut ids = ThreadIds::default();
         let native = |state| ids.get::<A, _>(&process, &memory, &roots, state);
         let native: Vec<Option<i32>> = states.map(native).collect();
         let all = stacks.into_iter().zip(native).map(|(stack, id)| look.thread(stack, id));
         chosen(&options.threads, pid, all.collect())?
     };
     Ok(Snapshot { process: profile::Process::new(pid, command, python), threads, frames })
+}
+
+/// Lets the thread that holds a GIL wait for its processor while it is read, as far as it can
+/// be had: it is never stopped, and a look at one that runs is seldom like the one before.
+fn take_turn(turns: &mut Turns, holder: Option<i32>) {
+    for _ in 0..TURNS {
+        if holder.is_none_or(|id| turns.take(id) != Turn::Runs) {
+            break;
+        }
+        turns.follow();
+        thread::sleep(NAP);
+    }
 }
 
 /// Those of a process's threads that were asked for.

@@ -189,7 +189,7 @@ impl<'a> Run<'a> {
                 profile = kept;
                 continue;
             }
-            match attach::<A>(python.pid) {
+            match attach::<A>(python.pid, self.options.pause.is_ever()) {
                 Ok(attached) => {
                     let begin = *began.get_or_insert_with(Instant::now);
                     let (seen, account, over) =

@@ -45,12 +45,12 @@ pub fn run<A: Abi>(options: &Options, arguments: &[OsString]) -> Result<u8, Erro
     };
     // A dump keeps nothing of what it has read: a signal ends it, however long it takes.
     if options.dump {
-        let attached = attach_to::<A>(pid)?;
+        let attached = attach_to::<A>(options, pid)?;
         let output = Destination::open(options.output.as_deref())?;
         return dump_once::<A>(options, attached, output).map(|()| 0);
     }
     let signals = Signals::watch()?;
-    let attached = attach_to::<A>(pid)?;
+    let attached = attach_to::<A>(options, pid)?;
     let mut results = Results::open(options)?;
     let progress = Progress::start(options.duration);
     be_woken_in_time();
@@ -77,8 +77,8 @@ pub(crate) fn tell_account(options: &Options, rows: &[(String, String)]) {
 }
 
 /// Attaches to a process, and says which other interpreters it has.
-fn attach_to<A: Abi>(pid: i32) -> Result<Attached, Error> {
-    let attached = attach::<A>(pid)?;
+fn attach_to<A: Abi>(options: &Options, pid: i32) -> Result<Attached, Error> {
+    let attached = attach::<A>(pid, options.pause.is_ever())?;
     attached.companions.iter().for_each(|words| say(words));
     Ok(attached)
 }

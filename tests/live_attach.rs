@@ -181,7 +181,7 @@ fn short_calls_far_from_the_root(case: &Case) -> Outcome<String> {
     // Up to 3.10 it can take longer to learn such calls without a stop.
     let enough = if age(case.interpreter.abi) < age("3.11") { 10 } else { 100 };
     measured(|| {
-        let options = ["-s", "1", "-r", "0.001", "--engine", "read"];
+        let options = ["-s", "1", "-r", "0.0009", "--engine", "read"];
         let profile = profile_of(case, "leaves.py", &options)?;
         Ok((profile.total() >= enough, format!("{} samples in a second", profile.total())))
     })
@@ -244,7 +244,7 @@ fn weighted_samples(case: &Case) -> Outcome<String> {
 /// and a caller is not seen to be on top because its frame was just read.
 fn calls_in_a_tight_loop(case: &Case) -> Outcome<String> {
     measured(|| {
-        let options = ["-s", "2", "-r", "0.001", "--jitter", "--engine", "read"];
+        let options = ["-s", "2", "-r", "0.0009", "--jitter", "--engine", "read"];
         let profile = profile_of(case, "tight.py", &options)?;
         let among = |function, other| {
             let (one, two) = (profile.samples_in(function), profile.samples_in(other));

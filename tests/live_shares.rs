@@ -16,7 +16,7 @@ mod support;
 use support::binaries::Binaries;
 use support::interpreters::{Interpreter, Interpreters};
 use support::process::expect_left_alone;
-use support::profiler::{Moment, Profile, attach, parse_flamechart};
+use support::profiler::{Moment, Profile, attach, has_turns, parse_flamechart};
 use support::runner::{self, Test, Trial};
 use support::target::Target;
 use support::{Outcome, expect, twice};
@@ -40,8 +40,9 @@ const TESTS: [(&str, Test<Case>); 4] = [
 /// A way to sample, as options.
 type Mode = &'static [&'static str];
 
-/// What is compared: whatever this user may, and as many stops as have a fifth of the time.
-const MODES: [Mode; 2] = [&[], &["--engine", "stop", "--max-pause", "20"]];
+/// What is compared: whatever this user may, as many stops as have a fifth of the time, and
+/// turns, where the kernel grants them.
+const MODES: [Mode; 3] = [&[], &["--engine", "stop", "--max-pause", "20"], &["--engine", "read"]];
 const REFERENCE: Mode = &["--pause", "always"];
 
 /// The oldest, and one of each kind of frames since.
@@ -81,16 +82,17 @@ fn program(case: &Case, name: &str) -> Outcome<String> {
     let target = Target::start(&case.interpreter, "library.py", &[name])?;
     target.expect("ready")?;
     let (mut first, mut last) = (Own::new(), Own::new());
+    let modes = &MODES[..if has_turns() { 3 } else { 2 }];
     let mut found = MODES.map(|_| Own::new());
     let mut measured = Vec::new();
     for _ in 0..MOST_ROUNDS {
         add(&mut first, sample(case, &target, REFERENCE)?);
-        for (own, mode) in found.iter_mut().zip(&MODES) {
+        for (own, mode) in found.iter_mut().zip(modes) {
             add(own, sample(case, &target, mode)?);
         }
         add(&mut last, sample(case, &target, REFERENCE)?);
         measured =
-            MODES.iter().zip(&found).map(|(m, own)| compare(m, own, &first, &last)).collect();
+            modes.iter().zip(&found).map(|(m, own)| compare(m, own, &first, &last)).collect();
         if measured.iter().all(Measured::is_near) {
             break;
         }
@@ -103,9 +105,15 @@ fn program(case: &Case, name: &str) -> Outcome<String> {
 /// The clock alone chooses the moments at which a thread stands still, also in a program that
 /// enters the kernel all the time. It knows its own times.
 fn system_calls(case: &Case) -> Outcome<String> {
+    let words = [["--engine", "stop"], ["--engine", "read"]].map(|mode| entering(case, mode));
+    let [stop, read] = words;
+    Ok(format!("stop, {}; read, {}", stop?, read?))
+}
+
+fn entering(case: &Case, mode: [&str; 2]) -> Outcome<String> {
     let target = Target::start(&case.interpreter, "entering.py", &[])?;
     target.expect("ready")?;
-    let options = [&["--engine", "stop", "--stats"], &TIME[..]].concat();
+    let options = [&mode[..], &["--stats"], &TIME].concat();
     let finished = attach(&case.profiler, target.pid(), &options)?;
     expect_left_alone(target.pid())?;
     let account = finished.stderr.replace('\n', ", ");
@@ -120,17 +128,10 @@ fn system_calls(case: &Case) -> Outcome<String> {
     expect((0.2..0.8).contains(&measured), || words.clone())?;
     expect(computes + enters > 500.0, || format!("{words}: {account}"))?;
     // An older kernel lets nobody have a turn at once, so there are stops.
-    let is_compared = kernel().is_some_and(|version| version >= (6, 12));
+    let is_compared = has_turns();
     let is_near = !is_compared || (measured - sampled).abs() < 0.12;
     expect(is_near, || format!("{words}: {account}"))?;
     Ok(format!("{words}{}", if is_compared { "" } else { ", not compared before Linux 6.12" }))
-}
-
-/// The version of the kernel: its first two numbers.
-fn kernel() -> Option<(u32, u32)> {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
-    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
 /// How far one mode is from the references, in points.

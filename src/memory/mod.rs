@@ -15,6 +15,7 @@ pub mod fake;
 
 pub(crate) use field::field;
 pub use field::{Field, Remote, Value, checked_field};
+pub(crate) use pages::{Paged, Pages};
 
 use std::fmt;
 

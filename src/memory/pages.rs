@@ -3,11 +3,12 @@
 //! Frames lie side by side. A walk that finds nothing fetched would make a system call for
 //! each of thousands of them; a page costs little more than the bytes that are needed of it.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use rustc_hash::FxBuildHasher;
 
-use super::{Fault, Memory};
+use super::{Fault, Memory, Span};
 
 /// Bytes of a page. No read goes beyond one, so that none fails for the memory behind it.
 const PAGE: u64 = 4096;
@@ -17,7 +18,7 @@ const MAX_PAGES: usize = 16 * 1024;
 
 /// Pages of one process, as they were when they were read.
 #[derive(Debug, Default)]
-pub(super) struct Pages {
+pub(crate) struct Pages {
     /// Where in `bytes` each is, by its address.
     offsets: HashMap<u64, usize, FxBuildHasher>,
     bytes: Vec<u8>,
@@ -70,6 +71,30 @@ impl Pages {
         }
         self.offsets.insert(page, offset);
         Some(offset)
+    }
+}
+
+/// A memory that stands still: each page of it is read once.
+pub(crate) struct Paged<'a, M> {
+    memory: &'a M,
+    pages: RefCell<&'a mut Pages>,
+}
+
+impl<'a, M> Paged<'a, M> {
+    /// `memory` as it is from now on. The room for pages is lent.
+    pub(crate) fn new(memory: &'a M, pages: &'a mut Pages) -> Self {
+        pages.clear();
+        Self { memory, pages: RefCell::new(pages) }
+    }
+}
+
+impl<M: Memory> Memory for Paged<'_, M> {
+    fn read_into(&self, address: u64, buffer: &mut [u8]) -> Result<(), Fault> {
+        self.pages.borrow_mut().read_into(self.memory, address, buffer)
+    }
+
+    fn read_spans(&self, spans: &[Span], buffer: &mut [u8]) -> Result<usize, Fault> {
+        self.memory.read_spans(spans, buffer)
     }
 }
 

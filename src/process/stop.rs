@@ -84,6 +84,12 @@ pub enum StopError {
         /// The process.
         pid: i32,
     },
+    /// The [`Stopper`] is one that stops nobody.
+    #[error("process {pid} is never to be stopped")]
+    Never {
+        /// The process.
+        pid: i32,
+    },
 }
 
 /// Stops threads of one process. Bound to the thread that made it, because
@@ -91,6 +97,8 @@ pub enum StopError {
 #[derive(Debug)]
 pub struct Stopper {
     pid: i32,
+    /// Whether it may stop anybody.
+    is_allowed: bool,
     patience: Duration,
     /// The `stat` files of threads, kept open: reading is half of the cost.
     files: HashMap<i32, File>,
@@ -125,6 +133,7 @@ impl Stopper {
     pub fn new(pid: i32) -> Self {
         Self {
             pid,
+            is_allowed: true,
             patience: PATIENCE,
             files: HashMap::new(),
             held: Vec::new(),
@@ -133,6 +142,13 @@ impl Stopper {
             rescuer: None,
             bound_to_thread: PhantomData,
         }
+    }
+
+    /// Stops nobody, unless it is `allowed`: it makes no ptrace call then.
+    #[must_use]
+    pub fn allowed(mut self, allowed: bool) -> Self {
+        self.is_allowed = allowed;
+        self
     }
 
     /// Waits at most this long for threads to stop.
@@ -163,6 +179,9 @@ impl Stopper {
     /// # Errors
     /// [`StopError`] if one that runs cannot be traced; then none is stopped.
     pub fn stop_those_running(&mut self, tids: &[i32]) -> Result<Stopped<'_>, StopError> {
+        if !self.is_allowed {
+            return Err(StopError::Never { pid: self.pid });
+        }
         self.release_late();
         let mut waiting = Vec::with_capacity(tids.len().min(8));
         let mut shares_processor = false;

@@ -33,9 +33,21 @@ pub struct Turns {
     last: Option<usize>,
     /// The files of the thread that was looked at last, kept open.
     files: Option<Files>,
-    /// How often that had run when it was looked at, and whether it was ready to.
+    /// How often that had run when it was looked at.
     count: Option<RunCount>,
-    is_ready: bool,
+    /// Whether it is where this thread cannot take its processor.
+    is_barred: bool,
+}
+
+/// What a thread does that was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It is ready to run, and waits for the processor to which the reader is bound.
+    Waits,
+    /// It is blocked in the kernel, or stopped.
+    Rests,
+    /// It runs, or nobody can tell.
+    Runs,
 }
 
 #[derive(Debug)]
@@ -50,32 +62,44 @@ impl Turns {
     #[must_use]
     pub fn new(pid: i32) -> Self {
         let all = sched_getaffinity(THIS).ok();
-        Self { pid, all, bound: None, last: None, files: None, count: None, is_ready: false }
+        Self { pid, all, bound: None, last: None, files: None, count: None, is_barred: false }
     }
 
-    /// Whether thread `tid` is ready to run, and waits for the processor to which this thread
-    /// is bound. If it runs on another one, this thread goes there first: it comes some
-    /// microseconds late then, as a stop does.
-    pub fn take(&mut self, tid: i32) -> bool {
+    /// Whether thread `tid` stands still. If it runs on a processor that this thread does not
+    /// have, this thread goes there first: it comes some microseconds late then, as a stop does.
+    pub fn take(&mut self, tid: i32) -> Turn {
         let bound = self.bound;
-        self.has_turn(tid)
-            || self.is_ready && self.follow() && self.bound != bound && self.has_turn(tid)
+        let turn = self.look(tid);
+        if turn == Turn::Runs && self.follow() && self.bound != bound {
+            return self.look(tid);
+        }
+        turn
     }
 
-    fn has_turn(&mut self, tid: i32) -> bool {
+    fn look(&mut self, tid: i32) -> Turn {
         if self.files.as_ref().is_none_or(|files| files.tid != tid) {
             self.files = Files::open(self.pid, tid);
         }
         let Some((count, stat)) = self.files.as_ref().and_then(Files::look) else {
-            (self.files, self.is_ready) = (None, false);
-            return false;
+            (self.files, self.last) = (None, None);
+            return Turn::Runs;
         };
         // Else this thread would wait there until the other sleeps.
         self.last = Some(stat.processor).filter(|_| stat.shares_its_processor());
         self.count = Some(count);
-        self.is_ready = stat.state == ThreadState::Running;
         let is_here = self.bound == Some(stat.processor) && sched_getcpu() == Ok(stat.processor);
-        is_here && self.is_ready
+        match stat.state {
+            ThreadState::Running if is_here => Turn::Waits,
+            state if state == ThreadState::Running || state.has_ended() => Turn::Runs,
+            _ => Turn::Rests,
+        }
+    }
+
+    /// Whether it was where this thread cannot take its processor: this may not run there, or
+    /// the other has a real-time policy.
+    #[must_use]
+    pub fn is_barred(&self) -> bool {
+        self.is_barred
     }
 
     /// Whether the thread that was looked at has waited until now.
@@ -88,9 +112,11 @@ impl Turns {
     /// is to sleep now, and to be woken there. Whether it is bound.
     pub fn follow(&mut self) -> bool {
         let Some((all, last)) = self.all.zip(self.last) else {
+            self.is_barred = self.files.is_some();
             self.leave();
             return false;
         };
+        self.is_barred = all.is_set(last) != Ok(true);
         if self.bound != Some(last) && all.is_set(last) == Ok(true) {
             let mut one = CpuSet::new();
             let is_bound = one.set(last).is_ok() && sched_setaffinity(THIS, &one).is_ok();
@@ -174,7 +200,7 @@ mod tests {
         loop {
             turns.follow();
             std::thread::sleep(Duration::from_millis(1));
-            if turns.take(tid) {
+            if turns.take(tid) == Turn::Waits {
                 return true;
             } else if start.elapsed() > Duration::from_secs(5) {
                 return false;
@@ -196,15 +222,16 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_sleeps_has_no_turn_to_wait_for() {
+    fn a_thread_that_sleeps_rests() {
         let program = Program::start("echo; read");
         let mut turns = Turns::new(program.pid());
         for _ in 0..10 {
             turns.follow();
             std::thread::sleep(Duration::from_millis(1));
         }
-        assert!(!turns.take(program.pid()));
-        assert!(!turns.take(i32::MAX), "there is no such thread");
+        assert_eq!(turns.take(program.pid()), Turn::Rests);
+        assert!(turns.has_waited(), "it has not run since");
+        assert_eq!(turns.take(i32::MAX), Turn::Runs, "there is no such thread");
         assert!(!turns.has_waited());
     }
 
@@ -218,7 +245,7 @@ mod tests {
             return; // This user may not do that.
         }
         let mut turns = Turns::new(program.pid());
-        assert!(!turns.take(program.pid()) && !turns.follow());
+        assert!(turns.take(program.pid()) != Turn::Waits && !turns.follow());
     }
 
     #[test]

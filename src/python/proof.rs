@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::code::{CodeCache, Types};
-use super::frames::{Walk, walk_thread};
+use super::frames::{RawFrame, Walk, walk_thread};
 use super::threads::ProcessRoots;
 use crate::abi::Abi;
 use crate::memory::{Fault, Memory};
@@ -36,7 +36,8 @@ impl std::error::Error for Mismatch {}
 const ENOUGH_FRAMES: usize = 2000;
 
 /// Reads every thread state, and frames of threads until there are enough, and checks what
-/// must be true of them.
+/// must be true of them. Unless the process `stands_still`, each thread is walked twice, and
+/// only the outermost frames that both walks have found prove something.
 ///
 /// # Errors
 /// [`Mismatch`] with the first thing that is not as the layout says.
@@ -44,13 +45,14 @@ pub fn prove<A: Abi, M: Memory>(
     memory: &M,
     roots: &ProcessRoots,
     types: Types,
+    stands_still: bool,
 ) -> Result<Proof, Mismatch> {
     let fault = |fault: Fault| Mismatch(fault.to_string());
     if roots.interpreters::<A, M>(memory).map_err(fault)?.is_empty() {
         return Ok(Proof::NotStarted);
     }
     let mut code = CodeCache::<A>::new(types);
-    let mut walk = Walk::default();
+    let (mut walk, mut again) = (Walk::default(), Walk::default());
     let mut frames = 0;
     for thread in roots.states::<A, M>(memory).map_err(fault)? {
         if !thread.is_consistent {
@@ -62,12 +64,27 @@ pub fn prove<A: Abi, M: Memory>(
         }
         let broken = |broken| Mismatch(format!("thread {:#x}: {broken}", thread.id));
         walk_thread::<A, M>(memory, thread.state, &mut walk).map_err(broken)?;
-        for raw in &walk.frames {
+        let agreed = if stands_still {
+            walk.frames.as_slice()
+        } else {
+            walk_thread::<A, M>(memory, thread.state, &mut again).map_err(broken)?;
+            in_both(&walk.frames, &again.frames)
+        };
+        for raw in agreed {
             code.decode(memory, raw.code).map_err(broken)?;
             frames += 1;
         }
     }
     Ok(if frames == 0 { Proof::NoFrames } else { Proof::Proven })
+}
+
+/// The outermost frames that two walks of a thread have in common.
+fn in_both<'a>(walk: &'a [RawFrame], again: &[RawFrame]) -> &'a [RawFrame] {
+    let pairs = walk.iter().rev().zip(again.iter().rev());
+    let is_same =
+        |(one, other): &(&RawFrame, &RawFrame)| one.frame == other.frame && one.code == other.code;
+    let common = pairs.take_while(is_same).count();
+    &walk[walk.len() - common..]
 }
 
 /// Compares `_Py_DebugOffsets` at the start of `_PyRuntime` (3.13 and later)

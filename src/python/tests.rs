@@ -441,15 +441,15 @@ fn process36(python: &mut FakePython<Python36>, top: Remote<Frame>) -> ProcessRo
 fn a_layout_is_proven_on_live_objects() {
     let mut python = FakePython::<Python36>::new();
     let roots = process36(&mut python, NULL);
-    assert_eq!(prove::<Python36, _>(&python.memory, &roots, TYPES), Ok(Proof::NoFrames));
+    assert_eq!(prove::<Python36, _>(&python.memory, &roots, TYPES, false), Ok(Proof::NoFrames));
 
     let code = code36(&mut python, "f");
     let frame = python.heap_frame(code, NULL, 0);
     let roots = process36(&mut python, frame);
-    assert_eq!(prove::<Python36, _>(&python.memory, &roots, TYPES), Ok(Proof::Proven));
+    assert_eq!(prove::<Python36, _>(&python.memory, &roots, TYPES, false), Ok(Proof::Proven));
 
     python.memory.write_word(0x100, 0);
-    assert_eq!(prove::<Python36, _>(&python.memory, &roots, TYPES), Ok(Proof::NotStarted));
+    assert_eq!(prove::<Python36, _>(&python.memory, &roots, TYPES, false), Ok(Proof::NotStarted));
 }
 
 #[test]
@@ -458,7 +458,7 @@ fn a_thread_of_no_interpreter_disproves_the_layout() {
     let roots = process36(&mut python, NULL);
     let thread = roots.threads::<Python36, _>(&python.memory).expect("one thread")[0].state;
     python.set(thread, Python36::THREAD.interpreter, 0x1234);
-    let mismatch = prove::<Python36, _>(&python.memory, &roots, TYPES);
+    let mismatch = prove::<Python36, _>(&python.memory, &roots, TYPES, false);
     assert!(mismatch.is_err_and(|mismatch| mismatch.to_string().contains("interpreter")));
 }
 

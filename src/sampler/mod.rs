@@ -30,6 +30,8 @@ mod proving;
 mod rivals;
 pub mod selection;
 mod source;
+mod stacks;
+mod still;
 pub mod thread_ids;
 mod trial;
 
@@ -53,6 +55,7 @@ use self::owed::{Callee, Claim, Moment, Owed};
 use self::pause::StoppedThreads;
 use self::pending::{Pending, Weight};
 use self::selection::Selection;
+use self::still::Still;
 use crate::abi::Abi;
 use crate::account::Account;
 use crate::memory::prefetch::{Prefetch, Side};
@@ -102,6 +105,7 @@ pub struct Engine<A, M> {
     /// Ticks of which a later stack told what they came to.
     paid: u64,
     copied: Copied,
+    still: Still,
     /// The stack under proof.
     stack: Part,
     /// With how much of it the last stack of the thread began.
@@ -222,6 +226,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
             begun: Begun::default(),
             paid: 0,
             copied: Copied::default(),
+            still: Still::default(),
             stack: Part { side: Side::Before, length: 0 },
             common: 0,
             young: Vec::new(),

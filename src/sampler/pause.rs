@@ -13,7 +13,7 @@ use crate::clock::thread_cpu_time;
 use crate::memory::{Memory, Remote};
 use crate::process::Process;
 use crate::process::stop::{Stopped, Stopper};
-use crate::process::turn::Turns;
+use crate::process::turn::{Turn, Turns};
 use crate::python::objects::Thread;
 use crate::python::threads::ProcessRoots;
 
@@ -56,7 +56,7 @@ const FIRST_GUESS: Duration = Duration::from_micros(80);
 /// most.
 const ADVANCE: Duration = Duration::from_millis(1);
 
-/// After so many stops the threads' ids are looked up anew.
+/// After so many holds the threads' ids are looked up anew.
 const IDS_HOLD: u64 = 256;
 
 /// Stops threads of one process within a budget.
@@ -71,6 +71,8 @@ pub struct Pauses {
     /// it can have its turn.
     is_prepared: bool,
     ids: ThreadIds,
+    /// How often threads were to stand still.
+    holds: u64,
     start: Instant,
     expected: Duration,
 }
@@ -82,12 +84,16 @@ pub struct StoppedThreads<'a> {
     /// Or the turn for which one of them waits, and the time on a processor that this thread
     /// had spent before.
     turn: Option<(&'a Turns, Duration)>,
+    /// Whether it is blocked, and waits for no turn.
+    rests: bool,
     /// Whether it has got it too early.
     is_disturbed: bool,
     ids: Vec<(Remote<Thread>, i32)>,
     since: Option<Instant>,
     /// Whether they stand until the whole tick is over.
     is_for_all: bool,
+    /// Whether one runs on: it may not be stopped, and had no turn to wait for.
+    is_any_free: bool,
     /// How long they stood, if any did.
     time: Option<Duration>,
 }
@@ -102,6 +108,7 @@ impl Pauses {
             takes_turns: true,
             is_prepared: true,
             ids: ThreadIds::default(),
+            holds: 0,
             start: Instant::now(),
             expected: FIRST_GUESS,
         }
@@ -110,9 +117,8 @@ impl Pauses {
     /// Lets a thread that is to stand still wait for its turn on the processor that this
     /// thread has, where that can be: the moment is the clock's then.
     #[must_use]
-    pub fn by_turns(mut self, turns: Option<Turns>) -> Self {
-        self.turns = turns.filter(|_| matches!(self.pause, Pause::UpTo(_)));
-        self
+    pub fn by_turns(self, turns: Option<Turns>) -> Self {
+        Self { turns, ..self }
     }
 
     /// To be called before this thread sleeps until the moment `next`. Whether it sleeps where
@@ -136,7 +142,8 @@ impl Pauses {
     /// Whether the limit leaves time for a stop.
     fn allows(&self, now: Instant, stops: &Stops) -> bool {
         match self.pause {
-            Pause::Never => false,
+            // A turn is no stop.
+            Pause::Never => self.turns.is_some(),
             Pause::Always => true,
             Pause::UpTo(share) => {
                 let elapsed = now.saturating_duration_since(self.start);
@@ -151,6 +158,12 @@ impl Pauses {
     /// early, which may happen again.
     pub fn take_no_turns(&mut self) {
         self.takes_turns = false;
+    }
+
+    /// Takes no turns any more.
+    pub fn give_up_turns(&mut self) {
+        self.step_aside();
+        self.turns = None;
     }
 
     /// Lets this thread, and those that it starts now, run where they may: until the next
@@ -169,11 +182,11 @@ impl Pauses {
         memory: &M,
         roots: &ProcessRoots,
         threads: &[Remote<Thread>],
-        stops: &Stops,
     ) -> StoppedThreads<'_> {
-        if stops.count() % IDS_HOLD == 0 {
+        if self.holds % IDS_HOLD == 0 {
             self.ids.forget();
         }
+        self.holds += 1;
         self.ids.begin_round();
         let mut ids = Vec::with_capacity(threads.len());
         for thread in threads {
@@ -184,10 +197,16 @@ impl Pauses {
         let is_for_all = self.pause == Pause::Always;
         if let (Some(turns), [(_, id)]) = (&mut self.turns, ids.as_slice()) {
             let spent = thread_cpu_time();
-            if self.takes_turns && turns.take(*id) {
+            let found = if self.takes_turns { turns.take(*id) } else { Turn::Runs };
+            if found != Turn::Runs {
                 let turn = self.turns.as_ref().map(|turns| (turns, spent));
-                return StoppedThreads { turn, ids, since, ..StoppedThreads::default() };
+                let rests = found == Turn::Rests;
+                return StoppedThreads { turn, rests, ids, since, ..StoppedThreads::default() };
             }
+        }
+        if self.pause == Pause::Never {
+            let is_any_free = !ids.is_empty();
+            return StoppedThreads { ids, since, is_any_free, ..StoppedThreads::default() };
         }
         self.step_aside();
         let stopped = if is_for_all {
@@ -197,6 +216,13 @@ impl Pauses {
             self.stopper.stop_those_running(&tids).ok()
         };
         StoppedThreads { stopped, ids, since, is_for_all, ..StoppedThreads::default() }
+    }
+
+    /// Whether a thread that runs may be kept from running: not on a processor where this
+    /// program may not run, nor one that has a real-time policy.
+    #[must_use]
+    pub fn may_take_turns(&self) -> bool {
+        self.turns.as_ref().is_some_and(|turns| !turns.is_barred())
     }
 
     /// Lets threads go that stopped too late to be of use. Returns how many are still to be
@@ -223,6 +249,13 @@ impl StoppedThreads<'_> {
         }
     }
 
+    /// Whether the one that is held stands still by itself, until [`Self::have_stood`] says
+    /// that it has not.
+    #[must_use]
+    pub fn is_by_turn(&self) -> bool {
+        self.turn.is_some()
+    }
+
     /// Whether those that stand still have done so until now. If not, what was read of them
     /// is nothing.
     #[must_use]
@@ -235,6 +268,12 @@ impl StoppedThreads<'_> {
     #[must_use]
     pub fn is_disturbed(&self) -> bool {
         self.is_disturbed
+    }
+
+    /// Whether one runs on, and must not be read therefore.
+    #[must_use]
+    pub fn is_any_free(&self) -> bool {
+        self.is_any_free
     }
 
     /// Lets them go when they have been read, unless others are to be read meanwhile.
@@ -264,7 +303,7 @@ impl StoppedThreads<'_> {
     /// Lets them go. Returns how long they stood, if any did.
     pub fn end(mut self) -> Option<Duration> {
         self.release();
-        if let Some((_, spent)) = self.turn {
+        if let Some((_, spent)) = self.turn.filter(|_| !self.rests) {
             // It waits for as long as this thread has something to do. While others have the
             // processor, it is not this thread that it waits for.
             self.time = Some(thread_cpu_time().saturating_sub(spent));

@@ -8,6 +8,7 @@ use crate::cli::{EngineChoice, Options};
 use crate::error::Error;
 use crate::process::Process;
 use crate::profile::ProcessId;
+use crate::promptness::is_woken_at_once;
 use crate::python::code::CodeCache;
 use crate::sampler::Source;
 use crate::sampler::interrupt::{
@@ -19,6 +20,10 @@ use crate::sampler::selection::Selection;
 /// The interval of a run that is to be as fast as possible, where the limit of stops says how
 /// fast that is: how often it is looked whether another stop is allowed.
 const BETWEEN_CHANCES: Duration = Duration::from_micros(100);
+
+/// The shortest interval at which a thread that is never to be stopped waits its turn to be
+/// read: at one more often it would be kept waiting for more than some 3 % of its time.
+const SHORTEST_TURNS: Duration = Duration::from_millis(1);
 
 /// The way that was chosen.
 pub(super) struct Way<A> {
@@ -61,6 +66,11 @@ impl<A: Abi> Way<A> {
     }
 
     fn without_kernel(options: &Options, source: Source, refusal: Option<KernelError>) -> Self {
+        let has_turns = options.interval >= SHORTEST_TURNS && !options.every_thread;
+        let source = match source {
+            Source::Read if has_turns && is_woken_at_once() => Source::Turn,
+            source => source,
+        };
         let is_limited = matches!(options.pause, Pause::UpTo(_)) && source == Source::Stop;
         let least = if is_limited { BETWEEN_CHANCES } else { Duration::ZERO };
         let interval = if options.interval.is_zero() { least } else { options.interval };

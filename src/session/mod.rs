@@ -27,7 +27,7 @@ use crate::python::code::CodeCache;
 use crate::python::threads::ProcessRoots;
 use crate::results::Results;
 use crate::sampler::interrupt::Interrupts;
-use crate::sampler::pause::{Pauses, StoppedThreads};
+use crate::sampler::pause::{Pause, Pauses, StoppedThreads};
 use crate::sampler::selection::{Selection, TimeMode};
 use crate::sampler::{Engine, Source, Tick};
 use crate::signals::Signals;
@@ -142,8 +142,9 @@ impl<'a, A: Abi> Session<'a, A> {
         let Way { source, interrupts, refusal, interval } =
             Way::choose(options, &attached, code(), process_id, of_kernel)?;
         let Attached { process, memory, roots, objects, stopper, .. } = attached;
-        let reads_one = source == Source::Stop && !options.every_thread;
-        let turns = (reads_one && is_woken_at_once()).then(|| Turns::new(pid));
+        let is_limited = matches!(options.pause, Pause::UpTo(_)) && !options.every_thread;
+        let may_turn = source == Source::Turn || source == Source::Stop && is_limited;
+        let turns = (may_turn && is_woken_at_once()).then(|| Turns::new(pid));
         Ok(Self {
             options,
             process,
@@ -152,7 +153,7 @@ impl<'a, A: Abi> Session<'a, A> {
                 roots.clone(),
                 code(),
                 options.every_thread,
-                source == Source::Stop,
+                source.reads_what_stands(),
                 process_id,
             )
             .select(selection),
@@ -405,7 +406,7 @@ impl<'a, A: Abi> Session<'a, A> {
     fn sample(&mut self, moment: Instant, now: u64) -> Option<Tick> {
         let deadline = Instant::now() + LONGEST_TICK;
         match self.source {
-            Source::Stop => self.sample_in_stop(moment, now, deadline),
+            Source::Stop | Source::Turn => self.sample_in_stop(moment, now, deadline),
             Source::Interrupt | Source::Read => Some(self.sample_unstopped(moment, now, deadline)),
         }
     }

@@ -73,7 +73,8 @@ impl<A: Abi> Session<'_, A> {
         if is_for_others || !self.process.is_alive() {
             return Found::TheEnd;
         }
-        match attach::<A>(self.process.pid()).and_then(|attached| self.go_on(attached)) {
+        let attached = attach::<A>(self.process.pid(), self.options.pause.is_ever());
+        match attached.and_then(|attached| self.go_on(attached)) {
             Ok(()) => Found::Interpreter,
             Err(Error::Ended { .. }) => Found::TheEnd,
             Err(Error::Open(error)) if error.is_gone() => Found::TheEnd,
@@ -101,6 +102,7 @@ impl<A: Abi> Session<'_, A> {
         self.names = fresh.names;
         self.engine = fresh.engine;
         self.interrupts = fresh.interrupts;
+        self.source = fresh.source;
         self.pauses = fresh.pauses;
         self.failures = 0;
         self.search = None;

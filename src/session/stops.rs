@@ -1,4 +1,4 @@
-//! A tick of a run whose samples are taken in stops.
+//! A tick of a run whose samples are taken in stops, or in turns alone.
 //!
 //! What runs stands still to be read: it waits for its turn on the processor that this program
 //! has taken, or is stopped. A thread that does not run has the stack that it has.
@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use super::Session;
 use crate::abi::Abi;
-use crate::sampler::Tick;
 use crate::sampler::pending::Weight;
+use crate::sampler::{Source, Tick};
 
 /// How often threads are held at one tick: another may have got the GIL meanwhile, or one of
 /// them its turn before it had been read.
@@ -19,7 +19,8 @@ const TRIES: usize = 4;
 
 impl<A: Abi> Session<'_, A> {
     /// Takes a sample of the threads that hold a GIL, or of all while those stand still.
-    /// `None` if the limit of stops does not allow it now.
+    /// `None` if the limit of stops does not allow it now, or one that may not be stopped has
+    /// not waited for its turn.
     pub(super) fn sample_in_stop(
         &mut self,
         moment: Instant,
@@ -41,25 +42,32 @@ impl<A: Abi> Session<'_, A> {
             self.skipped = self.skipped.saturating_add(1);
             return None;
         }
+        let is_turn = self.source == Source::Turn;
+        if is_turn && holders.len() > 1 {
+            return Some(self.read_from_now_on(moment, now, deadline));
+        }
         self.weigh(self.skipped.saturating_add(1));
         let Self { engine, pauses, profile, account, .. } = self;
         let mut tick = Tick::Torn;
+        let mut is_free = false;
         for attempt in 1..=TRIES {
-            let mut held = pauses.hold::<A, _>(
-                &self.process,
-                &self.memory,
-                &self.roots,
-                &holders,
-                &account.stops,
-            );
+            let (process, memory, roots) = (&self.process, &self.memory, &self.roots);
+            let mut held = pauses.hold::<A, _>(process, memory, roots, &holders);
             let holding = engine.holders_now().unwrap_or_default();
             let have_changed = holding.iter().any(|thread| !holders.contains(thread));
-            if !have_changed || attempt == TRIES {
-                tick = engine.tick(moment, now, deadline, &mut held, profile, account);
+            is_free = held.is_any_free();
+            if !is_free && (!have_changed || attempt == TRIES) {
+                tick = match holding.as_slice() {
+                    [only] if held.is_by_turn() => {
+                        engine.tick_still(moment, now, *only, &mut held, profile, account)
+                    }
+                    _ => engine.tick(moment, now, deadline, &mut held, profile, account),
+                };
             }
-            let again = have_changed || held.is_disturbed();
+            let again = is_free || have_changed || held.is_disturbed();
             if let Some(time) = held.end() {
-                account.stops.add(time);
+                let times = if is_turn { &mut account.turns } else { &mut account.stops };
+                times.add(time);
                 pauses.learn(time);
             }
             if !again {
@@ -76,7 +84,22 @@ impl<A: Abi> Session<'_, A> {
             self.skipped = 0;
         }
         self.weigh(1);
-        Some(tick)
+        if !is_free {
+            return Some(tick);
+        }
+        if !self.pauses.may_take_turns() {
+            return Some(self.read_from_now_on(moment, now, deadline));
+        }
+        self.skipped = self.skipped.saturating_add(1);
+        None
+    }
+
+    /// Takes a sample while nobody stands still, as from now on: the thread that runs can be
+    /// kept from running in no way that is allowed, or there are several.
+    fn read_from_now_on(&mut self, moment: Instant, now: u64, deadline: Instant) -> Tick {
+        self.source = Source::Read;
+        self.pauses.give_up_turns();
+        self.sample_unstopped(moment, now, deadline)
     }
 
     /// Lets the samples to come count for so many ticks each.

@@ -32,6 +32,14 @@ pub fn may_use_kernel() -> bool {
     has & perfmon != 0 && has & bpf != 0 && Path::new("/sys/fs/bpf").exists()
 }
 
+/// Whether the kernel lets a thread that wakes have its turn at once: from Linux 6.12 on.
+pub fn has_turns() -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
+    let mut next = || numbers.next().and_then(Result::ok).unwrap_or(0);
+    (next(), next()) >= (6, 12)
+}
+
 /// Starts a run that is far too long on a process, and returns when it is under way:
 /// it catches signals, and has waited for some ticks.
 pub fn start_sampling(profiler: &Path, pid: u32, options: &[&str]) -> Outcome<Running> {

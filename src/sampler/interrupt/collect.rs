@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use super::engine::{Interrupts, Run};
 use super::record::{Completed, Partial, Record, cut_at};
-use super::stacks::{NoStack, Ran, place_frames};
 use crate::abi::Abi;
 use crate::memory::Remote;
 use crate::profile::State;
 use crate::python::code::Named;
 use crate::python::frames::{Frames, is_settled};
 use crate::sampler::selection::TimeMode;
+use crate::sampler::stacks::{NoStack, Ran, place_frames};
 
 /// So many code objects that were copied are kept.
 const MOST_CODES: usize = 4096;

@@ -15,7 +15,6 @@ use super::lanes::Lane;
 use super::load::Loaded;
 use super::plan::Plan;
 use super::record::{CopiedStack, Partial};
-use super::stacks::{Copies, Placed, Ran};
 use super::threads::Threads;
 use super::usage::Usage;
 use crate::abi::Abi;
@@ -33,6 +32,7 @@ use crate::python::threads::{GilRef, ProcessRoots, ThreadInfo};
 use crate::sampler::Tick;
 use crate::sampler::pending::{Pending, Sample, Weight};
 use crate::sampler::selection::{Selection, TimeMode};
+use crate::sampler::stacks::{Copies, Placed, Ran};
 use crate::sampler::thread_ids::{Tasks, ThreadIds};
 
 /// How far looks are apart on average, if ticks are not farther apart.

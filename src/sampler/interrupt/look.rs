@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use super::engine::{Interrupts, Run};
 use super::lanes::Lane;
-use super::stacks::{NoStack, Placed, place_frames};
 use crate::abi::Abi;
 use crate::memory::{Memory, Remote};
 use crate::profile::State;
@@ -12,6 +11,7 @@ use crate::python::code::{Named, Verified};
 use crate::python::frames::{Broken, is_settled, walk_thread};
 use crate::python::objects::Thread;
 use crate::python::threads::GilRef;
+use crate::sampler::stacks::{NoStack, Placed, place_frames};
 use crate::sampler::thread_ids::Tasks;
 
 /// How long the list of GILs is taken to stay the same.

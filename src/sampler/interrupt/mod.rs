@@ -20,7 +20,6 @@ mod look;
 mod perf;
 mod plan;
 mod record;
-mod stacks;
 mod threads;
 mod usage;
 

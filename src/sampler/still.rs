@@ -1,0 +1,137 @@
+//! One sample of a thread that stands still: one walk, and what it finds is the stack.
+//!
+//! Nothing that was learnt of the program is asked for that. Only what is new is decoded while
+//! the thread stands still; code objects that are known are compared later, as ever.
+
+use std::time::Instant;
+
+use super::pause::StoppedThreads;
+use super::pending::Sample;
+use super::stacks::{Copies, NoStack, Placed, place_frames};
+use super::{Engine, Tick, Unproven};
+use crate::abi::Abi;
+use crate::account::Account;
+use crate::memory::{Memory, Paged, Pages, Remote};
+use crate::profile::{self, Profile, StackId, Step};
+use crate::python::code::{Named, Verified};
+use crate::python::frames::{Broken, Walk, is_settled, walk_thread};
+use crate::python::objects::Thread;
+use crate::python::threads::thread_info;
+
+/// How often frames are placed: what is there now may be another code object than before.
+const PLACINGS: usize = 2;
+
+/// What is kept from one sample to the next, for its memory.
+#[derive(Default)]
+pub(super) struct Still {
+    pages: Pages,
+    walk: Walk,
+    /// The stack, outermost frame first.
+    stack: Vec<Placed>,
+    young: Vec<Named>,
+    /// No code object is copied: the thread stands still while they are decoded.
+    copies: Copies,
+}
+
+impl<A: Abi, M: Memory> Engine<A, M> {
+    /// Takes a sample of `thread`, which holds the only GIL that is held, and stands still. It
+    /// may go on as soon as it has been read.
+    pub fn tick_still(
+        &mut self,
+        now: Instant,
+        microseconds: u64,
+        thread: Remote<Thread>,
+        held: &mut StoppedThreads<'_>,
+        profile: &mut Profile,
+        account: &mut Account,
+    ) -> Tick {
+        let found = self.read_still(now, thread);
+        if !held.have_stood() {
+            return Tick::Torn;
+        }
+        held.release();
+        let counted = match found {
+            Ok(None) => Some(0),
+            Ok(Some(id)) => self.count_still(now, microseconds, (thread, id), profile),
+            Err(unproven) => return Tick::from(&unproven),
+        };
+        let Some(stacks) = counted else { return Tick::Torn };
+        account.note_proven(false);
+        Tick::Proven(stacks)
+    }
+
+    /// Lets the stack that was found of a thread with this identity wait for its code objects.
+    /// How many stacks that was; `None` if a code object has been forgotten since.
+    fn count_still(
+        &mut self,
+        now: Instant,
+        microseconds: u64,
+        (thread, id): (Remote<Thread>, u64),
+        profile: &mut Profile,
+    ) -> Option<usize> {
+        let stack = self.intern_still(profile)?;
+        let keeps_threads = profile.keeps_threads();
+        let thread_of_profile = keeps_threads.then(|| profile.intern_thread(self.process, id));
+        let state = self.state(thread);
+        let seen = profile::Sample { stack, thread: thread_of_profile, state };
+        self.pending.push(now, Sample { microseconds, seen, weight: self.weight });
+        Some(1)
+    }
+
+    /// Finds the stack, and returns the thread's `threading.get_ident()`; `None` if it runs no
+    /// Python code, or is not to be sampled.
+    fn read_still(
+        &mut self,
+        now: Instant,
+        thread: Remote<Thread>,
+    ) -> Result<Option<u64>, Unproven> {
+        let Self { still, code, prefetch, selection, .. } = self;
+        let Still { pages, walk, stack, young, copies } = still;
+        let direct = prefetch.direct();
+        let memory = Paged::new(direct, pages);
+        let info = thread_info::<A, _>(&memory, thread)?;
+        let is_wanted = selection.as_mut().is_none_or(|s| s.admits::<A, _>(direct, info, now));
+        if !is_wanted {
+            return Ok(None);
+        }
+        walk_thread::<A, _>(&memory, thread, walk)?;
+        if !is_settled::<A, _>(&memory, thread, walk).map_err(Broken::from)? {
+            return Err(Unproven::Torn);
+        }
+        for _ in 0..PLACINGS {
+            match place_frames(walk, code, copies, &memory, stack) {
+                Ok(()) => {}
+                Err(NoStack::Torn) => return Err(Unproven::Torn),
+                Err(NoStack::Changed) => continue,
+                Err(NoStack::Broken(broken)) => return Err(broken.into()),
+            }
+            young.clear();
+            let there = stack.iter().filter_map(Placed::there);
+            young.extend(there.filter(|named| code.is_young(named)));
+            young.sort_unstable_by_key(|named| named.address);
+            young.dedup();
+            if young.is_empty() || code.verify(direct, young) == Verified::Same {
+                return Ok((!stack.is_empty()).then_some(info.id));
+            }
+        }
+        Err(Unproven::Torn)
+    }
+
+    /// The stack that was found, whose code objects are to be compared later. `None` if one has
+    /// been forgotten since.
+    fn intern_still(&mut self, profile: &mut Profile) -> Option<StackId> {
+        let Self { still, code, pending, .. } = self;
+        let mut last = None;
+        let mut known = still.walk.truncated.then(|| profile.child(None, Step::Truncated));
+        for placed in &still.stack {
+            let named = placed.there()?;
+            if last != Some(named) {
+                pending.name(named);
+            }
+            last = Some(named);
+            let frame = code.frame(named, placed.position, &mut profile.frames)?;
+            known = Some(profile.child(known, Step::Frame(frame)));
+        }
+        known
+    }
+}

@@ -1,0 +1,132 @@
+//! `--pause never` without the kernel's help: no ptrace call, not even to prove the layout,
+//! and a thread that waits for its processor while it is read.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+#[allow(dead_code)]
+mod support;
+
+use support::interpreters::Interpreter;
+use support::process::{Finished, expect_left_alone, run};
+use support::profiler::{Profile, attach, dump, has_turns};
+use support::runner::{self, Test};
+use support::shape::Shape;
+use support::target::Target;
+use support::truth::parse_dump;
+use support::{Outcome, expect, measured};
+
+/// What a test gets to work with.
+struct Case {
+    interpreter: Interpreter,
+    profiler: PathBuf,
+}
+
+const TESTS: [(&str, Test<Case>); 3] = [
+    ("no ptrace call", no_ptrace_call),
+    ("each tick has its turn", a_turn_a_tick),
+    ("higher rates are estimates", higher_rates),
+];
+
+fn main() -> ExitCode {
+    runner::main(|interpreters, binaries| {
+        runner::one_per_abi(&interpreters, "turns, ", &TESTS, |interpreter| Case {
+            interpreter: interpreter.clone(),
+            profiler: binaries.profiler(interpreter.abi),
+        })
+    })
+}
+
+/// Runs a profiler that ends by a signal if it makes a ptrace call.
+fn without_ptrace(profiler: &Path, pid: u32, options: &[&str]) -> Outcome<Finished> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/targets/without_ptrace.py");
+    let mut command = Command::new("/usr/bin/python3");
+    command.arg(script).arg(profiler).args(options).args(["-p", &pid.to_string()]);
+    run(&mut command)
+}
+
+fn no_ptrace_call(case: &Case) -> Outcome<String> {
+    let mut target = Target::start(&case.interpreter, "busy.py", &[])?;
+    target.expect("ready")?;
+    let shape = Shape::of("busy.py")?;
+    let never: [&[&str]; 4] = [
+        &["-r", "0.005", "--pause", "never"],
+        &["-r", "0.005", "--pause", "never", "--engine", "read"],
+        &["-r", "0.005", "--pause", "never", "--engine", "read", "--threads"],
+        &["-r", "0.0005", "--max-pause", "0", "--engine", "read"],
+    ];
+    let mut samples = Vec::new();
+    for options in never {
+        let options = [options, &["-s", "0.3"]].concat();
+        let finished = without_ptrace(&case.profiler, target.pid(), &options)?;
+        let profile = Profile::parse(&finished.clean()?, true)?;
+        shape.check(&profile)?;
+        samples.push(profile.total());
+    }
+    expect(samples.iter().all(|samples| *samples > 10), || format!("{samples:?} samples"))?;
+    let text = without_ptrace(&case.profiler, target.pid(), &["--dump", "--pause", "never"])?;
+    let holders = parse_dump(&text.clean()?)?.into_iter().filter(|thread| thread.holds_gil);
+    let frames = holders.map(|thread| thread.frames.len()).max();
+    expect(frames.is_some_and(|frames| frames > 2), || format!("{frames:?} frames"))?;
+    // Whoever may stop it does, and is ended for that here.
+    let options = ["--engine", "stop", "-s", "0.3"];
+    let finished = without_ptrace(&case.profiler, target.pid(), &options)?;
+    expect(!finished.status.success() && finished.stdout.is_empty(), || finished.words())?;
+    expect_left_alone(target.pid())?;
+    dump(&case.profiler, target.pid())?;
+    target.close_stdin();
+    target.end()?;
+    Ok(format!("{samples:?} samples"))
+}
+
+/// A number in the account of a run.
+fn row(finished: &Finished, name: &str) -> u64 {
+    let mut lines = finished.stderr.lines();
+    let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    value.and_then(|value| value.parse().ok()).unwrap_or(0)
+}
+
+fn profile(case: &Case, options: &[&str]) -> Outcome<(Finished, Profile)> {
+    let mut target = Target::start(&case.interpreter, "leaves.py", &[])?;
+    target.expect("ready")?;
+    let options = [&["--pause", "never", "--engine", "read", "--stats"], options].concat();
+    let finished = attach(&case.profiler, target.pid(), &options)?;
+    expect_left_alone(target.pid())?;
+    target.close_stdin();
+    target.end()?;
+    let profile = Profile::parse(&finished.stdout, true)?;
+    Shape::of("leaves.py")?.check(&profile)?;
+    Ok((finished, profile))
+}
+
+/// Functions that are shorter than a read have their time from the first tick on.
+fn a_turn_a_tick(case: &Case) -> Outcome<String> {
+    if !has_turns() {
+        return Ok("not tried: before Linux 6.12 nobody has a turn at once".into());
+    }
+    measured(|| {
+        let (finished, profile) = profile(case, &["-s", "1", "-r", "0.002"])?;
+        let words = || finished.words();
+        expect(finished.stderr.contains("engine: read, in turns\n"), words)?;
+        expect(row(&finished, "stopped") == 0, words)?;
+        let (ticks, turns) = (row(&finished, "ticks"), row(&finished, "turns"));
+        let samples = row(&finished, "samples");
+        let leaves = ["alpha", "beta", "gamma", "delta"]
+            .map(|leaf| 100 * profile.samples_in(leaf) / profile.total().max(1));
+        let are_alike = leaves.iter().all(|share| (12..=32).contains(share));
+        let is_full = turns * 10 >= ticks * 8 && samples * 100 >= ticks * 98 && ticks > 300;
+        Ok((
+            is_full && are_alike,
+            format!("{samples} of {ticks} ticks, {turns} turns, {leaves:?} %"),
+        ))
+    })
+}
+
+/// More often than the thread could wait its turn, it is read while it runs, and that is said.
+fn higher_rates(case: &Case) -> Outcome<String> {
+    let (finished, profile) = profile(case, &["-s", "0.5", "-r", "0.0005"])?;
+    let told = "engine: read, shares are estimates\n";
+    expect(finished.stderr.contains(told), || finished.words())?;
+    expect(row(&finished, "turns") + row(&finished, "stopped") == 0, || finished.words())?;
+    Ok(format!("{} samples", profile.total()))
+}
