@@ -49,11 +49,11 @@ install-test: ## install and uninstall in a scratch directory; cargo install
 
 test: interpreters libclang clang ## all tests but those of measure-test, on every interpreter
 	scripts/need tmux tmux
-	$(cargo) test
+	$(cargo) test --no-fail-fast
 
 measure-test: interpreters libclang clang ## shares of time, and the kernel's engine: one test at a time
 	scripts/need tmux tmux
-	$(cargo) test --test live_kernel --test live_shares
+	$(cargo) test --no-fail-fast --test live_kernel --test live_shares
 
 formats-test: ## let speedscope, pprof, Chrome's and Firefox's tools read what is written
 	tests/formats/run

@@ -27,12 +27,12 @@ fn commanded(case: &Case, words: &str) -> Outcome<Terminal> {
     let words = format!("{} {} {words}", case.python(), script("commanded.py"));
     let terminal = open(case, "-o out.folded", &words)?;
     terminal.wait_for("ready")?;
-    wait_until_sampled(&terminal)?;
+    wait_until_sampled(&terminal, "burn")?;
     Ok(terminal)
 }
 
-/// Waits until the profiler is at work: it has seen the program at its own.
-fn wait_until_sampled(terminal: &Terminal) -> Outcome {
+/// Waits until the profiler is at work: it has seen a function of the program.
+fn wait_until_sampled(terminal: &Terminal, function: &str) -> Outcome {
     let pid = terminal.text()?;
     let pid = pid.lines().find_map(|line| line.strip_prefix("ready ")).map(str::trim);
     let pid = pid.context(|| "the program does not say its pid".into())?.to_owned();
@@ -41,7 +41,7 @@ fn wait_until_sampled(terminal: &Terminal) -> Outcome {
     wait_until("the profile has samples of the program", || {
         crate::send(parent.parse().context(|| parent.clone())?, nix::sys::signal::Signal::SIGUSR1)?;
         let text = terminal.read("out.folded").unwrap_or_default();
-        Ok(text.contains("burn").then_some(()))
+        Ok(text.contains(function).then_some(()))
     })
 }
 
@@ -62,7 +62,10 @@ fn samples(terminal: &Terminal, function: &str) -> Outcome<u64> {
 pub fn prompt(case: &Case) -> Outcome<String> {
     let terminal = open(case, "-o out.folded", &case.python())?;
     terminal.wait_for(">>>")?;
+    terminal.enter("import os; print(\"ready %d\" % os.getpid())")?;
+    terminal.wait_for("\nready ")?;
     terminal.enter("sum(1 for i in iter(int, 1))")?;
+    wait_until_sampled(&terminal, "<genexpr>")?;
     terminal.press("C-c")?;
     terminal.wait_for("KeyboardInterrupt")?;
     terminal.enter("6 * 7")?;
@@ -143,7 +146,7 @@ pub fn job_control(case: &Case) -> Outcome<String> {
     terminal.enter(&format!("p={profiler} s={script} e={python}; clear"))?;
     terminal.enter("$p -r 0.002 -o out.folded -t $e $s tidy 2")?;
     terminal.wait_for("ready")?;
-    wait_until_sampled(&terminal)?;
+    wait_until_sampled(&terminal, "burn")?;
     terminal.press("C-z")?;
     let stopped = terminal.wait_for("Stopped")?;
     // The shell names the command when it stops and when it goes on, and what was typed ahead
