@@ -103,7 +103,8 @@ pub struct Account {
     pub source: Option<Source>,
     /// Why the kernel did not take them, if it was asked.
     pub refusal: Option<String>,
-    /// Ticks at which the limit of stops allowed none: the next sample counts for them.
+    /// Ticks at which the limit of stops allowed none, or that came too late for one: the next
+    /// sample counts for them.
     pub skipped: u64,
     /// What the kernel's engine did, if that took the samples.
     pub kernel: Option<ByKernel>,
@@ -313,7 +314,10 @@ pub fn words_on_limit(rows: &[(String, String)], limit: f64) -> Option<String> {
     let row = |wanted: &str| rows.iter().find(|(name, _)| name == wanted).map(|row| &row.1);
     let count = |name: &str| row(name).and_then(|value| value.parse::<u64>().ok()).unwrap_or(0);
     let (stops, skipped) = (count("stopped"), count("skipped"));
-    if stops == 0 || skipped <= count("ticks") / 20 {
+    let number = |name: &str| row(name).and_then(|value| value.parse::<f64>().ok()).unwrap_or(0.0);
+    // Else it was not the limit.
+    let is_reached = number("stopped total ms") > 500.0 * limit * number("elapsed s");
+    if stops == 0 || skipped <= count("ticks") / 20 || !is_reached {
         return None;
     }
     let (percent, ticks) = (limit * 100.0, skipped + stops);
@@ -379,6 +383,7 @@ mod tests {
     fn who_was_not_stopped_often_enough_is_told_what_would_help() {
         let mut account = Account { ticks: 1000, skipped: 750, ..Account::default() };
         assert_eq!(words_on_limit(&account.rows(), 0.01), None, "nothing was stopped");
+        account.elapsed = Duration::from_secs(1);
         (0..250).for_each(|_| account.stops.add(Duration::from_micros(40)));
         let words = words_on_limit(&account.rows(), 0.01).unwrap_or_default();
         assert!(words.contains("250 stops for 1000 ticks"), "{words}");
@@ -388,6 +393,8 @@ mod tests {
         assert!(words.contains("or root"), "{words}");
         account.skipped = 20;
         assert_eq!(words_on_limit(&account.rows(), 0.01), None, "nearly each tick had one");
+        (account.skipped, account.elapsed) = (750, Duration::from_secs(10));
+        assert_eq!(words_on_limit(&account.rows(), 0.01), None, "it came too late for them");
     }
 
     #[test]

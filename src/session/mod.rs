@@ -4,12 +4,13 @@ mod by_kernel;
 mod choose;
 mod search;
 mod stops;
+mod tick;
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use self::choose::Way;
-use self::search::{Found, Search};
+use self::search::Search;
+use self::tick::LONGEST_TICK;
 use crate::abi::Abi;
 use crate::account::Account;
 use crate::attach::{Attached, Objects};
@@ -27,25 +28,14 @@ use crate::python::code::CodeCache;
 use crate::python::threads::ProcessRoots;
 use crate::results::Results;
 use crate::sampler::interrupt::Interrupts;
-use crate::sampler::pause::{Pause, Pauses, StoppedThreads};
+use crate::sampler::pause::{Pause, Pauses};
 use crate::sampler::selection::{Selection, TimeMode};
-use crate::sampler::{Engine, Source, Tick};
+use crate::sampler::{Engine, Source};
 use crate::signals::Signals;
 use crate::stack::FrameStyle;
 
-/// How long a tick may take, however much there is to read. What is left of it is left to the
-/// next one.
-const LONGEST_TICK: Duration = Duration::from_millis(100);
-
 /// How long threads are read before the clock starts.
 const REHEARSAL: Duration = Duration::from_secs(1);
-
-/// How often the first sample is tried, and for how long where it is the only one.
-const FIRST_LOOKS: u32 = 100;
-const ONLY_SAMPLE: Duration = Duration::from_secs(1);
-
-/// The pause between two of these, if the limit of stops asks for one.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
 /// Samples of a slower run than this are settled at once: there is time.
 const SLOW: Duration = Duration::from_millis(5);
@@ -72,6 +62,8 @@ pub struct Session<'a, A> {
     interval: Duration,
     /// Ticks at which the limit of stops allowed none, since the last stop.
     skipped: u32,
+    /// Ticks that this program came too late for, and that the next one counts for.
+    late: u32,
     pauses: Pauses,
     profile: Profile,
     account: Account,
@@ -162,6 +154,7 @@ impl<'a, A: Abi> Session<'a, A> {
             refusal: refusal.map(|refusal| refusal.to_string()),
             interval,
             skipped: 0,
+            late: 0,
             memory,
             roots,
             process_id,
@@ -214,6 +207,7 @@ impl<'a, A: Abi> Session<'a, A> {
                     results.window(self.begin_window(&clock));
                 }
                 Next::Sample => {
+                    self.note_late(&clock);
                     let by_kernel = self.interrupts.is_some();
                     let now = if by_kernel { clock.last_moment() } else { clock.moment() };
                     if !self.tick(now, signals) {
@@ -328,93 +322,6 @@ impl<'a, A: Abi> Session<'a, A> {
             Some(interrupts) => interrupts.settle(now, &mut self.profile, &mut self.account),
             None => self.engine.settle(now, &mut self.profile, &mut self.account),
         }
-    }
-
-    /// Takes one sample, stopping the process if it is the clock's turn to. `false`
-    /// if there is nothing left to sample.
-    fn tick(&mut self, moment: Instant, signals: &Signals) -> bool {
-        let now = self.window.microseconds(moment);
-        let is_lost = self.has_lost_it(now);
-        // The kernel's engine counts the ticks itself.
-        self.account.ticks += u64::from(is_lost);
-        if is_lost {
-            match self.search() {
-                Found::Interpreter => {}
-                Found::NothingYet => {
-                    self.fail(now);
-                    return true;
-                }
-                Found::TheEnd => return false,
-            }
-        }
-        if self.interrupts.is_some() {
-            return self.tick_by_interrupts(moment, now);
-        }
-        let Some(mut tick) = self.sample(moment, now) else { return true };
-        self.account.ticks += u64::from(!is_lost);
-        // Nothing is known of the program's calls yet: the first sample takes a
-        // few looks more. That something is owed a stack is not enough: a run may be one tick.
-        let is_only = self.options.duration.is_some_and(|duration| duration.is_zero());
-        let patience = if is_only { ONLY_SAMPLE } else { LONGEST_TICK };
-        for look in 0.. {
-            let is_missing = tick == Tick::Torn || self.engine.owes_stacks();
-            let is_first = self.account.at_once + self.account.retried == 0;
-            let may_go_on = moment.elapsed() < patience && !signals.ask_for_end();
-            let is_enough = look >= FIRST_LOOKS && !is_only;
-            if !(is_missing && is_first && may_go_on) || is_enough {
-                break;
-            }
-            if look >= FIRST_LOOKS {
-                thread::sleep(BETWEEN_LOOKS);
-            }
-            self.engine.forget_owed();
-            match self.sample(Instant::now(), now) {
-                Some(next) => tick = next,
-                None if is_only => thread::sleep(BETWEEN_LOOKS),
-                None => break,
-            }
-        }
-        match tick {
-            Tick::Gone => return false,
-            Tick::Proven(stacks) => {
-                self.failures = 0;
-                if stacks == 0 {
-                    self.account.idle += 1;
-                    if !self.options.exclude_idle {
-                        self.profile.record_idle(now);
-                    }
-                }
-            }
-            Tick::Torn => self.account.torn += 1,
-            Tick::Failed(broken) => {
-                self.account.last_failure = Some(broken);
-                self.fail(now);
-            }
-        }
-        true
-    }
-
-    /// Counts a moment at which the process could not be read.
-    fn fail(&mut self, now: u64) {
-        self.account.failed += 1;
-        self.profile.record_failed(now);
-        self.failures += 1;
-    }
-
-    /// Takes a sample. `None` if the thread that runs would have to be stopped for it, and
-    /// that is not allowed yet.
-    fn sample(&mut self, moment: Instant, now: u64) -> Option<Tick> {
-        let deadline = Instant::now() + LONGEST_TICK;
-        match self.source {
-            Source::Stop | Source::Turn => self.sample_in_stop(moment, now, deadline),
-            Source::Interrupt | Source::Read => Some(self.sample_unstopped(moment, now, deadline)),
-        }
-    }
-
-    /// Takes a sample while nobody is stopped.
-    fn sample_unstopped(&mut self, moment: Instant, now: u64, deadline: Instant) -> Tick {
-        let Self { engine, profile, account, .. } = self;
-        engine.tick(moment, now, deadline, &mut StoppedThreads::default(), profile, account)
     }
 
     /// Finds out what the threads of the profile are called: of those that are new, or

@@ -3,7 +3,7 @@
 //! What runs stands still to be read: it waits for its turn on the processor that this program
 //! has taken, or is stopped. A thread that does not run has the stack that it has.
 //! If the limit of stops allows none at a tick, nothing is read: the next sample counts for
-//! that tick too. So each sample stands for the time since the one before it, and the shares
+//! that tick too, and for those that this program came too late for. So each sample stands for the time since the one before it, and the shares
 //! of a run with few stops are those of one with many.
 
 use std::time::Instant;
@@ -46,7 +46,8 @@ impl<A: Abi> Session<'_, A> {
         if is_turn && holders.len() > 1 {
             return Some(self.read_from_now_on(moment, now, deadline));
         }
-        self.weigh(self.skipped.saturating_add(1));
+        let before = self.skipped.saturating_add(self.late);
+        self.weigh(before.saturating_add(1));
         let Self { engine, pauses, profile, account, .. } = self;
         let mut tick = Tick::Torn;
         let mut is_free = false;
@@ -79,9 +80,9 @@ impl<A: Abi> Session<'_, A> {
             holders = holding;
         }
         if matches!(tick, Tick::Proven(stacks) if stacks > 0) {
-            account.ticks += u64::from(self.skipped);
-            account.skipped += u64::from(self.skipped);
-            self.skipped = 0;
+            account.ticks += u64::from(before);
+            account.skipped += u64::from(before);
+            (self.skipped, self.late) = (0, 0);
         }
         self.weigh(1);
         if !is_free {

@@ -1,0 +1,135 @@
+//! One tick of a run: a sample, or what there is to say in its place.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Session;
+use super::search::Found;
+use crate::abi::Abi;
+use crate::clock::Clock;
+use crate::sampler::pause::StoppedThreads;
+use crate::sampler::{Source, Tick};
+use crate::signals::Signals;
+
+/// How long a tick may take, however much there is to read. What is left of it is left to the
+/// next one.
+pub(super) const LONGEST_TICK: Duration = Duration::from_millis(100);
+
+/// How often the first sample is tried, and for how long where it is the only one.
+const FIRST_LOOKS: u32 = 100;
+const ONLY_SAMPLE: Duration = Duration::from_secs(1);
+
+/// The pause between two of these, if the limit of stops asks for one.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+
+impl<A: Abi> Session<'_, A> {
+    /// Takes one sample, stopping the process if it is the clock's turn to. `false`
+    /// if there is nothing left to sample.
+    pub(super) fn tick(&mut self, moment: Instant, signals: &Signals) -> bool {
+        let now = self.window.microseconds(moment);
+        let is_lost = self.has_lost_it(now);
+        // The kernel's engine counts the ticks itself.
+        self.account.ticks += u64::from(is_lost);
+        if is_lost {
+            match self.search() {
+                Found::Interpreter => {}
+                Found::NothingYet => {
+                    self.fail(now);
+                    return true;
+                }
+                Found::TheEnd => return false,
+            }
+        }
+        if self.interrupts.is_some() {
+            return self.tick_by_interrupts(moment, now);
+        }
+        let Some(mut tick) = self.sample(moment, now) else { return true };
+        self.account.ticks += u64::from(!is_lost);
+        // Nothing is known of the program's calls yet: the first sample takes a
+        // few looks more. That something is owed a stack is not enough: a run may be one tick.
+        let is_only = self.options.duration.is_some_and(|duration| duration.is_zero());
+        let patience = if is_only { ONLY_SAMPLE } else { LONGEST_TICK };
+        for look in 0.. {
+            let is_missing = tick == Tick::Torn || self.engine.owes_stacks();
+            let is_first = self.account.at_once + self.account.retried == 0;
+            let may_go_on = moment.elapsed() < patience && !signals.ask_for_end();
+            let is_enough = look >= FIRST_LOOKS && !is_only;
+            if !(is_missing && is_first && may_go_on) || is_enough {
+                break;
+            }
+            if look >= FIRST_LOOKS {
+                thread::sleep(BETWEEN_LOOKS);
+            }
+            self.engine.forget_owed();
+            match self.sample(Instant::now(), now) {
+                Some(next) => tick = next,
+                None if is_only => thread::sleep(BETWEEN_LOOKS),
+                None => break,
+            }
+        }
+        match tick {
+            Tick::Gone => return false,
+            Tick::Proven(stacks) => {
+                self.failures = 0;
+                if stacks == 0 {
+                    self.count_idle(now);
+                }
+            }
+            Tick::Torn => self.account.torn += 1,
+            Tick::Failed(broken) => {
+                self.account.last_failure = Some(broken);
+                self.fail(now);
+            }
+        }
+        true
+    }
+
+    /// Counts a moment at which nobody ran Python code, and those before it that it stands for.
+    fn count_idle(&mut self, now: u64) {
+        let late = std::mem::take(&mut self.late);
+        self.account.ticks += u64::from(late);
+        self.account.skipped += u64::from(late);
+        self.account.idle += 1 + u64::from(late);
+        if !self.options.exclude_idle {
+            (0..=late).for_each(|_| self.profile.record_idle(now));
+        }
+    }
+
+    /// Lets the next sample count for ticks that this program came too late for, if each stands
+    /// for the time since the one before it.
+    pub(super) fn note_late(&mut self, clock: &Clock) {
+        if self.source.reads_what_stands() {
+            let late = clock.late() - self.window.late;
+            self.window.late += late;
+            self.late = self.late.saturating_add(u32::try_from(late).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// Counts a moment at which the process could not be read.
+    pub(super) fn fail(&mut self, now: u64) {
+        self.account.failed += 1;
+        self.profile.record_failed(now);
+        self.failures += 1;
+    }
+
+    /// Takes a sample. `None` if the thread that runs would have to be stopped for it, and
+    /// that is not allowed yet.
+    fn sample(&mut self, moment: Instant, now: u64) -> Option<Tick> {
+        let deadline = Instant::now() + LONGEST_TICK;
+        match self.source {
+            Source::Stop | Source::Turn => self.sample_in_stop(moment, now, deadline),
+            Source::Interrupt | Source::Read => Some(self.sample_unstopped(moment, now, deadline)),
+        }
+    }
+
+    /// Takes a sample while nobody is stopped.
+    pub(super) fn sample_unstopped(
+        &mut self,
+        moment: Instant,
+        now: u64,
+        deadline: Instant,
+    ) -> Tick {
+        let Self { engine, profile, account, .. } = self;
+        engine.tick(moment, now, deadline, &mut StoppedThreads::default(), profile, account)
+    }
+}
