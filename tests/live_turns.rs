@@ -22,10 +22,11 @@ struct Case {
     profiler: PathBuf,
 }
 
-const TESTS: [(&str, Test<Case>); 3] = [
+const TESTS: [(&str, Test<Case>); 4] = [
     ("no ptrace call", no_ptrace_call),
     ("each tick has its turn", a_turn_a_tick),
     ("higher rates are estimates", higher_rates),
+    ("time of threads that were not asked for", other_threads),
 ];
 
 fn main() -> ExitCode {
@@ -129,4 +130,23 @@ fn higher_rates(case: &Case) -> Outcome<String> {
     expect(finished.stderr.contains(told), || finished.words())?;
     expect(row(&finished, "turns") + row(&finished, "stopped") == 0, || finished.words())?;
     Ok(format!("{} samples", profile.total()))
+}
+
+/// Where a sample counts for the ticks before it, a thread that was asked for does not get the
+/// time of those that were not. It has a third to a half of all.
+fn other_threads(case: &Case) -> Outcome<String> {
+    measured(|| {
+        let mut target = Target::start(&case.interpreter, "turns.py", &[])?;
+        target.expect("ready")?;
+        let few = ["-s", "2", "-r", "0.0005", "--engine", "stop", "--max-pause", "0.3"];
+        let options = [&few[..], &["--thread", "third, last", "--stats"]].concat();
+        let finished = attach(&case.profiler, target.pid(), &options)?;
+        target.close_stdin();
+        target.end()?;
+        let profile = Profile::parse(&finished.stdout, true)?;
+        let third = 100 * profile.samples_with("third") / profile.total().max(1);
+        let (skipped, ticks) = (row(&finished, "skipped"), row(&finished, "ticks"));
+        let words = format!("{third} % of {ticks} ticks, {skipped} without a stop");
+        Ok(((15..=75).contains(&third) && skipped * 2 > ticks, words))
+    })
 }

@@ -79,10 +79,14 @@ impl<A: Abi> Session<'_, A> {
             }
             holders = holding;
         }
-        if matches!(tick, Tick::Proven(stacks) if stacks > 0) {
+        if let Tick::Proven(stacks) = tick {
             account.ticks += u64::from(before);
             account.skipped += u64::from(before);
             (self.skipped, self.late) = (0, 0);
+            if stacks == 0 {
+                // Its holder is none of those that were asked for: nor is that others' time.
+                self.count_idle(now, before);
+            }
         }
         self.weigh(1);
         if !is_free {

@@ -72,7 +72,10 @@ impl<A: Abi> Session<'_, A> {
             Tick::Proven(stacks) => {
                 self.failures = 0;
                 if stacks == 0 {
-                    self.count_idle(now);
+                    let late = std::mem::take(&mut self.late);
+                    self.account.ticks += u64::from(late);
+                    self.account.skipped += u64::from(late);
+                    self.count_idle(now, late + 1);
                 }
             }
             Tick::Torn => self.account.torn += 1,
@@ -84,14 +87,11 @@ impl<A: Abi> Session<'_, A> {
         true
     }
 
-    /// Counts a moment at which nobody ran Python code, and those before it that it stands for.
-    fn count_idle(&mut self, now: u64) {
-        let late = std::mem::take(&mut self.late);
-        self.account.ticks += u64::from(late);
-        self.account.skipped += u64::from(late);
-        self.account.idle += 1 + u64::from(late);
+    /// Counts so many ticks at which nobody ran Python code that is to be sampled.
+    pub(super) fn count_idle(&mut self, now: u64, ticks: u32) {
+        self.account.idle += u64::from(ticks);
         if !self.options.exclude_idle {
-            (0..=late).for_each(|_| self.profile.record_idle(now));
+            (0..ticks).for_each(|_| self.profile.record_idle(now));
         }
     }
 
