@@ -198,7 +198,9 @@ impl Pauses {
         if let (Some(turns), [(_, id)]) = (&mut self.turns, ids.as_slice()) {
             let spent = thread_cpu_time();
             let found = if self.takes_turns { turns.take(*id) } else { Turn::Runs };
-            if found != Turn::Runs {
+            // Said while that stands still: it is the one whose thread state this is.
+            let is_it = threads.iter().all(|thread| self.ids.is_as_told::<A, M>(memory, *thread));
+            if found != Turn::Runs && is_it {
                 let turn = self.turns.as_ref().map(|turns| (turns, spent));
                 let rests = found == Turn::Rests;
                 return StoppedThreads { turn, rests, ids, since, ..StoppedThreads::default() };
@@ -215,6 +217,7 @@ impl Pauses {
             let tids: Vec<i32> = ids.iter().map(|(_, id)| *id).collect();
             self.stopper.stop_those_running(&tids).ok()
         };
+        ids.retain(|(thread, _)| self.ids.is_as_told::<A, M>(memory, *thread));
         StoppedThreads { stopped, ids, since, is_for_all, ..StoppedThreads::default() }
     }
 

@@ -23,6 +23,8 @@ const RECORD: usize = 1024;
 #[derive(Debug, Default)]
 pub struct ThreadIds {
     known: HashMap<u64, Option<i32>>,
+    /// What the thread states said of themselves when that was found out.
+    told: HashMap<u64, Told>,
     record_offset: Option<u64>,
     /// What the C library says of that, once it was asked.
     described_offset: Option<Option<u64>>,
@@ -34,6 +36,18 @@ pub struct ThreadIds {
     tasks: Option<Rc<Tasks>>,
     /// Whether that list was made since [`ThreadIds::begin_round`].
     is_fresh: bool,
+}
+
+/// What a thread state, and the C library's record of its thread, say of the thread. Whose
+/// thread state has become another thread's says something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Told {
+    /// `threading.get_ident()`.
+    id: u64,
+    /// The kernel's id in the thread state, if its version has it.
+    native: Option<u64>,
+    /// That in the C library's record, if it is known where.
+    record: Option<u32>,
 }
 
 impl ThreadIds {
@@ -49,6 +63,7 @@ impl ThreadIds {
         if let Some(known) = self.known.get(&thread.address()) {
             return *known;
         }
+        let before = self.tell::<A, M>(memory, thread);
         let mut id = None;
         // What a list of one thread tells holds only while there is one.
         if self.tasks.as_ref().is_some_and(|tasks| self.is_fresh || tasks.only().is_none()) {
@@ -60,7 +75,41 @@ impl ThreadIds {
             id = self.find::<A, M>(process, memory, roots, thread);
         }
         self.known.insert(thread.address(), id);
+        let after = self.tell::<A, M>(memory, thread);
+        // Where the record has the id may have been found out only now.
+        let is_same = before
+            .zip(after)
+            .filter(|(before, after)| before.id == after.id && before.native == after.native);
+        match is_same {
+            Some((_, told)) => self.told.insert(thread.address(), told),
+            None => self.told.remove(&thread.address()),
+        };
         id
+    }
+
+    /// Whether a thread state is still the same thread's as when its id was found. If not, the
+    /// id is forgotten. A thread that has ended leaves its thread state to the next one.
+    pub fn is_as_told<A: Abi, M: Memory>(&mut self, memory: &M, thread: Remote<Thread>) -> bool {
+        let told = self.told.get(&thread.address()).copied();
+        let is_same = told.is_some() && told == self.tell::<A, M>(memory, thread);
+        if !is_same {
+            self.known.remove(&thread.address());
+            self.told.remove(&thread.address());
+        }
+        is_same
+    }
+
+    fn tell<A: Abi, M: Memory>(&self, memory: &M, thread: Remote<Thread>) -> Option<Told> {
+        let id: u64 = memory.field(thread, A::THREAD.id).ok()?;
+        let native = match A::THREAD.native_id {
+            Some(field) => Some(memory.field(thread, field).ok()?),
+            None => None,
+        };
+        let record = match self.record_offset {
+            Some(offset) => Some(memory.read::<u32>(id.wrapping_add(offset)).ok()?),
+            None => None,
+        };
+        Some(Told { id, native, record })
     }
 
     /// Begins a round of questions. The kernel lists the threads of a process anew at most
@@ -83,6 +132,7 @@ impl ThreadIds {
     /// Forgets everything: threads end, and their states are used again.
     pub fn forget(&mut self) {
         self.known.clear();
+        self.told.clear();
         self.shadowed = None;
         self.begin_round();
     }

@@ -73,6 +73,8 @@ impl<A: Abi> Session<'_, A> {
         if is_for_others || !self.process.is_alive() {
             return Found::TheEnd;
         }
+        // Whoever takes turns next has to know where this thread may run by itself.
+        self.pauses.step_aside();
         let attached = attach::<A>(self.process.pid(), self.options.pause.is_ever());
         match attached.and_then(|attached| self.go_on(attached)) {
             Ok(()) => Found::Interpreter,
