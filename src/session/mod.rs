@@ -64,6 +64,8 @@ pub struct Session<'a, A> {
     skipped: u32,
     /// Ticks that this program came too late for, and that the next one counts for.
     late: u32,
+    /// How many late ticks the clock had counted when it was asked last.
+    seen_late: u64,
     pauses: Pauses,
     profile: Profile,
     account: Account,
@@ -155,6 +157,7 @@ impl<'a, A: Abi> Session<'a, A> {
             interval,
             skipped: 0,
             late: 0,
+            seen_late: 0,
             memory,
             roots,
             process_id,

@@ -96,12 +96,16 @@ impl<A: Abi> Session<'_, A> {
     }
 
     /// Lets the next sample count for ticks that this program came too late for, if each stands
-    /// for the time since the one before it.
+    /// for the time since the one before it. Not if that is long: then this program was stopped
+    /// itself, perhaps with the command that it samples.
     pub(super) fn note_late(&mut self, clock: &Clock) {
-        if self.source.reads_what_stands() {
-            let late = clock.late() - self.window.late;
+        let late = clock.late() - self.seen_late;
+        self.seen_late += late;
+        let ticks = u32::try_from(late).unwrap_or(u32::MAX);
+        let is_short = self.interval.saturating_mul(ticks) <= LONGEST_TICK;
+        if is_short && self.source.reads_what_stands() {
             self.window.late += late;
-            self.late = self.late.saturating_add(u32::try_from(late).unwrap_or(u32::MAX));
+            self.late = self.late.saturating_add(ticks);
         }
     }
 
