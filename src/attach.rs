@@ -1,13 +1,13 @@
 //! From a process to a sampler that may be trusted: find the interpreter,
 //! refuse what this binary is not for, prove the layout.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::abi::{Abi, Roots, SystemLayout};
 use crate::error::Error;
 use crate::locate::{self, Interpreter, LocateError};
 use crate::memory::live::LiveMemory;
+use crate::nap::nap;
 use crate::process::stop::Stopper;
 use crate::process::{self, Process};
 use crate::python::code::Types;
@@ -175,7 +175,7 @@ fn wait_until_found<T>(
     loop {
         match find() {
             Err(error) if may_yet_start(process, &error) && Instant::now() < deadline => {
-                thread::sleep(NAP);
+                nap(NAP);
             }
             Err(error @ LocateError::NotPython { .. }) => return Err(not_python(process, error)),
             result => return Ok(result?),
@@ -311,7 +311,7 @@ fn wait_for_proof<A: Abi>(
             }
             Ok(_) => {}
         }
-        thread::sleep(NAP);
+        nap(NAP);
     }
 }
 

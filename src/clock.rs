@@ -1,8 +1,9 @@
 //! When the next sample is due: absolute deadlines, so that the time a sample
 //! takes does not add up.
 
-use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::nap::nap;
 
 /// The longest nap, so that a signal to end the run is noticed soon.
 const LONGEST_NAP: Duration = Duration::from_millis(20);
@@ -160,9 +161,9 @@ fn rest(time: Duration, is_in_the_way: bool) {
     const WAKING: Duration = Duration::from_micros(25);
     const WORTH_SLEEPING: Duration = Duration::from_micros(150);
     if is_in_the_way {
-        thread::sleep(time.min(LONGEST_NAP));
+        nap(time.min(LONGEST_NAP));
     } else if time > WORTH_SLEEPING {
-        thread::sleep((time - WAKING).min(LONGEST_NAP));
+        nap((time - WAKING).min(LONGEST_NAP));
     } else {
         std::hint::spin_loop();
     }

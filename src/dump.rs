@@ -1,7 +1,6 @@
 //! `--dump`: one moment of a process, with what is known of its threads.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::abi::Abi;
@@ -10,6 +9,7 @@ use crate::cli::Options;
 use crate::error::Error;
 use crate::filter::{ThreadFilter, in_words};
 use crate::memory::Memory;
+use crate::nap::nap;
 use crate::output::{Destination, dump, dump_json, dump_text};
 use crate::process::stop::Stopper;
 use crate::process::turn::{Turn, Turns};
@@ -122,7 +122,7 @@ fn take_turn(turns: &mut Turns, holder: Option<i32>) {
             break;
         }
         turns.follow();
-        thread::sleep(NAP);
+        nap(NAP);
     }
 }
 

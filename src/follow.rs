@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::escape::say;
 use crate::launch::Launch;
 use crate::launch::handover::{Begun, Carried, Handover, keep_open, read_profile};
+use crate::nap::nap;
 use crate::output::recording;
 use crate::profile::{self, Profile};
 use crate::programs;
@@ -139,7 +140,7 @@ impl<'a> Run<'a> {
                 say(&format!("{program} has not run Python so far. Looking for it until it ends."));
             }
             meanwhile();
-            thread::sleep(self.search.pause(begin.elapsed()));
+            nap(self.search.pause(begin.elapsed()));
         }
     }
 

@@ -2,6 +2,8 @@
 //!
 //! ARCHITECTURE.md follows one sample through these modules.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 pub mod abi;
 pub mod account;
 mod arch;
@@ -20,6 +22,7 @@ pub mod launcher;
 mod links;
 pub mod locate;
 pub mod memory;
+mod nap;
 pub mod output;
 pub mod process;
 pub mod profile;

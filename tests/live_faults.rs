@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -17,11 +17,13 @@ mod support;
 use support::binaries::{Binaries, is_built};
 use support::copies::{libpython, loader};
 use support::interpreters::{Interpreter, Interpreters, Kind};
-use support::process::{Guard, Running, expect_left_alone, wait_until};
-use support::profiler::{Profile, attach, command, start_sampling, wait_for_ticks};
+use support::process::{Guard, Running, expect_left_alone, status_line, wait_until};
+use support::profiler::{
+    Profile, attach, command, start_sampling, wait_for_ticks, wait_until_it_catches,
+};
 use support::runner::{self, Trial};
 use support::target::{Target, in_folder, new_file, set_environment};
-use support::{Context, Outcome, expect, native, targets};
+use support::{Context, Outcome, PATIENCE, expect, native, targets};
 
 /// What a test gets to work with.
 struct Case {
@@ -31,9 +33,10 @@ struct Case {
 
 type Test = fn(&Case) -> Outcome<String>;
 
-const TESTS: [(&str, Test); 6] = [
+const TESTS: [(&str, Test); 7] = [
     ("profiler killed", profiler_killed),
     ("storm of signals", storm_of_signals),
+    ("storm of signals for the profiler", storm_for_the_profiler),
     ("process that forks", process_that_forks),
     ("process that executes Python", process_that_executes_python),
     ("process that executes Python elsewhere", process_that_executes_python_elsewhere),
@@ -133,6 +136,37 @@ fn storm_of_signals(case: &Case) -> Outcome<String> {
     expect(sent == came && number > 1000, || format!("{sent} signals sent, {came} came"))?;
     expect(profile.samples_with("<module>") > 100, || format!("{} samples", profile.total()))?;
     Ok(format!("{sent} signals, {} samples", profile.total()))
+}
+
+/// Signals that come faster than the shortest sleep lasts keep nothing from its end: neither a
+/// stop nor the run.
+fn storm_for_the_profiler(case: &Case) -> Outcome<String> {
+    let mut target = Target::start(&case.interpreter, "busy.py", &[])?;
+    target.expect("ready")?;
+    let file = new_file("storm");
+    let (pid, name) = (target.pid().to_string(), file.display().to_string());
+    let options = ["-s", "0.5", "-r", "0.002", "--pause", "always", "-o", &name, "-p", &pid];
+    let running = Running::start(&mut command(&case.profiler, &options), false)?;
+    // Each lets it write what it has so far.
+    wait_until_it_catches(&running, &[Signal::SIGUSR1])?;
+    let (begin, mut sent) = (Instant::now(), 0_u32);
+    while !status_line(running.pid(), "State")?.starts_with('Z') && begin.elapsed() < PATIENCE {
+        for _ in 0..1000 {
+            send(running.pid(), Signal::SIGUSR1)?;
+        }
+        sent += 1000;
+    }
+    expect(begin.elapsed() < PATIENCE, || format!("no end after {sent} signals"))?;
+    let finished = running.finish()?;
+    expect(finished.status.success(), || finished.words())?;
+    expect_left_alone(target.pid())?;
+    target.close_stdin();
+    target.end()?;
+    let text = fs::read(&file).context(|| file.display().to_string())?;
+    fs::remove_file(&file).context(|| file.display().to_string())?;
+    let total = Profile::parse(&text, true)?.total();
+    expect(total > 0, || finished.words())?;
+    Ok(format!("{total} samples, {sent} signals"))
 }
 
 /// Children that are forked at any moment of a stop go on and end as they should.

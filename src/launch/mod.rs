@@ -15,7 +15,6 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::prctl;
@@ -26,6 +25,7 @@ use self::handover::Handover;
 use self::keeper::Keeper;
 use crate::error::Error;
 use crate::escape::say;
+use crate::nap::nap;
 use crate::process::{self, ThreadState};
 use crate::signals::{Signals, is_ignored};
 
@@ -111,7 +111,7 @@ impl Launch {
     pub(crate) fn wait(&mut self) {
         let mut reaped = Instant::now();
         while !self.has_ended() && !self.signals.ask_for_end() {
-            thread::sleep(NAP);
+            nap(NAP);
             if reaped.elapsed() >= REAP {
                 reap(self.pid());
                 reaped = Instant::now();

@@ -22,7 +22,6 @@ use std::fs::File;
 use std::hint;
 use std::marker::PhantomData;
 use std::os::unix::fs::FileExt;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -35,6 +34,7 @@ use super::detach::detach_with;
 use super::rescue::Rescuer;
 use super::stat::{Stat, ThreadState};
 use super::{numbered_entries, read_stat, tracer};
+use crate::nap::nap;
 use crate::promptness::make_way;
 
 /// How long a stop may take by default. A thread that runs is stopped within
@@ -303,7 +303,7 @@ impl Stopper {
             if waited < SPIN && !shares_processor {
                 hint::spin_loop();
             } else {
-                thread::sleep(NAP);
+                nap(NAP);
             }
         }
     }
@@ -440,7 +440,7 @@ impl Drop for Stopper {
         self.release_all();
         let start = Instant::now();
         while self.release_late() > 0 && start.elapsed() < LAST_WAIT {
-            thread::sleep(NAP);
+            nap(NAP);
         }
     }
 }

@@ -1,12 +1,12 @@
 //! One tick of a run: a sample, or what there is to say in its place.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Session;
 use super::search::Found;
 use crate::abi::Abi;
 use crate::clock::Clock;
+use crate::nap::nap;
 use crate::sampler::pause::StoppedThreads;
 use crate::sampler::{Source, Tick};
 use crate::signals::Signals;
@@ -58,12 +58,12 @@ impl<A: Abi> Session<'_, A> {
                 break;
             }
             if look >= FIRST_LOOKS {
-                thread::sleep(BETWEEN_LOOKS);
+                nap(BETWEEN_LOOKS);
             }
             self.engine.forget_owed();
             match self.sample(Instant::now(), now) {
                 Some(next) => tick = next,
-                None if is_only => thread::sleep(BETWEEN_LOOKS),
+                None if is_only => nap(BETWEEN_LOOKS),
                 None => break,
             }
         }

@@ -2,7 +2,6 @@
 //! in one array.
 
 use std::ffi::OsString;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::sampler::command;
@@ -13,6 +12,7 @@ use crate::error::Error;
 use crate::escape::{in_line, say};
 use crate::locate::{self, Interpreter, LocateError};
 use crate::memory::live::LiveMemory;
+use crate::nap::nap;
 use crate::output::Destination;
 use crate::process::{self, Denial, Execution, OpenError, Process};
 use crate::programs;
@@ -110,7 +110,7 @@ fn patiently(pid: i32, arguments: &[OsString]) -> Outcome {
         } else if !passes || Instant::now() > deadline {
             return outcome;
         }
-        thread::sleep(NAP);
+        nap(NAP);
     }
 }
 

@@ -15,7 +15,6 @@ pub(crate) mod search;
 mod tally;
 
 use std::ffi::OsString;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use self::family::Family;
@@ -225,6 +224,6 @@ fn nap(time: Duration, signals: &Signals) {
         if left.is_zero() {
             return;
         }
-        thread::sleep(left.min(NAP));
+        crate::nap::nap(left.min(NAP));
     }
 }

@@ -15,6 +15,7 @@ use nix::unistd::Pid;
 use super::merged::Shared;
 use crate::error::Error;
 use crate::launch::handover::VARIABLE;
+use crate::nap::nap;
 use crate::profile::About;
 use crate::recording::Reader;
 
@@ -122,7 +123,7 @@ impl Sampler {
             } else if Instant::now() > deadline {
                 let _ = self.child.kill();
             }
-            thread::sleep(Duration::from_millis(1));
+            nap(Duration::from_millis(1));
         }
     }
 }

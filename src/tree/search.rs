@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::family::Family;
@@ -13,6 +12,7 @@ use crate::abi::Version;
 use crate::cli::Options;
 use crate::error::Error;
 use crate::escape::say;
+use crate::nap::nap;
 use crate::process::{self, Execution};
 
 /// How long the processes are looked at as often as possible: most commands soon are Python.
@@ -237,7 +237,7 @@ impl Family<'_> {
             if alive.is_empty() || begin.elapsed() > ENDING {
                 return in_words(alive);
             }
-            thread::sleep(NAPS[0]);
+            nap(NAPS[0]);
         }
     }
 }

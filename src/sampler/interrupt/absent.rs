@@ -2,11 +2,11 @@
 //! has refused `--engine kernel` before, so none of this is ever asked.
 
 use std::os::fd::OwnedFd;
-use std::thread;
 use std::time::Duration;
 
 use super::KernelError;
 use super::constants::Constants;
+use crate::nap::nap;
 use crate::python::code::Named;
 
 /// No program.
@@ -22,7 +22,7 @@ impl Loaded {
     }
 
     pub fn rest(&self, time: Duration) {
-        thread::sleep(time);
+        nap(time);
     }
 
     pub fn next_record<T>(&mut self, _: impl FnOnce(&[u8]) -> T) -> Option<T> {

@@ -1,7 +1,6 @@
 //! Takes samples of one process by interrupts, and by looks where there are none to come.
 
 use std::collections::HashMap;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::time::TimeValLike;
@@ -22,6 +21,7 @@ use crate::account::{Account, ByKernel};
 use crate::clock::Jitter;
 use crate::memory::live::LiveMemory;
 use crate::memory::{Field, Memory, Remote};
+use crate::nap::nap;
 use crate::process::Process;
 use crate::profile::{self, Profile, State, Step};
 use crate::promptness::make_way;
@@ -465,7 +465,7 @@ fn look_for<T>(time: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T>
         if found.is_some() || start.elapsed() >= time {
             return found;
         }
-        thread::sleep(NAP);
+        nap(NAP);
     }
 }
 
