@@ -13,7 +13,7 @@ mod support;
 
 use support::binaries::{Binaries, age, is_built};
 use support::interpreters::{Interpreter, Interpreters};
-use support::process::{Running, expect_left_alone, wait_at_rest};
+use support::process::{Running, expect_left_alone, wait_at_rest, wait_until_it_works};
 use support::profiler::{Profile, attach, parse_flamechart, start_sampling};
 use support::runner::{self, Trial};
 use support::shape::Shape;
@@ -291,6 +291,7 @@ fn one_sample(case: &Case) -> Outcome<String> {
     for script in ["busy.py", "leaves.py"] {
         let mut target = Target::start(&case.interpreter, script, &[])?;
         target.expect("ready")?;
+        wait_until_it_works(target.pid())?;
         for pause in ["auto", "never", "always"] {
             let profile = profile(case, &target, &["-s", "0", "--pause", pause])?;
             expect(profile.total() == 1, || format!("{script} {pause}: {}", profile.total()))?;

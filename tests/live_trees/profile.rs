@@ -86,6 +86,7 @@ impl Profile {
 impl fmt::Debug for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all = self.total();
+        write!(f, "{all} samples of {} processes", self.processes.len())?;
         for (pid, stacks) in &self.processes {
             let mut leaves: BTreeMap<(&str, &str), u64> = BTreeMap::new();
             for Stack { command, frames, samples } in stacks {

@@ -94,6 +94,21 @@ pub fn wait_until_asleep(pid: u32, sleepers: usize, threads: usize) -> Outcome {
     })
 }
 
+/// Waits until the main thread of a process has run for 20 ms from now on: what a program says
+/// before it begins to work, it says while it does not hold the GIL.
+pub fn wait_until_it_works(pid: u32) -> Outcome {
+    let path = format!("/proc/{pid}/schedstat");
+    let has_run = || -> Outcome<u64> {
+        let text = std::fs::read_to_string(&path).context(|| path.clone())?;
+        let nanoseconds = text.split_whitespace().next().and_then(|word| word.parse().ok());
+        nanoseconds.context(|| format!("{path}: {text:?}"))
+    };
+    let before = has_run()?;
+    wait_until(&format!("process {pid} works"), || {
+        Ok((has_run()? > before + 20_000_000).then_some(()))
+    })
+}
+
 /// Whether a thread sleeps, by its `stat`.
 fn is_asleep(stat: &str) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'))
