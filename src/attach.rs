@@ -122,6 +122,7 @@ fn attach_to<A: Abi>(process: Process, may_stop: bool) -> Result<Attached, Error
             .map_err(|mismatch| unproven(&process, &mismatch))?;
     }
     wait_for_proof::<A>(&process, &memory, &roots, types, &mut stopper)?;
+    stopper.wait_for_late();
     let python = interpreter.version.to_string();
     Ok(Attached { process, memory, roots, types, objects, stopper, python, companions })
 }
@@ -292,7 +293,8 @@ fn wait_for_proof<A: Abi>(
     loop {
         let proof = {
             let held = stopper.hold();
-            prove::<A, _>(memory, roots, types, held.is_some())
+            let stands_still = held.as_ref().is_some_and(|held| held.missing() == 0);
+            prove::<A, _>(memory, roots, types, stands_still)
         };
         let waited = start.elapsed();
         match proof {

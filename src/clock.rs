@@ -8,6 +8,9 @@ use crate::nap::nap;
 /// The longest nap, so that a signal to end the run is noticed soon.
 const LONGEST_NAP: Duration = Duration::from_millis(20);
 
+/// The same while somebody stands still until this thread wakes.
+const SHORT_NAP: Duration = Duration::from_millis(1);
+
 /// The ticks of one run, `interval` apart.
 #[derive(Debug)]
 pub struct Clock {
@@ -23,6 +26,7 @@ pub struct Clock {
     shift: Duration,
     /// Whether this thread keeps its processor from somebody while it waits for a tick.
     is_in_the_way: bool,
+    longest_nap: Duration,
 }
 
 /// Random numbers that are good enough to fall out of step (xorshift).
@@ -71,6 +75,7 @@ impl Clock {
             jitter: None,
             shift: Duration::ZERO,
             is_in_the_way: false,
+            longest_nap: LONGEST_NAP,
         }
     }
 
@@ -112,6 +117,11 @@ impl Clock {
         self.is_in_the_way = on;
     }
 
+    /// Tells whether there is something to be done before the next tick, as soon as it can be.
+    pub fn wake_often(&mut self, on: bool) {
+        self.longest_nap = if on { SHORT_NAP } else { LONGEST_NAP };
+    }
+
     /// When the next tick is due.
     #[must_use]
     pub fn due(&self) -> Instant {
@@ -141,7 +151,7 @@ impl Clock {
                 self.shift = self.jitter.as_mut().map_or(Duration::ZERO, |j| j.below(interval));
                 return true;
             }
-            rest(due - elapsed, self.is_in_the_way);
+            rest((due - elapsed).min(self.longest_nap), self.is_in_the_way);
         }
     }
 
@@ -154,16 +164,16 @@ impl Clock {
     }
 }
 
-/// Waits about so long, or a while if it is long. A thread wakes up some microseconds late,
+/// Waits about so long. A thread wakes up some microseconds late,
 /// also where it has asked not to ([`crate::promptness`]), so it is woken that much earlier,
 /// and spins for what is left; but not where somebody waits for this processor.
 fn rest(time: Duration, is_in_the_way: bool) {
     const WAKING: Duration = Duration::from_micros(25);
     const WORTH_SLEEPING: Duration = Duration::from_micros(150);
     if is_in_the_way {
-        nap(time.min(LONGEST_NAP));
+        nap(time);
     } else if time > WORTH_SLEEPING {
-        nap((time - WAKING).min(LONGEST_NAP));
+        nap(time - WAKING);
     } else {
         std::hint::spin_loop();
     }

@@ -21,6 +21,7 @@ use crate::launch::Launch;
 use crate::launch::handover::{Begun, Carried, Handover, keep_open, read_profile};
 use crate::nap::nap;
 use crate::output::recording;
+use crate::process::release_left;
 use crate::profile::{self, Profile};
 use crate::programs;
 use crate::progress::Progress;
@@ -140,6 +141,7 @@ impl<'a> Run<'a> {
                 say(&format!("{program} has not run Python so far. Looking for it until it ends."));
             }
             meanwhile();
+            release_left();
             nap(self.search.pause(begin.elapsed()));
         }
     }

@@ -138,16 +138,30 @@ fn storm_of_signals(case: &Case) -> Outcome<String> {
     Ok(format!("{sent} signals, {} samples", profile.total()))
 }
 
-/// Signals that come faster than the shortest sleep lasts keep nothing from its end: neither a
-/// stop nor the run.
+/// Signals that come faster than the shortest sleep lasts keep nothing from its end, neither a
+/// stop nor the run; nor do more snapshots than can be written.
 fn storm_for_the_profiler(case: &Case) -> Outcome<String> {
-    let mut target = Target::start(&case.interpreter, "busy.py", &[])?;
+    let target = Target::start(&case.interpreter, "busy.py", &[])?;
     target.expect("ready")?;
     let file = new_file("storm");
-    let (pid, name) = (target.pid().to_string(), file.display().to_string());
-    let options = ["-s", "0.5", "-r", "0.002", "--pause", "always", "-o", &name, "-p", &pid];
-    let running = Running::start(&mut command(&case.profiler, &options), false)?;
-    // Each lets it write what it has so far.
+    let sent = in_storm(case, target.pid(), &["-o", &file.display().to_string()])?;
+    let text = fs::read(&file).context(|| file.display().to_string())?;
+    fs::remove_file(&file).context(|| file.display().to_string())?;
+    let total = Profile::parse(&text, true)?.total();
+    expect(total > 0, || format!("nothing in {sent} signals"))?;
+    let picture = file.with_extension("svg");
+    let more = in_storm(case, target.pid(), &["-o", &picture.display().to_string()])?;
+    fs::remove_file(&picture).context(|| picture.display().to_string())?;
+    target.end()?;
+    Ok(format!("{total} samples, {sent} and {more} signals"))
+}
+
+/// Samples with as many `SIGUSR1` as can be sent, each of which asks for what there is so far.
+/// Returns how many that were.
+fn in_storm(case: &Case, pid: u32, options: &[&str]) -> Outcome<u32> {
+    let pid_words = pid.to_string();
+    let own = ["-s", "0.5", "-r", "0.002", "--pause", "always", "-p", &pid_words];
+    let running = Running::start(&mut command(&case.profiler, &[&own, options].concat()), false)?;
     wait_until_it_catches(&running, &[Signal::SIGUSR1])?;
     let (begin, mut sent) = (Instant::now(), 0_u32);
     while !status_line(running.pid(), "State")?.starts_with('Z') && begin.elapsed() < PATIENCE {
@@ -159,14 +173,8 @@ fn storm_for_the_profiler(case: &Case) -> Outcome<String> {
     expect(begin.elapsed() < PATIENCE, || format!("no end after {sent} signals"))?;
     let finished = running.finish()?;
     expect(finished.status.success(), || finished.words())?;
-    expect_left_alone(target.pid())?;
-    target.close_stdin();
-    target.end()?;
-    let text = fs::read(&file).context(|| file.display().to_string())?;
-    fs::remove_file(&file).context(|| file.display().to_string())?;
-    let total = Profile::parse(&text, true)?.total();
-    expect(total > 0, || finished.words())?;
-    Ok(format!("{total} samples, {sent} signals"))
+    expect_left_alone(pid)?;
+    Ok(sent)
 }
 
 /// Children that are forked at any moment of a stop go on and end as they should.

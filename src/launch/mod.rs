@@ -26,7 +26,7 @@ use self::keeper::Keeper;
 use crate::error::Error;
 use crate::escape::say;
 use crate::nap::nap;
-use crate::process::{self, ThreadState};
+use crate::process::{self, ThreadState, release_left};
 use crate::signals::{Signals, is_ignored};
 
 /// How soon the end of the command is noticed.
@@ -112,6 +112,7 @@ impl Launch {
         let mut reaped = Instant::now();
         while !self.has_ended() && !self.signals.ask_for_end() {
             nap(NAP);
+            release_left();
             if reaped.elapsed() >= REAP {
                 reap(self.pid());
                 reaped = Instant::now();

@@ -11,8 +11,9 @@
 //!   except threads that end while they are traced, which only their tracer
 //!   can collect.
 //! * A thread that does not stop in time is not waited for. It is let go as soon
-//!   as it can be: at the next stop, by [`Stopper::release_late`], or when the
-//!   [`Stopper`] is dropped; and by the kernel if this program ends first.
+//!   as it can be: at the next stop, by [`Stopper::release_late`], or, when the
+//!   [`Stopper`] is gone, by [`super::release_left`]; and by the kernel if this
+//!   program ends first.
 //!
 //! While a child of ours is stopped here, `waitpid` on it reports that stop, and
 //! `std::process::Child::try_wait` takes it for an exit: ask between two stops.
@@ -31,6 +32,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, gettid};
 
 use super::detach::detach_with;
+use super::left::leave;
 use super::rescue::Rescuer;
 use super::stat::{Stat, ThreadState};
 use super::{numbered_entries, read_stat, tracer};
@@ -48,7 +50,7 @@ const SPIN: Duration = Duration::from_micros(100);
 /// The sleep between two looks after that; the kernel adds 50 µs of its own.
 const NAP: Duration = Duration::from_micros(20);
 
-/// How long a [`Stopper`] that is dropped waits for threads to let go.
+/// How long threads that are late are waited for before something else is done that may last.
 const LAST_WAIT: Duration = Duration::from_millis(100);
 
 /// So many files are kept open to read the states of threads.
@@ -144,6 +146,18 @@ impl Stopper {
         }
     }
 
+    /// For threads of process `pid` that were told to stop, and have not been let go.
+    pub(super) fn of_late(pid: i32, late: Vec<Pid>) -> Self {
+        let mut stopper = Self::new(pid);
+        stopper.late = late;
+        stopper
+    }
+
+    /// Those that were told to stop, and have not been let go: somebody else does that.
+    pub(super) fn take_late(&mut self) -> Vec<Pid> {
+        std::mem::take(&mut self.late)
+    }
+
     /// Stops nobody, unless it is `allowed`: it makes no ptrace call then.
     #[must_use]
     pub fn allowed(mut self, allowed: bool) -> Self {
@@ -216,6 +230,15 @@ impl Stopper {
             self.release_if_stopped(tid);
         }
         self.late.len()
+    }
+
+    /// Waits a while until there is none to be let go any more: for whoever is about to do
+    /// something that may take long. One that stops after that stands still until then.
+    pub fn wait_for_late(&mut self) {
+        let start = Instant::now();
+        while self.release_late() > 0 && start.elapsed() < LAST_WAIT {
+            nap(NAP);
+        }
     }
 
     /// Whether a thread that ran was to stop and has not been let go: if it stands still by
@@ -438,10 +461,8 @@ impl Drop for Stopped<'_> {
 impl Drop for Stopper {
     fn drop(&mut self) {
         self.release_all();
-        let start = Instant::now();
-        while self.release_late() > 0 && start.elapsed() < LAST_WAIT {
-            nap(NAP);
-        }
+        self.wait_for_late();
+        leave(self.pid, self.take_late());
     }
 }
 

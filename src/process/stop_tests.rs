@@ -328,3 +328,17 @@ fn a_thread_that_executes_a_program_is_let_go() {
         assert_eq!(tracer(program.pid()), None);
     }
 }
+
+#[test]
+fn who_had_not_stopped_when_its_stopper_went_is_let_go_later() {
+    let program = Program::start(BUSY);
+    let tid = Pid::from_raw(program.pid());
+    program.wait_for_state(ThreadState::Running);
+    ptrace::seize(tid, ptrace::Options::empty()).unwrap();
+    ptrace::interrupt(tid).unwrap();
+    leave(program.pid(), vec![tid]);
+    program.wait_for_state(ThreadState::Traced);
+    super::super::release_left();
+    program.wait_for_state(ThreadState::Running);
+    assert_eq!(tracer(program.pid()), None);
+}

@@ -11,9 +11,9 @@ use crate::abi::Abi;
 use crate::account::Stops;
 use crate::clock::thread_cpu_time;
 use crate::memory::{Memory, Remote};
-use crate::process::Process;
 use crate::process::stop::{Stopped, Stopper};
 use crate::process::turn::{Turn, Turns};
+use crate::process::{Process, release_left};
 use crate::python::objects::Thread;
 use crate::python::threads::ProcessRoots;
 
@@ -162,13 +162,18 @@ impl Pauses {
 
     /// Takes no turns any more.
     pub fn give_up_turns(&mut self) {
-        self.step_aside();
+        self.leave_turns();
         self.turns = None;
     }
 
-    /// Lets this thread, and those that it starts now, run where they may: until the next
-    /// [`Pauses::prepare`].
+    /// Before something that may take long: lets this thread, and those that it starts now,
+    /// run where they may, until the next [`Pauses::prepare`]; and lets go who is still to stop.
     pub fn step_aside(&mut self) {
+        self.leave_turns();
+        self.stopper.wait_for_late();
+    }
+
+    fn leave_turns(&mut self) {
         if let Some(turns) = &mut self.turns {
             turns.leave();
         }
@@ -210,7 +215,7 @@ impl Pauses {
             let is_any_free = !ids.is_empty();
             return StoppedThreads { ids, since, is_any_free, ..StoppedThreads::default() };
         }
-        self.step_aside();
+        self.leave_turns();
         let stopped = if is_for_all {
             self.stopper.stop_running().ok()
         } else {
@@ -231,6 +236,7 @@ impl Pauses {
     /// Lets threads go that stopped too late to be of use. Returns how many are still to be
     /// waited for.
     pub fn release_late(&mut self) -> usize {
+        release_left();
         self.stopper.release_late()
     }
 

@@ -92,6 +92,9 @@ struct Window {
     reads: u64,
     late: u64,
     cpu: Duration,
+    /// Whether all that was sampled has been written: however often somebody asks for it, there
+    /// is a sample before it is written again.
+    is_written: bool,
 }
 
 /// What a run has to do next.
@@ -203,6 +206,7 @@ impl<'a, A: Abi> Session<'a, A> {
                     self.pauses.step_aside();
                     self.conclude(&clock);
                     results.snapshot(&mut self.profile);
+                    self.window.is_written = true;
                 }
                 Next::Window => {
                     self.pauses.step_aside();
@@ -210,6 +214,7 @@ impl<'a, A: Abi> Session<'a, A> {
                     results.window(self.begin_window(&clock));
                 }
                 Next::Sample => {
+                    self.window.is_written = false;
                     self.note_late(&clock);
                     let by_kernel = self.interrupts.is_some();
                     let now = if by_kernel { clock.last_moment() } else { clock.moment() };
@@ -234,6 +239,7 @@ impl<'a, A: Abi> Session<'a, A> {
             }
         };
         self.take_last_ticks(&clock, signals);
+        self.pauses.step_aside();
         self.conclude(&clock);
         self.earlier.add(&self.account);
         (self.profile, self.earlier, over)
@@ -256,6 +262,7 @@ impl<'a, A: Abi> Session<'a, A> {
         }
         let Self { pauses, window, account, .. } = self;
         clock.be_in_the_way(pauses.prepare(clock.due(), &account.stops));
+        clock.wake_often(pauses.release_late() > 0);
         let mut asked = None;
         let is_due = clock.wait(|| {
             pauses.release_late();
@@ -379,7 +386,7 @@ impl Window {
             Some(Next::End)
         } else if signals.ask_for_next() {
             Some(Next::Leave)
-        } else if signals.ask_for_snapshot() {
+        } else if !self.is_written && signals.ask_for_snapshot() {
             Some(Next::Snapshot)
         } else if rotation.is_some_and(|length| self.start.elapsed() >= length) {
             Some(Next::Window)
@@ -390,7 +397,8 @@ impl Window {
 
     /// One that begins now, after so many reads, late ticks and so much time on a processor.
     fn begin(reads: u64, late: u64, cpu: Duration) -> Self {
-        Self { start: Instant::now(), started: microseconds(), reads, late, cpu }
+        let (start, started) = (Instant::now(), microseconds());
+        Self { start, started, reads, late, cpu, is_written: false }
     }
 
     /// Microseconds since the epoch, by a clock that is not set while a window lasts.

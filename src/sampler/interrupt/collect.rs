@@ -15,6 +15,9 @@ use crate::sampler::stacks::{NoStack, Ran, place_frames};
 /// So many code objects that were copied are kept.
 const MOST_CODES: usize = 4096;
 
+/// More records than find room in the ring buffer at a time.
+const MOST_RECORDS: usize = 1 << 20;
+
 /// What became of a sample.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Outcome {
@@ -31,9 +34,9 @@ enum Outcome {
 }
 
 impl<A: Abi> Interrupts<A> {
-    /// Takes all records that there are.
+    /// Takes all records that there are now; not for ever, if more come all the time.
     pub(super) fn collect_records(&mut self, run: &mut Run<'_>) {
-        loop {
+        for _ in 0..MOST_RECORDS {
             let Self { loaded, partial, .. } = self;
             let read = loaded.next_record(|bytes| {
                 let record = Record::parse::<A>(bytes)?;
