@@ -48,8 +48,9 @@ const REFERENCE: Mode = &["--pause", "always"];
 /// The oldest, and one of each kind of frames since.
 const VERSIONS: [&str; 6] = ["2.7", "3.6", "3.8", "3.11", "3.13", "3.15"];
 
-/// Seconds, and between two samples.
-const TIME: [&str; 4] = ["-s", "2", "-r", "0.001"];
+/// Seconds, and between two samples; at moments that no program is in step with, whose own
+/// processor time is the clock of the kernel's engine.
+const TIME: [&str; 5] = ["-s", "2", "-r", "0.001", "--jitter"];
 
 /// Functions with a smaller part in both references count as one.
 const SMALLEST: f64 = 0.02;
@@ -200,15 +201,10 @@ fn total(own: &Own) -> f64 {
     own.values().sum()
 }
 
-/// What is the same twice in a row counts once: these programs go on within microseconds, and
-/// where one stands still, it waits for a processor. What stops find has little of that.
 fn own(moments: &[Moment]) -> Own {
     let mut own = Own::new();
-    for (index, moment) in moments.iter().enumerate() {
-        let stands = index > 0 && moments[index - 1].frames == moment.frames;
-        if let Some(frame) = moment.frames.last().filter(|_| !stands) {
-            *own.entry(format!("{}:{}", frame.file, frame.function)).or_default() += 1.0;
-        }
+    for frame in moments.iter().filter_map(|moment| moment.frames.last()) {
+        *own.entry(format!("{}:{}", frame.file, frame.function)).or_default() += 1.0;
     }
     own
 }
