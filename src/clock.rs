@@ -164,9 +164,9 @@ impl Clock {
     }
 }
 
-/// Waits about so long. A thread wakes up some microseconds late,
-/// also where it has asked not to ([`crate::promptness`]), so it is woken that much earlier,
-/// and spins for what is left; but not where somebody waits for this processor.
+/// Waits about so long. A thread wakes up some microseconds late, also where it has asked not
+/// to ([`crate::promptness`]), so it is woken that much earlier, and spins for what is left;
+/// but not where somebody waits for this processor.
 fn rest(time: Duration, is_in_the_way: bool) {
     const WAKING: Duration = Duration::from_micros(25);
     const WORTH_SLEEPING: Duration = Duration::from_micros(150);

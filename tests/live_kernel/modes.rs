@@ -12,12 +12,12 @@ use super::{Case, account, sample, share, start};
 
 /// The tests of this file.
 pub const TESTS: [(&str, Test<Case>); 7] = [
-    ("choice of threads", |case| twice(case, choices)),
+    ("choice of threads", choices),
     ("stacks of all threads", stacks),
     ("portions of each thread", |case| twice(case, portions)),
     ("time on a processor", |case| twice(case, processor_time)),
-    ("states in a recording", |case| twice(case, states)),
-    ("many threads", |case| twice(case, many)),
+    ("states in a recording", states),
+    ("many threads", many),
     ("threads that start, without the GIL", |case| twice(case, threads_that_start)),
 ];
 

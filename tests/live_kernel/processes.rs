@@ -9,7 +9,7 @@ use super::support::profiler::{Profile, attach, command};
 use super::support::runner::Test;
 use super::support::target::{Target, in_folder, new_file, set_environment};
 use super::support::terminal::Terminal;
-use super::support::{Context, Outcome, expect, twice};
+use super::support::{Context, Outcome, expect};
 use super::{Case, KERNEL, account, start};
 
 /// The tests of this file.
@@ -18,7 +18,7 @@ pub const TESTS: [(&str, Test<Case>); 6] = [
     ("a pattern", pattern),
     ("what a process starts", subprocesses),
     ("what a command starts", command_and_subprocesses),
-    ("windows of all threads", |case| twice(case, windows)),
+    ("windows of all threads", windows),
     ("live view", live_view),
 ];
 

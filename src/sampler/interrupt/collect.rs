@@ -15,9 +15,6 @@ use crate::sampler::stacks::{NoStack, Ran, place_frames};
 /// So many code objects that were copied are kept.
 const MOST_CODES: usize = 4096;
 
-/// More records than find room in the ring buffer at a time.
-const MOST_RECORDS: usize = 1 << 20;
-
 /// What became of a sample.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Outcome {
@@ -34,9 +31,10 @@ enum Outcome {
 }
 
 impl<A: Abi> Interrupts<A> {
-    /// Takes all records that there are now; not for ever, if more come all the time.
+    /// Takes all records up to this moment: if more come all the time, this does not go on for
+    /// ever.
     pub(super) fn collect_records(&mut self, run: &mut Run<'_>) {
-        for _ in 0..MOST_RECORDS {
+        loop {
             let Self { loaded, partial, .. } = self;
             let read = loaded.next_record(|bytes| {
                 let record = Record::parse::<A>(bytes)?;
@@ -46,6 +44,9 @@ impl<A: Abi> Interrupts<A> {
             let Some(finished) = read else { break };
             if let Some(partial) = finished.and_then(|cpu| self.partial.remove(&cpu)) {
                 self.count_copied(&partial, run);
+                if self.moment_of(partial.moment.time) > run.moment {
+                    break;
+                }
             }
         }
     }
