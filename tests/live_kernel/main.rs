@@ -53,7 +53,7 @@ const TESTS_OF_KINDS: [(&str, Test<Case>); 5] = [
     ("portions of the wall clock", |case| twice(case, portions)),
     ("threads that start", |case| twice(case, threads_that_start)),
     ("command", traced_command),
-    ("windows", |case| twice(case, windows)),
+    ("windows", windows),
     ("signals while it begins", signals_at_the_beginning),
 ];
 

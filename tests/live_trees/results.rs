@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -73,24 +74,28 @@ pub fn windows(case: &Case) -> Outcome<String> {
     let arguments = ["--subprocesses", "--duration", "inf", "--rotate", "1s", "-p", &pid];
     let own = ["-r", "0.002", "-o", &file];
     let all = [&own[..], &arguments].concat();
+    let begin = Instant::now();
     let running = crate::Running::start(&mut command(&case.binaries.launcher(), &all), false)?;
     // How soon there is so much in a window depends on how busy the machine is.
-    let full = || -> Outcome<usize> {
-        let mut full = 0;
+    let windows = || -> Outcome<(u64, u64)> {
+        let (mut all, mut full) = (0, 0);
         for entry in fs::read_dir(&case.folder).context(|| "list the folder".into())? {
             let path = entry.context(|| "list the folder".into())?.path();
             let workers = Profile::read(&path.display().to_string())?.with("work", 5);
-            full += usize::from(workers == children);
+            all += 1;
+            full += u64::from(workers == children);
         }
-        Ok(full)
+        Ok((all, full))
     };
     wait_until("two windows have all children", || {
-        let full = full().unwrap_or_default();
-        Ok((full >= 2).then_some(()))
+        Ok(windows().is_ok_and(|(_, full)| full >= 2).then_some(()))
     })?;
     target.end()?;
     running.finish()?.clean()?;
-    Ok(format!("{} windows with all children", full()?))
+    let (all, full) = windows()?;
+    let seconds = begin.elapsed().as_secs();
+    expect(all <= seconds + 1, || format!("{all} windows of 1 s in {seconds} s"))?;
+    Ok(format!("{all} windows, {full} with all children"))
 }
 
 /// What `pyflame report` writes of a recording is what the run would have written.
