@@ -71,6 +71,20 @@ pub fn twice<C>(case: &C, test: impl Fn(&C) -> Outcome<String>) -> Outcome<Strin
     })
 }
 
+/// The same run, longer each time, until it shows enough: how much a program gets to do in so
+/// many seconds depends on what else the machine does. What was seen in too short a time is an
+/// inner error; an outer one, such as a stack that cannot have existed, fails at once.
+pub fn with_more_time<T>(times: &[&str], run: impl Fn(&str) -> Outcome<Outcome<T>>) -> Outcome<T> {
+    let mut words = String::from("too little:");
+    for time in times {
+        match run(time)? {
+            Ok(shown) => return Ok(shown),
+            Err(seen) => words += &format!("\nin {time}: {seen}"),
+        }
+    }
+    Err(words)
+}
+
 /// The folder of the Python targets.
 pub fn targets() -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/targets")

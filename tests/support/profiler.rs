@@ -75,6 +75,16 @@ pub fn dump(profiler: &Path, pid: u32) -> Outcome<Vec<Thread>> {
     parse_dump(&attach(profiler, pid, &["--dump"])?.clean()?)
 }
 
+/// Looks again until a dump shows it: between two calls a program is in neither of them. Every
+/// look must be a clean one.
+pub fn dump_until(
+    what: &str,
+    look: impl Fn() -> Outcome<Vec<Thread>>,
+    shows: impl Fn(&[Thread]) -> bool,
+) -> Outcome<Vec<Thread>> {
+    wait_until(what, || Ok(Some(look()?).filter(|threads| shows(threads))))
+}
+
 /// Fails unless these profilers see what the target says, by a dump, and change
 /// nothing about it.
 pub fn expect_dump(profilers: &[&Path], pid: u32, truth: &Truth) -> Outcome {
