@@ -20,7 +20,7 @@ use support::process::{Finished, Guard, Running, expect_left_alone, run, status_
 use support::profiler::{Profile, command, wait_for_ticks, wait_until_it_catches};
 use support::runner::{self, Trial};
 use support::target::Target;
-use support::{Context, Outcome, expect};
+use support::{Context, Outcome, expect, with_more_time};
 
 /// Nobody's user id.
 const NOBODY: u32 = 65534;
@@ -214,13 +214,27 @@ fn another_group(case: &Case) -> Outcome<String> {
     case.refused(cat.pid(), &["another group (gid 12345)", "Run with that group"])
 }
 
+/// Samples a tree in which two can be: again, and longer, if it was over before both of them
+/// were.
+fn sampling_two(pid: &str, sample: impl Fn(&[&str]) -> Outcome<Finished>) -> Outcome<Finished> {
+    with_more_time(&["1.5", "6"], |time| {
+        let finished = sample(&["--subprocesses", "--stats", "-s", time, "-p", pid])?;
+        let is_little = ["no process could be sampled", "processes sampled: 1\n"];
+        if is_little.iter().any(|words| finished.stderr.contains(words)) {
+            return Ok(Err(finished.words()));
+        }
+        expect(finished.status.success(), || finished.words())?;
+        Ok(Ok(finished))
+    })
+}
+
 /// The children that may be read are sampled; the others are told apart and counted.
 fn children(case: &Case) -> Outcome<String> {
     let (target, children) = case.family()?;
     let pid = target.pid().to_string();
-    let arguments = ["--subprocesses", "--stats", "-s", "1.5", "-p", &pid];
-    let finished = run(as_nobody(&mut command(&case.binaries.launcher(), &arguments)))?;
-    expect(finished.status.success(), || finished.words())?;
+    let launcher = case.binaries.launcher();
+    let finished =
+        sampling_two(&pid, |arguments| run(as_nobody(&mut command(&launcher, arguments))))?;
     let text = String::from_utf8_lossy(&finished.stdout).into_owned();
     let [readable, dropped, root] = children[..] else { return Err("three children".into()) };
     expect(text.contains(&format!("process {readable} (")), || text.clone())?;
@@ -271,9 +285,7 @@ fn hidepid(case: &Case) -> Outcome<String> {
             let parts = [first.as_str(), "hidepid", words, "Run as root"];
             finished.expect_error(1, &parts).map_err(|e| format!("hidepid={how}: {e}"))?;
         }
-        let arguments = ["--subprocesses", "--stats", "-s", "1.5", "-p", &pid];
-        let finished = case.in_namespace(&script, &arguments)?;
-        expect(finished.status.success(), || format!("hidepid={how}: {}", finished.words()))?;
+        let finished = sampling_two(&pid, |arguments| case.in_namespace(&script, arguments))?;
         expect_row(&finished, "processes not read, hidden by /proc", "2")?;
         expect_row(&finished, "processes too short to be sampled", "0")?;
         expect_row(&finished, "processes sampled", "2")?;

@@ -23,7 +23,7 @@ use support::profiler::{
 };
 use support::runner::{self, Trial};
 use support::target::{Target, in_folder, new_file, set_environment};
-use support::{Context, Outcome, PATIENCE, expect, native, targets};
+use support::{Context, Outcome, PATIENCE, expect, native, targets, with_more_time};
 
 /// What a test gets to work with.
 struct Case {
@@ -122,20 +122,23 @@ fn profiler_killed(case: &Case) -> Outcome<String> {
 /// Of ten thousand signals a second, none is lost to a stop.
 fn storm_of_signals(case: &Case) -> Outcome<String> {
     let library = native::library()?.display().to_string();
-    let target = Target::start(&case.interpreter, "storm.py", &[&library])?;
-    target.expect("ready")?;
-    let options = ["-s", "1", "-r", "0.0001", "--pause", "always"];
-    let profile = attach(&case.profiler, target.pid(), &options)?.clean()?;
-    expect_left_alone(target.pid())?;
-    let profile = Profile::parse(&profile, true)?;
-    send(target.pid(), Signal::SIGUSR2)?;
-    let words = target.expect("storm")?;
-    target.end()?;
-    let [sent, came] = words.as_slice() else { return Err(words.join(" ")) };
-    let number: u64 = sent.parse().context(|| sent.clone())?;
-    expect(sent == came && number > 1000, || format!("{sent} signals sent, {came} came"))?;
-    expect(profile.samples_with("<module>") > 100, || format!("{} samples", profile.total()))?;
-    Ok(format!("{sent} signals, {} samples", profile.total()))
+    with_more_time(&["1", "4", "10"], |time| {
+        let target = Target::start(&case.interpreter, "storm.py", &[&library])?;
+        target.expect("ready")?;
+        let options = ["-s", time, "-r", "0.0001", "--pause", "always"];
+        let profile = attach(&case.profiler, target.pid(), &options)?.clean()?;
+        expect_left_alone(target.pid())?;
+        let profile = Profile::parse(&profile, true)?;
+        send(target.pid(), Signal::SIGUSR2)?;
+        let words = target.expect("storm")?;
+        target.end()?;
+        let [sent, came] = words.as_slice() else { return Err(words.join(" ")) };
+        let number: u64 = sent.parse().context(|| sent.clone())?;
+        expect(sent == came, || format!("{sent} signals sent, {came} came"))?;
+        let words = format!("{sent} signals, {} samples", profile.total());
+        let is_enough = number > 1000 && profile.samples_with("<module>") > 100;
+        Ok(if is_enough { Ok(words) } else { Err(words) })
+    })
 }
 
 /// Signals that come faster than the shortest sleep lasts keep nothing from its end, neither a
@@ -160,7 +163,7 @@ fn storm_for_the_profiler(case: &Case) -> Outcome<String> {
 /// Returns how many that were.
 fn in_storm(case: &Case, pid: u32, options: &[&str]) -> Outcome<u32> {
     let pid_words = pid.to_string();
-    let own = ["-s", "0.5", "-r", "0.002", "--pause", "always", "-p", &pid_words];
+    let own = ["-s", "2", "-r", "0.002", "--pause", "always", "-p", &pid_words];
     let running = Running::start(&mut command(&case.profiler, &[&own, options].concat()), false)?;
     wait_until_it_catches(&running, &[Signal::SIGUSR1])?;
     let (begin, mut sent) = (Instant::now(), 0_u32);
@@ -179,23 +182,24 @@ fn in_storm(case: &Case, pid: u32, options: &[&str]) -> Outcome<u32> {
 
 /// Children that are forked at any moment of a stop go on and end as they should.
 fn process_that_forks(case: &Case) -> Outcome<String> {
-    let mut target = Target::start(&case.interpreter, "forks.py", &[])?;
-    target.expect("ready")?;
-    let mut samples = 0;
-    for engine in [["--pause", "always"], ["--engine", "auto"]] {
-        let options = ["-s", "0.5", "-r", "0.0005", engine[0], engine[1]];
-        let profile = attach(&case.profiler, target.pid(), &options)?.clean()?;
-        expect_left_alone(target.pid())?;
-        samples += Profile::parse(&profile, true)?.samples_with("<module>");
-    }
-    target.close_stdin();
-    let words = target.expect("children")?;
-    target.end()?;
-    let [children, wrong] = words.as_slice() else { return Err(words.join(" ")) };
-    expect(wrong == "0" && children != "0" && samples > 50, || {
-        format!("{children} children, {wrong} of them not as they should, {samples} samples")
-    })?;
-    Ok(format!("{children} children, {samples} samples"))
+    with_more_time(&["0.5", "2", "8"], |time| {
+        let mut target = Target::start(&case.interpreter, "forks.py", &[])?;
+        target.expect("ready")?;
+        let mut samples = 0;
+        for engine in [["--pause", "always"], ["--engine", "auto"]] {
+            let options = ["-s", time, "-r", "0.0005", engine[0], engine[1]];
+            let profile = attach(&case.profiler, target.pid(), &options)?.clean()?;
+            expect_left_alone(target.pid())?;
+            samples += Profile::parse(&profile, true)?.samples_with("<module>");
+        }
+        target.close_stdin();
+        let words = target.expect("children")?;
+        target.end()?;
+        let [children, wrong] = words.as_slice() else { return Err(words.join(" ")) };
+        let words = format!("{children} children, {wrong} not as they should, {samples} samples");
+        expect(wrong == "0", || words.clone())?;
+        Ok(if children != "0" && samples > 50 { Ok(words) } else { Err(words) })
+    })
 }
 
 /// Starts `executes.py`, and the profiler on it.

@@ -17,9 +17,9 @@ use support::interpreters::{Interpreter, Interpreters};
 use support::process::{Running, wait_until, wait_until_asleep};
 use support::profiler::{Profile, attach, command, wait_until_it_catches};
 use support::runner::{self, Test, Trial, one_per_abi};
-use support::target::Target;
+use support::target::{Target, in_folder, new_file};
 use support::truth::parse_dump;
-use support::{Context, Outcome, expect};
+use support::{Context, Outcome, expect, measured};
 
 /// What a test gets to work with.
 struct Case {
@@ -106,30 +106,33 @@ fn expect_whole(profile: &Profile, calls: usize) -> Outcome {
 
 fn threads_that_wait(case: &Case) -> Outcome<String> {
     let target = case.start(THREADS, CALLS, "idle")?;
-    let (profile, account) = case.profile(&target, &["-L", "-s", "1"])?;
-    let Account { ticks, samples, lost, torn } = account;
-    expect_whole(&profile, CALLS)?;
-    let rests = profile.samples_in("rest");
-    // All of them at each tick, but for those that were not proven then.
-    let all = THREADS as u64 * ticks;
-    expect(ticks > 0 && rests + lost + torn * THREADS as u64 >= all, || {
-        format!("{rests} of {all} samples, {lost} lost, {torn} ticks torn")
-    })?;
-    expect(lost * 10 < all && torn * 10 < ticks, || format!("{lost} lost, {torn} torn"))?;
-    let idle = profile.stacks.iter().any(|stack| stack.frames.is_empty());
-    expect(!idle, || "every thread has a stack, and a tick is idle".into())?;
-    Ok(format!("{samples} stacks in {ticks} ticks"))
+    measured(|| {
+        let (profile, account) = case.profile(&target, &["-L", "-s", "1"])?;
+        let Account { ticks, samples, lost, torn } = account;
+        expect_whole(&profile, CALLS)?;
+        let rests = profile.samples_in("rest");
+        // All of them at each tick, but for those that were not proven then.
+        let all = THREADS as u64 * ticks;
+        expect(ticks > 0 && rests + lost + torn * THREADS as u64 >= all, || {
+            format!("{rests} of {all} samples, {lost} lost, {torn} ticks torn")
+        })?;
+        let idle = profile.stacks.iter().any(|stack| stack.frames.is_empty());
+        expect(!idle, || "every thread has a stack, and a tick is idle".into())?;
+        let words = format!("{samples} stacks in {ticks} ticks, {lost} lost, {torn} ticks torn");
+        Ok((lost * 10 < all && torn * 10 < ticks, words))
+    })
 }
 
 fn one_that_is_busy(case: &Case) -> Outcome<String> {
     let target = case.start(THREADS, CALLS, "busy")?;
-    let (profile, account) = case.profile(&target, &["-L", "-s", "1"])?;
-    expect_whole(&profile, CALLS)?;
-    let (busy, ticks) = (profile.samples_with("main"), account.ticks);
-    expect(busy * 10 > ticks * 7, || format!("busy at {busy} of {ticks} ticks"))?;
-    let rests = profile.samples_in("rest");
-    expect(rests * 10 > THREADS as u64 * ticks * 9, || format!("{rests} at {ticks} ticks"))?;
-    Ok(format!("busy at {busy} of {ticks} ticks"))
+    measured(|| {
+        let (profile, account) = case.profile(&target, &["-L", "-s", "1"])?;
+        expect_whole(&profile, CALLS)?;
+        let (busy, ticks) = (profile.samples_with("main"), account.ticks);
+        let rests = profile.samples_in("rest");
+        let is_full = busy * 10 > ticks * 7 && rests * 10 > THREADS as u64 * ticks * 9;
+        Ok((is_full, format!("busy at {busy} of {ticks} ticks, {rests} that wait")))
+    })
 }
 
 fn threads_on_a_processor(case: &Case) -> Outcome<String> {
@@ -143,31 +146,39 @@ fn threads_on_a_processor(case: &Case) -> Outcome<String> {
 
 fn deep_stack(case: &Case) -> Outcome<String> {
     let target = case.start(1, DEEP, "idle")?;
-    let (profile, account) = case.profile(&target, &["-L", "-s", "1"])?;
-    expect_whole(&profile, DEEP)?;
-    let (rests, ticks) = (profile.samples_in("rest"), account.ticks);
-    expect(rests * 10 > ticks * 9 && ticks > 0, || format!("{rests} of {ticks} ticks"))?;
-    Ok(format!("{} frames at {rests} of {ticks} ticks", DEEP + 2))
+    measured(|| {
+        let (profile, account) = case.profile(&target, &["-L", "-s", "1"])?;
+        expect_whole(&profile, DEEP)?;
+        let (rests, ticks) = (profile.samples_in("rest"), account.ticks);
+        let words = format!("{} frames at {rests} of {ticks} ticks", DEEP + 2);
+        Ok((rests * 10 > ticks * 9 && ticks > 0, words))
+    })
 }
 
 fn signal_ends_it(case: &Case) -> Outcome<String> {
     let target = case.start(THREADS, CALLS, "idle")?;
     // At a rate that no machine can keep up with.
-    let id = target.pid().to_string();
-    let arguments = ["--idle", "-r", "0.0001", "-s", "3600", "-p", &id];
-    let running = Running::start(&mut command(&case.profiler, &arguments), false)?;
-    wait_until_it_catches(&running, &[Signal::SIGINT])?;
-    wait_until("it has worked for half a second", || {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", running.pid()));
-        let stat = stat.context(|| "its stat".into())?;
-        let times = stat.split(' ').skip(13).take(2).filter_map(|time| time.parse::<u64>().ok());
-        Ok((times.sum::<u64>() >= 50).then_some(()))
-    })?;
-    let pid = i32::try_from(running.pid()).context(|| "a pid".into())?;
-    kill(Pid::from_raw(pid), Signal::SIGINT).context(|| "send SIGINT".into())?;
-    let profile = Profile::parse(&running.finish()?.clean()?, true)?;
-    expect(profile.samples_in("rest") > 0, || "what was sampled is written".into())?;
-    Ok(format!("{} samples", profile.total()))
+    let folder = new_file("many");
+    in_folder(&folder, || {
+        let (id, file) = (target.pid().to_string(), folder.join("out.folded"));
+        let name = file.display().to_string();
+        let arguments = ["--idle", "-r", "0.0001", "-s", "3600", "-o", &name, "-p", &id];
+        let running = Running::start(&mut command(&case.profiler, &arguments), false)?;
+        wait_until_it_catches(&running, &[Signal::SIGINT, Signal::SIGUSR1])?;
+        let pid = i32::try_from(running.pid()).context(|| "a pid".into())?;
+        let send = |signal| kill(Pid::from_raw(pid), signal).context(|| format!("send {signal}"));
+        let seen = || Profile::parse(&fs::read(&file).unwrap_or_default(), true);
+        wait_until("something was sampled", || {
+            send(Signal::SIGUSR1)?;
+            Ok((seen()?.samples_in("rest") > 0).then_some(()))
+        })?;
+        let before = seen()?.total();
+        send(Signal::SIGINT)?;
+        running.finish()?.clean()?;
+        let total = seen()?.total();
+        expect(total >= before, || format!("{total} samples, {before} before the end"))?;
+        Ok(format!("{total} samples"))
+    })
 }
 
 fn dump(case: &Case) -> Outcome<String> {

@@ -13,11 +13,13 @@ mod support;
 
 use support::binaries::{Binaries, age};
 use support::interpreters::Interpreter;
-use support::process::{Finished, expect_left_alone, run, wait_at_rest, wait_until_asleep};
+use support::process::{
+    Finished, expect_left_alone, run, wait_at_rest, wait_until, wait_until_asleep,
+};
 use support::profiler::{Profile, attach, command, start_sampling, wait_for_ticks};
 use support::runner::{self, Test};
 use support::target::Target;
-use support::{Context, Outcome, expect, native};
+use support::{Context, Outcome, expect, native, with_more_time};
 
 /// What a test gets to work with.
 struct Case {
@@ -81,7 +83,11 @@ fn runs(thread: &Value, function: &str) -> bool {
 fn first_thread_gone(case: &Case) -> Outcome<String> {
     let target = case.headless()?;
     let pid = target.pid();
-    let threads = case.threads(pid)?;
+    // It says that the other is gone before it calls this function.
+    let threads = wait_until("the other thread is in after", || {
+        let threads = case.threads(pid)?;
+        Ok(Some(threads).filter(|threads| threads.iter().any(|thread| runs(thread, "after"))))
+    })?;
     let worker = threads.iter().find(|thread| runs(thread, "after"));
     let worker = worker.context(|| format!("nobody works: {threads:?}"))?;
     let native = worker["native_id"].as_u64();
@@ -105,10 +111,16 @@ fn first_thread_gone(case: &Case) -> Outcome<String> {
 fn first_thread_gone_in_a_tree(case: &Case) -> Outcome<String> {
     let target = case.headless()?;
     let pid = target.pid();
-    let output = case.launch(pid, &["--subprocesses", "-s", "0.8"])?.clean()?;
-    let text = String::from_utf8_lossy(&output).into_owned();
-    let is_named = text.contains(&format!("process {pid} (")) && text.contains("headless.py");
-    expect(is_named && text.contains("headless.py:after:"), || text.clone())?;
+    with_more_time(&["0.8", "3", "10"], |time| {
+        let finished = case.launch(pid, &["--subprocesses", "-s", time])?;
+        let Some(output) = finished.clean_if_sampled()? else { return Ok(Err("nothing".into())) };
+        let text = String::from_utf8_lossy(&output).into_owned();
+        let name = format!("process {pid} (");
+        let is_named = |line: &str| line.starts_with(&name) && line.contains("headless.py");
+        let mut stacks = text.lines().filter(|line| !line.starts_with("(idle)"));
+        expect(stacks.all(is_named), || text.clone())?;
+        Ok(if text.contains("headless.py:after:") { Ok(()) } else { Err(text) })
+    })?;
     let dump = run(command(&case.binaries.launcher(), &["--dump", "--subprocesses"])
         .args(["-p", &pid.to_string()]))?;
     let text = String::from_utf8_lossy(&dump.clean()?).into_owned();
@@ -118,19 +130,24 @@ fn first_thread_gone_in_a_tree(case: &Case) -> Outcome<String> {
 }
 
 fn first_thread_goes(case: &Case) -> Outcome<String> {
-    let mut target = Target::start(&case.interpreter, "headless.py", &[])?;
-    target.expect("ready")?;
-    let running = start_sampling(&case.profiler(), target.pid(), &["-r", "0.002"])?;
-    target.tell("x")?;
-    target.expect("gone")?;
-    wait_for_ticks(&running, 200)?;
-    let pid = i32::try_from(running.pid()).context(|| "a pid".into())?;
-    kill(Pid::from_raw(pid), Signal::SIGINT).context(|| "kill".into())?;
-    let profile = Profile::parse(&running.finish()?.clean()?, true)?;
-    let (before, after) = (profile.samples_with("before"), profile.samples_with("after"));
-    expect(before > 0 && after > 0, || format!("{before} before, {after} after: {profile:?}"))?;
-    target.end()?;
-    Ok(format!("{before} samples before, {after} after"))
+    // A profiler that prepares its work waits too, and on a busy machine often.
+    with_more_time(&["200", "1000", "5000"], |ticks| {
+        let ticks = ticks.parse().context(|| ticks.to_owned())?;
+        let mut target = Target::start(&case.interpreter, "headless.py", &[])?;
+        target.expect("ready")?;
+        let running = start_sampling(&case.profiler(), target.pid(), &["-r", "0.002"])?;
+        wait_for_ticks(&running, ticks)?;
+        target.tell("x")?;
+        target.expect("gone")?;
+        wait_for_ticks(&running, ticks)?;
+        let pid = i32::try_from(running.pid()).context(|| "a pid".into())?;
+        kill(Pid::from_raw(pid), Signal::SIGINT).context(|| "kill".into())?;
+        let profile = Profile::parse(&running.finish()?.clean()?, true)?;
+        target.end()?;
+        let (before, after) = (profile.samples_with("before"), profile.samples_with("after"));
+        let words = format!("{before} samples before, {after} after");
+        Ok(if before > 0 && after > 0 { Ok(words) } else { Err(format!("{words}: {profile:?}")) })
+    })
 }
 
 /// The child of a program that forks in C, when its threads are where they stay.

@@ -20,7 +20,7 @@ use support::process::{Guard, run, wait_until, wait_until_asleep};
 use support::profiler::{Profile, command, parse_flamechart, start_sampling};
 use support::runner::{self, Trial};
 use support::target::{Target, in_folder, new_file};
-use support::{Context, Outcome, expect};
+use support::{Context, Outcome, expect, with_more_time};
 
 type Test = fn(&Interpreter, &Binaries, &Path) -> Outcome<String>;
 
@@ -119,8 +119,11 @@ fn killed(interpreter: &Interpreter, binaries: &Binaries, folder: &Path) -> Outc
         target.pid(),
         &["-r", "0.001", "-o", &path],
     )?;
-    let long = || fs::metadata(&file).map(|found| found.len()).context(|| path.clone());
-    wait_until("a second has been recorded", || Ok((long()? > 200).then_some(())))?;
+    wait_until("a second with samples has been recorded", || {
+        let so_far = run(&mut command(&binaries.launcher(), &["report", &path]))?;
+        let so_far = Profile::parse(&so_far.stdout, true)?;
+        Ok((so_far.samples_with("main") > 0).then_some(()))
+    })?;
     drop(running); // by SIGKILL
     let finished = run(&mut command(&binaries.launcher(), &["report", &path]))?;
     finished.expect_error(0, &["WARNING: ", "the run was broken off"])?;
@@ -190,9 +193,16 @@ fn read_live(interpreter: &Interpreter, binaries: &Binaries, _: &Path) -> Outcom
 }
 
 fn compared(interpreter: &Interpreter, binaries: &Binaries, folder: &Path) -> Outcome<String> {
-    let target = busy(interpreter)?;
-    let file = record(interpreter, binaries, &target, folder.join("a.pyflame"), &[])?;
-    target.end()?;
+    let file = wait_until("a recording has much of seldom()", || {
+        let file = folder.join("a.pyflame");
+        let _ = fs::remove_file(&file);
+        let target = busy(interpreter)?;
+        let file = record(interpreter, binaries, &target, file, &[])?;
+        target.end()?;
+        let profile = Profile::parse(&report(binaries, &file, &[])?, true)?;
+        let is_much = profile.samples_with("seldom") * 20 > profile.total();
+        Ok(is_much.then_some(file))
+    })?;
     let folded = folder.join("b.folded");
     report(binaries, &file, &["-o", &folded.display().to_string()])?;
     let [a, b] = [&file, &folded].map(|file| file.display().to_string());
@@ -344,29 +354,41 @@ fn several_processes(
     let (first, _) = Target::at_rest(interpreter)?;
     let (second, _) = Target::at_rest(interpreter)?;
     let pids = [&first, &second].map(|target| target.pid().to_string());
-    let sample = |more: &[&str]| {
-        let line = ["-p", &pids[0], "-p", &pids[1], "-s", "0.3", "--threads"];
-        run(&mut command(&binaries.launcher(), &[&line, more].concat()))?.clean()
-    };
-    let stacks = |folded: &[u8]| -> BTreeSet<String> {
-        let text = String::from_utf8_lossy(folded).into_owned();
-        let stacks = text.lines().filter_map(|line| line.rsplit_once(' '));
-        stacks.map(|(stack, _)| stack.to_owned()).collect()
+    let sample = |time: &str, more: &[&str]| {
+        let line = ["-p", &pids[0], "-p", &pids[1], "-s", time, "--threads"];
+        run(&mut command(&binaries.launcher(), &[&line, more].concat()))?.clean_if_sampled()
     };
     let choice = ["--relative", "-n", "--exclude", "truth"];
-    let direct = stacks(&sample(&choice)?);
-    let recording = folder.join("several.pyflame");
-    let path = recording.display().to_string();
-    sample(&["-o", &path])?;
-    let reported = stacks(&report(binaries, &recording, &choice)?);
-    expect(direct == reported, || format!("{direct:#?}, reported as {reported:#?}"))?;
+    with_more_time(&["0.3", "2", "8"], |time| {
+        let direct = sample(time, &choice)?.unwrap_or_default();
+        let recording = folder.join(format!("several-{time}.pyflame"));
+        let reported = match sample(time, &["-o", &recording.display().to_string()])? {
+            Some(_) => report(binaries, &recording, &choice)?,
+            None => Vec::new(),
+        };
+        let (direct, reported) = (relative_stacks(&direct)?, relative_stacks(&reported)?);
+        let words = format!("{direct:#?}, reported as {reported:#?}");
+        // Each run has to start two that sample, each of which sees one stack.
+        let is_whole = direct.len() >= 2 && reported.len() >= 2;
+        let is_right = !is_whole || direct == reported;
+        expect(is_right && direct.len() <= 2 && reported.len() <= 2, || words.clone())?;
+        Ok(if is_whole { Ok(()) } else { Err(words) })
+    })?;
+    first.end()?;
+    second.end()?;
+    Ok(String::new())
+}
+
+/// The stacks of several `stacks.py`, each of which must have names by its `sys.path`.
+fn relative_stacks(folded: &[u8]) -> Outcome<BTreeSet<String>> {
+    let text = String::from_utf8_lossy(folded).into_owned();
+    let stacks = text.lines().filter_map(|line| line.rsplit_once(' '));
+    let stacks: BTreeSet<String> = stacks.map(|(stack, _)| stack.to_owned()).collect();
     let is_relative = |stack: &String| {
         stack.starts_with("process ")
             && stack.contains(");stacks.py:")
             && !stack.contains("truth.py")
     };
-    expect(direct.len() == 2 && direct.iter().all(is_relative), || format!("{direct:#?}"))?;
-    first.end()?;
-    second.end()?;
-    Ok(String::new())
+    expect(stacks.iter().all(is_relative), || format!("{stacks:#?}"))?;
+    Ok(stacks)
 }

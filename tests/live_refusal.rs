@@ -18,7 +18,7 @@ use support::profiler::{attach, command, dump};
 use support::runner::{self, Trial};
 use support::target::{Target, set_environment};
 use support::truth::difference;
-use support::{Context, Outcome, expect, native, targets};
+use support::{Context, Outcome, expect, native, targets, with_more_time};
 
 /// Another version: `pyflameX.Y` is the wrong one.
 const WRONG_BINARY: i32 = 3;
@@ -135,13 +135,19 @@ fn other_build(interpreter: &Interpreter, binaries: &Binaries) -> Outcome<String
 fn other_version_traced(interpreter: &Interpreter, binaries: &Binaries) -> Outcome<String> {
     let wrong = wrong_abis(interpreter);
     let Some(abi) = wrong.first() else { return Ok("there is no other binary".into()) };
-    let mut command = command(&binaries.profiler(abi), &["-t"]);
-    set_environment(&mut command);
-    command.arg(&interpreter.executable).arg(targets().join("traced.py"));
-    let finished = run(command.args(["0.1", "0", "x"]))?;
-    expect_wrong(&finished, interpreter, abi)?;
-    expect(finished.stdout == b"out: x\nend\n", || finished.words())?;
-    Ok(format!("pyflame{abi}"))
+    with_more_time(&["0.1", "1", "6"], |time| {
+        let mut command = command(&binaries.profiler(abi), &["-t"]);
+        set_environment(&mut command);
+        command.arg(&interpreter.executable).arg(targets().join("traced.py"));
+        let finished = run(command.args([time, "0", "x"]))?;
+        expect(finished.stdout == b"out: x\nend\n", || finished.words())?;
+        // It may be over before it is looked at.
+        if finished.stderr.contains(" ended before") {
+            return Ok(Err(finished.words()));
+        }
+        expect_wrong(&finished, interpreter, abi)?;
+        Ok(Ok(format!("pyflame{abi}")))
+    })
 }
 
 /// Everyone must fail on a process with this exit code and these words.

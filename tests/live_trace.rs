@@ -16,11 +16,11 @@ mod support;
 use support::binaries::{Binaries, is_built};
 use support::copies::copy_file;
 use support::interpreters::{Interpreter, Interpreters};
-use support::process::{Finished, Running, run, status_line, wait_until};
-use support::profiler::{Profile, command, wait_for_ticks};
+use support::process::{Finished, Running, run, wait_until};
+use support::profiler::{Profile, command, wait_for_ticks, wait_until_it_catches};
 use support::runner::{self, Trial};
 use support::target::{in_folder, new_file, set_environment};
-use support::{Context, Outcome, expect, targets};
+use support::{Context, Outcome, expect, targets, with_more_time};
 
 /// What a test gets to work with.
 #[derive(Clone)]
@@ -33,6 +33,10 @@ struct Case {
 }
 
 type Test = fn(&Case) -> Outcome<String>;
+
+/// For how many seconds a program works, which is also while the profiler still starts: longer
+/// where that has left too few samples.
+const TIMES: [&str; 3] = ["0.3", "1.5", "6"];
 
 const TESTS: [(&str, Test); 10] = [
     ("command", traced_command),
@@ -94,14 +98,19 @@ impl Case {
         made
     }
 
-    /// Runs `-t` with a command that becomes `traced.py 0.3 STATUS WORDS`.
+    /// Runs `-t` with a command that becomes `traced.py SECONDS STATUS WORDS`.
     fn trace(&self, words: &[&str]) -> Outcome<Finished> {
         run(self.profiler(&["-t"]).args(words))
     }
 
     /// Fails unless the outputs and the exit status are the program's, untouched, and the
-    /// profile is that of the program.
-    fn expect_traced(&self, finished: Finished, words: &str, status: i32) -> Outcome<String> {
+    /// profile is that of the program; whether there is enough of it.
+    fn expect_traced(
+        &self,
+        finished: Finished,
+        words: &str,
+        status: i32,
+    ) -> Outcome<Outcome<String>> {
         let expected = format!("out: {words}\nend\n");
         expect(finished.stdout == expected.as_bytes(), || {
             format!("the program's stdout is not {expected:?}: {}", finished.words())
@@ -113,51 +122,57 @@ impl Case {
         self.expect_profile()
     }
 
-    fn expect_profile(&self) -> Outcome<String> {
+    fn expect_profile(&self) -> Outcome<Outcome<String>> {
         let file = self.file("profile");
         let output = fs::read(&file).context(|| file.display().to_string())?;
         check_profile(&output, &self.script())
     }
 }
 
-/// A good part of the samples is in `burn`, below the module of the script; the others may
-/// be of the interpreter's start and end.
-fn check_profile(output: &[u8], script: &str) -> Outcome<String> {
+/// Whether a good part of the samples is in `burn`, below the module of the script; the others
+/// may be of the interpreter's start and end. A stack that cannot have existed is an error.
+fn check_profile(output: &[u8], script: &str) -> Outcome<Outcome<String>> {
     let profile = Profile::parse(output, true)?;
-    let (total, burn) = (profile.total(), profile.samples_with("burn"));
-    let words = format!("{total} samples, {burn} in burn()");
-    expect(burn >= 10 && burn * 4 > total, || format!("{words}: {profile:?}"))?;
     for stack in &profile.stacks {
         let inside = stack.frames.iter().any(|f| f.file == script);
         let root = stack.frames.first().context(|| "an empty stack".into())?;
         let is_module = root.file == script && root.function == "<module>";
         expect(!inside || is_module, || format!("the root is not the script's: {stack:?}"))?;
     }
-    Ok(words)
+    let (total, burn) = (profile.total(), profile.samples_with("burn"));
+    let words = format!("{total} samples, {burn} in burn()");
+    let is_enough = burn >= 10 && burn * 4 > total;
+    Ok(if is_enough { Ok(words) } else { Err(format!("{words}: {profile:?}")) })
 }
 
 fn traced_command(case: &Case) -> Outcome<String> {
-    let words = [&case.python(), &case.script(), "0.3", "7", "a", "b c"];
-    case.expect_traced(case.trace(&words)?, "a b c", 7)
+    with_more_time(&TIMES, |time| {
+        let words = [&case.python(), &case.script(), time, "7", "a", "b c"];
+        case.expect_traced(case.trace(&words)?, "a b c", 7)
+    })
 }
 
 fn options_of_the_command(case: &Case) -> Outcome<String> {
     let options = "-s 5 --dump -p 1 -t x -o nothing --help -v";
     let (python, script) = (case.python(), case.script());
-    let mut words = vec![python.as_str(), &script, "0.3", "0"];
-    words.extend(options.split(' '));
-    case.expect_traced(case.trace(&words)?, options, 0)
+    with_more_time(&TIMES, |time| {
+        let mut words = vec![python.as_str(), &script, time, "0"];
+        words.extend(options.split(' '));
+        case.expect_traced(case.trace(&words)?, options, 0)
+    })
 }
 
 fn profile_after_the_output(case: &Case) -> Outcome<String> {
-    let mut command = command(&case.profiler, &["-r", "0.002", "-t"]);
-    set_environment(&mut command);
-    let words = [&case.python(), &case.script(), "0.3", "0", "x"];
-    let finished = run(command.args(words))?;
-    let rest = finished.stdout.strip_prefix(b"out: x\nend\n".as_slice());
-    let output = rest.context(|| format!("not first the program's: {}", finished.words()))?;
-    expect(finished.status.success(), || finished.words())?;
-    check_profile(output, &case.script())
+    with_more_time(&TIMES, |time| {
+        let mut command = command(&case.profiler, &["-r", "0.002", "-t"]);
+        set_environment(&mut command);
+        let words = [&case.python(), &case.script(), time, "0", "x"];
+        let finished = run(command.args(words))?;
+        let rest = finished.stdout.strip_prefix(b"out: x\nend\n".as_slice());
+        let output = rest.context(|| format!("not first the program's: {}", finished.words()))?;
+        expect(finished.status.success(), || finished.words())?;
+        check_profile(output, &case.script())
+    })
 }
 
 fn standard_input(case: &Case) -> Outcome<String> {
@@ -183,19 +198,23 @@ fn env_script(case: &Case) -> Outcome<String> {
     fs::write(&text, format!("#!/usr/bin/env python-of-test\n{source}")).context(words)?;
     fs::set_permissions(&text, fs::Permissions::from_mode(0o755)).context(words)?;
     copy_file(&text, &path)?;
-    let mut command = case.profiler(&["-t"]);
-    command.env("PATH", format!("{}:/usr/bin:/bin", case.folder.display()));
-    let finished = run(command.arg("script").args(["0.3", "0", "y"]))?;
-    expect(finished.status.success(), || finished.words())?;
-    expect(finished.stdout == b"out: y\nend\n", || finished.words())?;
-    let output = fs::read(case.file("profile")).context(words)?;
-    check_profile(&output, &path.display().to_string())
+    with_more_time(&TIMES, |time| {
+        let mut command = case.profiler(&["-t"]);
+        command.env("PATH", format!("{}:/usr/bin:/bin", case.folder.display()));
+        let finished = run(command.arg("script").args([time, "0", "y"]))?;
+        expect(finished.status.success(), || finished.words())?;
+        expect(finished.stdout == b"out: y\nend\n", || finished.words())?;
+        let output = fs::read(case.file("profile")).context(words)?;
+        check_profile(&output, &path.display().to_string())
+    })
 }
 
 fn shell_that_executes(case: &Case) -> Outcome<String> {
     let line = "exec \"$0\" \"$@\"";
-    let words = ["sh", "-c", line, &case.python(), &case.script(), "0.3", "0", "z"];
-    case.expect_traced(case.trace(&words)?, "z", 0)
+    with_more_time(&TIMES, |time| {
+        let words = ["sh", "-c", line, &case.python(), &case.script(), time, "0", "z"];
+        case.expect_traced(case.trace(&words)?, "z", 0)
+    })
 }
 
 /// A shell script that starts Python as a child and sees its exit code.
@@ -204,18 +223,24 @@ fn wrapper_that_starts(case: &Case) -> Outcome<String> {
     let text = format!("\"$@\"\necho $? > '{}'\n", code.display());
     fs::write(&wrapper, text).context(|| wrapper.display().to_string())?;
     let wrapper = wrapper.display().to_string();
-    let words = ["sh", &wrapper, &case.python(), &case.script(), "0.3", "7", "w"];
-    let words = case.expect_traced(case.trace(&words)?, "w", 0)?;
-    let seen = fs::read_to_string(&code).context(|| code.display().to_string())?;
-    expect(seen == "7\n", || format!("the wrapper saw exit code {seen}, not 7"))?;
-    Ok(words)
+    with_more_time(&TIMES, |time| {
+        let words = ["sh", &wrapper, &case.python(), &case.script(), time, "7", "w"];
+        let words = case.expect_traced(case.trace(&words)?, "w", 0)?;
+        let seen = fs::read_to_string(&code).context(|| code.display().to_string())?;
+        expect(seen == "7\n", || format!("the wrapper saw exit code {seen}, not 7"))?;
+        Ok(words)
+    })
 }
 
 fn program_that_forks(case: &Case) -> Outcome<String> {
-    let sign = case.file("sign");
+    with_more_time(&["0.2", "1.5", "6"], |time| program_that_forks_once(case, time))
+}
+
+fn program_that_forks_once(case: &Case, time: &str) -> Outcome<Outcome<String>> {
+    let sign = case.file(&format!("sign-{time}"));
     let forking = targets().join("forking.py").display().to_string();
-    let words = [&case.python(), &forking, &sign.display().to_string()];
-    let finished = case.trace(&words.map(String::as_str))?;
+    let words = [&case.python(), &forking, &sign.display().to_string(), time];
+    let finished = case.trace(&words)?;
     expect(finished.status.success() && finished.stdout.is_empty(), || finished.words())?;
     // The child goes on, unless it has ended by then.
     let mut said = finished.stderr.lines();
@@ -227,7 +252,8 @@ fn program_that_forks(case: &Case) -> Outcome<String> {
     Ok(words)
 }
 
-/// Starts a long program under `-t`, waits until it runs, and gives its pid.
+/// Starts a long program under `-t`, waits until the profile has enough of it, and gives its
+/// pid.
 fn long_program(case: &Case) -> Outcome<(Running, u32)> {
     let words = [&case.python(), &case.script(), "600", "0"];
     let running = Running::start(case.profiler(&["-t"]).args(words), false)?;
@@ -237,20 +263,15 @@ fn long_program(case: &Case) -> Outcome<(Running, u32)> {
         let children = children.context(|| "list the children".into())?;
         let Some(child) = children.split_whitespace().next() else { return Ok(None) };
         let child: u32 = child.parse().context(|| "a pid".into())?;
-        // It has spent a third of a second in burn() and not on its start.
-        let time = cpu_ticks(child).unwrap_or(0);
-        let mask = status_line(pid, "SigCgt")?;
-        let mask = u64::from_str_radix(&mask, 16).context(|| mask.clone())?;
-        let catches = mask & (1 << (Signal::SIGTERM as i32 - 1)) != 0;
-        Ok((time > 30 && catches).then_some(child))
+        Ok(Some(child))
+    })?;
+    wait_until_it_catches(&running, &[Signal::SIGTERM, Signal::SIGUSR1])?;
+    wait_until("the profile has enough of burn()", || {
+        send(running.pid(), Signal::SIGUSR1)?;
+        let so_far = fs::read(case.file("profile")).unwrap_or_default();
+        Ok(check_profile(&so_far, &case.script())?.ok())
     })?;
     Ok((running, child))
-}
-
-/// The time a process has used, in hundredths of a second.
-fn cpu_ticks(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(") ")?.1.split(' ').nth(11)?.parse().ok()
 }
 
 fn send(pid: u32, signal: Signal) -> Outcome {
@@ -272,7 +293,7 @@ fn expect_killed(case: &Case, running: Running, child: u32, signal: Signal) -> O
     expect(finished.status.code() == Some(status), || finished.words())?;
     expect(finished.stderr.ends_with(&words), || finished.words())?;
     expect(!Path::new(&format!("/proc/{child}")).exists(), || "it still runs".into())?;
-    case.expect_profile()
+    case.expect_profile()?
 }
 
 fn killed_program(case: &Case) -> Outcome<String> {

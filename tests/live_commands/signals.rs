@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use crate::support::process::{Running, expect_left_alone, run, status_line, wait_until};
 use crate::support::profiler::{Profile, command, start_sampling, wait_until_it_catches};
 use crate::support::target::{Target, set_environment};
-use crate::support::{Context, Outcome, expect};
+use crate::support::{Context, Outcome, expect, with_more_time};
 use crate::{Case, Left, expect_status, script, send, wait_for_line};
 
 /// So many samples show that a program is being sampled.
@@ -160,7 +160,6 @@ pub fn first_process(case: &Case) -> Outcome<String> {
 
 pub fn exit_status(case: &Case) -> Outcome<String> {
     let python = case.python();
-    let burn = "import os, sys, time\ne = time.time() + 0.3\nwhile time.time() < e: pass\n";
     for (end, status, words) in [
         ("sys.exit(0)", 0, ""),
         ("sys.exit(250)", 250, ""),
@@ -168,12 +167,16 @@ pub fn exit_status(case: &Case) -> Outcome<String> {
         ("os.kill(os.getpid(), 15)", 143, "killed by signal 15 (SIGTERM)"),
         ("os.kill(os.getpid(), 40)", 128, "killed by a real-time signal"),
     ] {
-        let program = format!("{burn}{end}");
-        let finished = run(&mut case.command(&["-t", &python, "-c", &program]))?;
-        expect_status(&finished, status)?;
-        expect(finished.stderr.contains(words), || finished.words())?;
-        expect(!words.is_empty() || !finished.stderr.contains("killed"), || finished.words())?;
-        case.expect_samples("<module>", ENOUGH)?;
+        with_more_time(&["0.3", "1.5", "6"], |time| {
+            let burn = format!("e = time.time() + {time}\nwhile time.time() < e: pass\n");
+            let program = format!("import os, sys, time\n{burn}{end}");
+            let finished = run(&mut case.command(&["-t", &python, "-c", &program]))?;
+            expect_status(&finished, status)?;
+            expect(finished.stderr.contains(words), || finished.words())?;
+            expect(!words.is_empty() || !finished.stderr.contains("killed"), || finished.words())?;
+            let seen = case.profile()?.samples_with("<module>");
+            Ok(if seen >= ENOUGH { Ok(()) } else { Err(format!("{end}: {seen} samples")) })
+        })?;
     }
     // Where there is no profile, the status is the profiler's.
     let finished = run(&mut case.command(&["-t", "sh", "-c", "exit 7"]))?;
@@ -187,6 +190,7 @@ pub fn hangup_attached(case: &Case) -> Outcome<String> {
     let output = case.output();
     let profiler = case.binaries.profiler(case.interpreter.abi);
     let running = start_sampling(&profiler, target.pid(), &["-o", &output])?;
+    case.wait_for(&running, "main", ENOUGH)?;
     send(running.pid(), Signal::SIGHUP)?;
     running.finish()?.clean()?;
     case.expect_samples("main", ENOUGH)?;

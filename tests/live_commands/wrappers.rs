@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::process::Command;
 
 use crate::support::binaries::Binaries;
 use crate::support::process::{Running, expect_left_alone, run, wait_until};
 use crate::support::profiler::{Profile, command};
-use crate::support::target::set_environment;
-use crate::support::{Context, Outcome, expect};
+use crate::support::target::{in_folder, set_environment};
+use crate::support::{Context, Outcome, expect, with_more_time};
 use crate::{Case, Left, expect_status, script, wait_for_line};
 
 /// So many samples show that a program is being sampled.
@@ -127,41 +128,49 @@ fn wait_for_looks(running: &Running, looks: u64) -> Outcome {
 
 /// The parts of one recording are of one run each.
 pub fn recording(case: &Case) -> Outcome<String> {
-    let (python, other, script) = (case.python(), case.other_python(), script("traced.py"));
-    let file = case.file("run.pyflame");
-    let line = format!("{other} {script} 0.4 0 a; {python} {script} 0.4 6 b");
-    let mut made = command(&case.binaries.launcher(), &["-r", "0.002", "-o", &file]);
-    set_environment(&mut made);
-    let finished = run(made.args(["-t", "sh", "-c", &line]))?;
-    expect_status(&finished, 6)?;
-    let mut report = command(&case.binaries.launcher(), &["report", &file]);
-    let finished = run(&mut report)?;
-    let text = String::from_utf8_lossy(&finished.clean()?).into_owned();
-    for words in [format!("({other} {script} 0.4 0 a)"), format!("({python} {script} 0.4 6 b)")] {
-        let of_it = text.lines().filter(|line| line.contains(&words) && line.contains("burn"));
-        let counts = of_it.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok());
-        expect(counts.sum::<u64>() >= ENOUGH, || format!("{words}: {text}"))?;
-    }
-    Ok(String::new())
+    with_more_time(&["0.4", "1.5", "6"], |time| {
+        let file = case.file(&format!("run-{time}.pyflame"));
+        let programs = [
+            format!("{} {} {time} 0 a", case.other_python(), script("traced.py")),
+            format!("{} {} {time} 6 b", case.python(), script("traced.py")),
+        ];
+        let mut made = command(&case.binaries.launcher(), &["-r", "0.002", "-o", &file]);
+        set_environment(&mut made);
+        let finished = run(made.args(["-t", "sh", "-c", &programs.join("; ")]))?;
+        expect_status(&finished, 6)?;
+        let report = run(&mut command(&case.binaries.launcher(), &["report", &file]))?.clean()?;
+        let text = String::from_utf8_lossy(&report).into_owned();
+        let samples = |program: &String| {
+            let name = format!("({program})");
+            let of_it = text.lines().filter(|line| line.contains(&name) && line.contains("burn"));
+            of_it.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum::<u64>()
+        };
+        let is_enough = programs.iter().all(|program| samples(program) >= ENOUGH);
+        Ok(if is_enough { Ok(String::new()) } else { Err(text.clone()) })
+    })
 }
 
 /// Every window is written, those before the other Python too.
 pub fn windows(case: &Case) -> Outcome<String> {
     let (python, other, script) = (case.python(), case.other_python(), script("traced.py"));
-    let file = case.file("windows.folded");
-    let line = format!("{other} {script} 0.4 0 a; {python} {script} 1.4 0 b");
-    let mut made = command(&case.binaries.launcher(), &["-r", "0.002", "--rotate", "1s"]);
-    set_environment(&mut made);
-    let finished = run(made.args(["-o", &file, "-t", "sh", "-c", &line]))?;
-    expect_status(&finished, 0)?;
-    let entries = fs::read_dir(&case.folder).context(|| "the folder".into())?;
-    let mut total = 0;
-    for entry in entries.flatten() {
-        let text = fs::read(entry.path()).context(|| "a window".into())?;
-        total += Profile::parse(&text, true)?.samples_with("burn");
-    }
-    expect(total >= 3 * ENOUGH, || format!("{total} samples in all windows"))?;
-    Ok(format!("{total} samples"))
+    with_more_time(&["1.4", "6"], |time| {
+        let folder = Path::new(&case.file(time)).to_owned();
+        let file = folder.join("windows.folded").display().to_string();
+        let line = format!("{other} {script} 0.4 0 a; {python} {script} {time} 0 b");
+        let mut made = command(&case.binaries.launcher(), &["-r", "0.002", "--rotate", "1s"]);
+        set_environment(&mut made);
+        in_folder(&folder, || {
+            let finished = run(made.args(["-o", &file, "-t", "sh", "-c", &line]))?;
+            expect_status(&finished, 0)?;
+            let mut total = 0;
+            for entry in fs::read_dir(&folder).context(|| "the folder".into())?.flatten() {
+                let text = fs::read(entry.path()).context(|| "a window".into())?;
+                total += Profile::parse(&text, true)?.samples_with("burn");
+            }
+            let words = format!("{total} samples");
+            Ok(if total >= 3 * ENOUGH { Ok(words) } else { Err(words) })
+        })
+    })
 }
 
 /// A daemon is named at the end, and left alone.
@@ -228,10 +237,11 @@ pub fn daemon_in_tree(case: &Case) -> Outcome<String> {
     Ok(String::new())
 }
 
-/// However late: a wrapper may have had something to fetch first.
+/// However late: a wrapper may have had something to fetch first. By then the profiler looks
+/// for it less often.
 pub fn late(case: &Case) -> Outcome<String> {
     let (python, script) = (case.python(), script("traced.py"));
-    let line = format!("sleep 6; {python} {script} 0.3 7 late");
+    let line = format!("sleep 6; {python} {script} 2 7 late");
     let finished = run(&mut case.command(&["-t", "sh", "-c", &line]))?;
     expect_status(&finished, 7)?;
     case.expect_samples("burn", ENOUGH)?;
@@ -244,7 +254,7 @@ pub fn missing(case: &Case) -> Outcome<String> {
     let mut made: Command = command(&alone.launcher(), &["-t"]);
     set_environment(&mut made);
     made.env("PATH", "/usr/bin:/bin");
-    made.args([&case.python(), &script("traced.py"), "0.3", "0", "x"]);
+    made.args([&case.python(), &script("traced.py"), "1", "0", "x"]);
     let finished = run(&mut made)?;
     let package = format!("Install the package pyflame{}.", case.interpreter.abi);
     finished.expect_error(1, &[&package])?;

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::support::process::{run, wait_until_asleep};
-use super::support::profiler::{Profile, command};
+use super::support::profiler::{Folded, Profile, command};
 use super::support::runner::Test;
 use super::support::shape::Shape;
 use super::support::target::{Target, in_folder, new_file};
-use super::support::{Context, Outcome, expect, twice};
+use super::support::{Context, Outcome, expect, measured, twice};
 use super::{Case, account, sample, share, start};
 
 /// The tests of this file.
@@ -72,13 +72,15 @@ fn stacks(case: &Case) -> Outcome<String> {
     for script in ["busy.py", "hectic.py"] {
         let target = start(case, script, &[])?;
         for mode in ["--threads", "--cpu"] {
-            let options = ["-s", "1", "-r", "0.0002", "--jitter", mode];
-            let (profile, finished) = sample(case, &target, &options)?;
-            Shape::of(script)?.check(&profile)?;
-            let (lost, interrupts) =
-                (account(&finished, "lost threads")?, account(&finished, "interrupts")?);
-            expect(lost * 5 <= interrupts && profile.total() > 0, || finished.words())?;
-            words.push(format!("{} stacks, {lost} lost", profile.stacks.len()));
+            words.push(measured(|| {
+                let options = ["-s", "1", "-r", "0.0002", "--jitter", mode];
+                let (profile, finished) = sample(case, &target, &options)?;
+                Shape::of(script)?.check(&profile)?;
+                let (lost, interrupts) =
+                    (account(&finished, "lost threads")?, account(&finished, "interrupts")?);
+                let is_full = lost * 5 <= interrupts && profile.total() > 0;
+                Ok((is_full, format!("{} stacks, {lost} lost", profile.stacks.len())))
+            })?);
         }
         target.end()?;
     }
@@ -144,13 +146,15 @@ fn processor_times(pid: u32) -> Outcome<BTreeMap<u32, u64>> {
 /// those that wait have none.
 fn processor_time(case: &Case) -> Outcome<String> {
     let target = start(case, "shares.py", &[])?;
-    let before = processor_times(target.pid())?;
+    let pid = target.pid();
+    let before = processor_times(pid)?;
     let (profile, finished) = sample(case, &target, &["--cpu", "-s", "3", "-r", "0.001"])?;
-    let after = processor_times(target.pid())?;
+    let after = processor_times(pid)?;
     spent(target)?;
-    // The main thread, and then in the order in which they started.
-    let times: Vec<u64> =
-        after.iter().map(|(tid, time)| time - before.get(tid).unwrap_or(time)).collect();
+    // The main thread, and then in the order in which they started: numbers begin again from
+    // below when the highest has been given.
+    let order = after.range(pid..).chain(after.range(..pid));
+    let times: Vec<u64> = order.map(|(tid, time)| time - before.get(tid).unwrap_or(time)).collect();
     let &[_, filling, spinning, _] = times.as_slice() else { return Err(format!("{times:?}")) };
     let samples = ["fills", "spins"].map(|function| profile.samples_with(function));
     let (seen, truth) =
@@ -206,15 +210,19 @@ fn states(case: &Case) -> Outcome<String> {
 /// However many threads there are, each that waits has all its ticks, and none is late.
 fn many(case: &Case) -> Outcome<String> {
     let target = start(case, "many.py", &["300", "10", "busy"])?;
-    let (profile, finished) = sample(case, &target, &["--threads", "-s", "1", "-r", "0.001"])?;
-    drop(target);
-    let ticks = account(&finished, "ticks")?;
-    let (rest, main) = (profile.samples_with("rest"), profile.samples_with("main"));
-    expect(rest >= 300 * (ticks - 1) && rest <= 300 * ticks, || finished.words())?;
-    expect(main <= ticks + ticks / 10 && main * 2 >= ticks, || finished.words())?;
-    let one_stack = profile.stacks.iter().filter(|s| s.frames.iter().any(|f| f.function == "rest"));
-    expect(one_stack.count() == 1, || finished.words())?;
-    Ok(format!("{rest} samples of 300 threads that wait, {ticks} ticks"))
+    wait_until_asleep(target.pid(), 300, 301)?;
+    measured(|| {
+        let (profile, finished) = sample(case, &target, &["--threads", "-s", "1", "-r", "0.001"])?;
+        let ticks = account(&finished, "ticks")?;
+        let (rest, main) = (profile.samples_with("rest"), profile.samples_with("main"));
+        expect(rest >= 300 * (ticks - 1) && rest <= 300 * ticks, || finished.words())?;
+        let is_rest = |stack: &&Folded| stack.frames.iter().any(|frame| frame.function == "rest");
+        let one_stack = profile.stacks.iter().filter(is_rest);
+        expect(one_stack.count() == 1, || finished.words())?;
+        let words = format!("{rest} samples of 300 threads that wait, {main} of main");
+        let is_within = main <= ticks + ticks / 10 && main * 2 >= ticks;
+        Ok((is_within, format!("{words}, {ticks} ticks")))
+    })
 }
 
 /// Threads that are there for a moment only are sampled when they are on a processor, and take

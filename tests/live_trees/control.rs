@@ -8,11 +8,14 @@ use crate::profile::Profile;
 use crate::support::process::{Running, expect_left_alone, run, wait_until};
 use crate::support::profiler::command;
 use crate::support::target::Target;
-use crate::support::{self, Context, Outcome, expect};
+use crate::support::{self, Context, Outcome, expect, with_more_time};
 use crate::{Case, send};
 
 /// So many samples of a process are enough.
 const ENOUGH: u64 = 20;
+
+/// How long a run on processes that work may take until there is enough of each.
+const TIMES: [&str; 3] = ["800ms", "3s", "10s"];
 
 /// The samplers of these processes that there are.
 fn samplers(pids: &[u32]) -> Outcome<Vec<u32>> {
@@ -101,12 +104,16 @@ pub fn pattern(case: &Case) -> Outcome<String> {
     }
     let pattern = word.replace('-', ".");
     // With its file the profiler is not one of those that match.
-    let arguments = ["--name", &pattern, "--duration", "800ms", "-r", "0.002"];
-    let finished = run(&mut command(&case.binaries.launcher(), &arguments))?;
-    let profile = Profile::parse(&finished.stdout)?;
     let mut both = vec![one.pid(), two.pid()];
     both.sort_unstable();
-    expect(profile.with("main", 5) == both, || format!("{both:?}: {profile:?}"))?;
+    let finished = with_more_time(&TIMES, |time| {
+        let arguments = ["--name", &pattern, "--duration", time, "-r", "0.002"];
+        let finished = run(&mut command(&case.binaries.launcher(), &arguments))?;
+        let profile = Profile::parse(&finished.stdout)?;
+        expect(profile.pids().iter().all(|pid| both.contains(pid)), || finished.words())?;
+        let is_enough = profile.with("main", 5) == both;
+        Ok(if is_enough { Ok(finished) } else { Err(finished.words()) })
+    })?;
     expect(finished.stderr.lines().count() == 2, || finished.words())?;
     for pid in &both {
         let line = format!("process {pid} ({}", case.python());
@@ -125,16 +132,20 @@ pub fn pattern(case: &Case) -> Outcome<String> {
 pub fn asked_of_a_profiler(case: &Case) -> Outcome<String> {
     let (target, children) = case.family("fork", 1)?;
     let pid = target.pid().to_string();
-    let arguments = ["--subprocesses", "--duration", "800ms", "-r", "0.002", "-p", &pid];
     let profiler = case.binaries.profiler(case.interpreter.abi);
-    let output = run(&mut command(&profiler, &arguments))?.clean()?;
-    let profile = Profile::parse(&output)?;
-    expect(profile.with("work", 5) == children, || format!("{profile:?}"))?;
+    let arguments = ["--subprocesses", "-r", "0.002", "-p", &pid, "--duration"];
+    with_more_time(&TIMES, |time| {
+        let finished = run(command(&profiler, &arguments).arg(time))?;
+        let profile = Profile::parse(&finished.clean_if_sampled()?.unwrap_or_default())?;
+        let is_enough = profile.with("work", 5) == children;
+        Ok(if is_enough { Ok(()) } else { Err(format!("{profile:?}")) })
+    })?;
     // Alone it cannot: it says what is missing.
     let alone = case.folder.join("bin");
     fs::create_dir(&alone).context(|| "a folder".into())?;
     support::copies::copy(&profiler, &alone, "pyflame-alone")?;
-    let finished = run(command(&alone.join("pyflame-alone"), &arguments).env("PATH", &alone))?;
+    let mut alone_there = command(&alone.join("pyflame-alone"), &arguments);
+    let finished = run(alone_there.arg("1s").env("PATH", &alone))?;
     finished.expect_error(1, &["--subprocesses", "package pyflame"])?;
     target.end()?;
     Ok(String::new())

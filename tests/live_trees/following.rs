@@ -67,7 +67,8 @@ pub fn two_versions(case: &Case) -> Outcome<String> {
     drop(stdin);
     let (finished, _) = case.finish(running)?;
     expect(account(&finished, "processes sampled")? == 2, || finished.words())?;
-    expect(account(&finished, "processes not Python")? == 2, || finished.words())?;
+    // The shell, cat, and one that is to become another may be met before.
+    expect(account(&finished, "processes not Python")? >= 2, || finished.words())?;
     Ok(format!("with {}", case.other.label))
 }
 
@@ -135,6 +136,6 @@ pub fn short_lived(case: &Case) -> Outcome<String> {
         (count("processes sampled")?, count("processes too short to be sampled")?);
     let all = sampled + short + count("processes left out, too many at once")?;
     expect(sampled >= 1 && all <= CHILDREN + 1, || finished.words())?;
-    expect(!profile.with("main", 10).is_empty(), || format!("{profile:?}"))?;
+    expect(!profile.with("main", 1).is_empty(), || format!("{profile:?}"))?;
     Ok(format!("{sampled} sampled, {short} too short"))
 }

@@ -22,7 +22,7 @@ def burn(seconds):
 
 
 def clean_up():
-    burn(0.3)
+    burn(1)
     say("cleaned up")
 
 

@@ -1,7 +1,7 @@
 """A program that ends before its child does. The child writes to a file that it
-went on after that, and whether it was being traced.
+went on after that, and whether it was being traced. The program burns that many seconds.
 
-    python forking.py FILE
+    python forking.py FILE SECONDS
 """
 
 import os
@@ -31,7 +31,7 @@ def main():
     parent = os.getpid()
     if os.fork() == 0:
         child(parent, sys.argv[1])
-    burn(0.2)
+    burn(float(sys.argv[2]))
 
 
 main()
