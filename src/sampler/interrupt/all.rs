@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::engine::{Interrupts, Run};
 use super::look::{Found, LEAST_PATIENCE, PATIENCE};
+use super::perf::{Mark, Sight};
 use super::threads::{Rest, Resting, Threads, Tracked};
 use crate::abi::Abi;
 use crate::clock::cpu_time;
@@ -41,8 +42,8 @@ enum Done {
 enum Stillness {
     /// How often it had been given a processor when it was off every one.
     Count(RunCount),
-    /// How long it had been on one.
-    Time(u64),
+    /// That it was on none.
+    Mark(Mark),
 }
 
 impl<A: Abi> Interrupts<A> {
@@ -169,8 +170,12 @@ impl<A: Abi> Interrupts<A> {
         let before = match look {
             Look::Ended => return Ok(Done::Ended),
             Look::Waits(Some(count)) => Stillness::Count(count),
-            Look::Waits(None) | Look::Runs { .. } => match self.events.time(tid) {
-                Some(time) => Stillness::Time(time),
+            Look::Waits(None) | Look::Runs { .. } => match self.events.look(tid) {
+                Some(Sight::Rests(mark)) => Stillness::Mark(mark),
+                Some(Sight::Runs) => {
+                    self.see_to_timer(native, tid);
+                    return Ok(Done::Runs);
+                }
                 None => return Ok(Done::Ended),
             },
         };
@@ -179,15 +184,12 @@ impl<A: Abi> Interrupts<A> {
                 Look::Waits(Some(count)) => Some(Stillness::Count(count)),
                 _ => None,
             },
-            Stillness::Time(_) => this.events.time(tid).map(Stillness::Time),
+            Stillness::Mark(_) => match this.events.look(tid) {
+                Some(Sight::Rests(mark)) => Some(Stillness::Mark(mark)),
+                _ => None,
+            },
         };
         // From here on, if it runs, it is seen.
-        if let Stillness::Time(time) = before {
-            if after(self) != Some(before) {
-                self.see_to_timer(native, tid, time);
-                return Ok(Done::Runs);
-            }
-        }
         // What its state says may be another thread's by now.
         let is_own = self.native_id(&self.memory, thread.state) == Ok(native);
         let holds_gil = self.holds_gil(thread.state)?;
@@ -200,6 +202,7 @@ impl<A: Abi> Interrupts<A> {
             Err(Broken::Fault(fault)) if fault.is_process_gone() => return Err(fault.into()),
             Err(_) => Resting::Torn,
             Ok(Found::Runs) => return Ok(Done::Runs),
+            Ok(Found::Same(sample)) => Resting::Stack(sample),
             Ok(Found::Nobody) => Resting::Nothing,
             Ok(Found::Torn) => Resting::Torn,
             Ok(Found::Still(_)) if self.stack.is_empty() => Resting::Nothing,
@@ -239,12 +242,8 @@ impl<A: Abi> Interrupts<A> {
         let next: Vec<u32> =
             threads.tracked.range(first..).map(|(native, _)| *native).take(AT_A_TIME + 1).collect();
         for native in next.iter().copied().take(AT_A_TIME) {
-            if self.loaded.has_seen(native) {
-                continue;
-            }
-            let Some(tid) = self.outside_id(native) else { continue };
-            if let Some(time) = self.events.time(tid) {
-                self.see_to_timer(native, tid, time);
+            if let Some(tid) = self.outside_id(native).filter(|_| !self.loaded.has_seen(native)) {
+                self.see_to_timer(native, tid);
             }
         }
         threads.unreached = next.get(AT_A_TIME).copied().unwrap_or(0);

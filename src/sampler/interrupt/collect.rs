@@ -76,7 +76,7 @@ impl<A: Abi> Interrupts<A> {
             Outcome::Stack => {
                 let state = State { holds_gil: partial.gil.is_some(), on_cpu: self.on_cpu(true) };
                 run.account.at_once += u64::from(self.threads.is_none());
-                self.count(partial.id, state, (moment, 1), false, run);
+                self.count(partial.id, state, moment, run);
             }
             Outcome::Idle if self.threads.is_some() => {}
             Outcome::Idle => self.count_empty(partial.gil, moment, run),

@@ -15,6 +15,9 @@ use crate::python::frames::Frames;
 use crate::python::threads::ProcessRoots;
 use crate::sampler::thread_ids::innermost_id;
 
+/// How many GILs there can be, as in `program.c`.
+pub const MOST_GILS: u32 = 32;
+
 /// The constants of the program, by name.
 #[cfg_attr(not(feature = "kernel"), allow(dead_code, reason = "there is no program"))]
 pub struct Constants {
@@ -80,6 +83,8 @@ impl Constants {
                 ("c_frame_previous", narrow(layout.previous.offset())),
             ]),
         }
+        // The kernel checks the program in half the time if there can be only one.
+        constants.push(("gil_places", roots.gil_layout().map_or(1, |_| MOST_GILS)));
         if let Some(layout) = roots.gil_layout() {
             constants.extend([
                 ("gil_is_struct", 1),

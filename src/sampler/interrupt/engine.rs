@@ -8,10 +8,11 @@ use nix::time::{ClockId, clock_gettime};
 use rustc_hash::FxBuildHasher;
 
 use super::KernelError;
-use super::constants::Constants;
+use super::constants::{Constants, MOST_GILS};
 use super::events::Events;
-use super::lanes::Lane;
+use super::lanes::{Lane, Pace};
 use super::load::Loaded;
+use super::look::Resting;
 use super::plan::Plan;
 use super::record::{CopiedStack, Partial};
 use super::threads::Threads;
@@ -35,15 +36,12 @@ use crate::sampler::selection::{Selection, TimeMode};
 use crate::sampler::stacks::{Copies, Placed, Ran};
 use crate::sampler::thread_ids::{Tasks, ThreadIds};
 
-/// How far looks are apart on average, if ticks are not farther apart.
-const LOOKS: Duration = Duration::from_millis(4);
+/// How long a sample waits until the code objects that it names are compared.
+const LONGEST_WAIT: Duration = Duration::from_millis(40);
 
 /// How long a code object has to stay before it is trusted not to be gone when a sample is
 /// looked at: one that does not stay for long costs the samples that were waiting then.
 const TRUST: Duration = Duration::from_millis(250);
-
-/// How many GILs there can be, as in `program.c`.
-const MOST_GILS: usize = 32;
 
 /// How long it is looked for where the C library keeps the ids of threads.
 const TIME_FOR_IDS: Duration = Duration::from_millis(500);
@@ -84,14 +82,17 @@ pub struct Interrupts<A> {
     pub(super) processor: Option<usize>,
     /// Looks are at random moments, independent of each other and of the program.
     next_look: Instant,
+    pub(super) pace: Pace,
     jitter: Jitter,
     /// How many ticks of the wall clock there have been.
     ticks: u64,
     /// By the places that the program knows them by.
     pub(super) gils: Vec<Option<(GilRef, Lane)>>,
     pub(super) gils_read: Option<Instant>,
+    /// The last thread that a look found not to run.
+    pub(super) resting: Option<Resting>,
     /// By the same places: how many interrupts since the last look found no stack to sample.
-    pub(super) empty: [u64; MOST_GILS],
+    pub(super) empty: [u64; MOST_GILS as usize],
     /// How many samples found no room in the ring buffer.
     pub(super) full: u64,
     pub(super) partial: HashMap<u32, Partial, FxBuildHasher>,
@@ -160,7 +161,7 @@ impl<A: Abi> Interrupts<A> {
             roots,
             record_id,
             code,
-            pending: Pending::new(),
+            pending: Pending::new(LONGEST_WAIT),
             loaded,
             events,
             process_id,
@@ -170,11 +171,13 @@ impl<A: Abi> Interrupts<A> {
             end: None,
             processor: None,
             next_look: now,
+            pace: Pace::new(),
             jitter: Jitter::new(),
             ticks: 0,
-            gils: vec![None; MOST_GILS],
+            gils: vec![None; MOST_GILS as usize],
             gils_read: None,
-            empty: [0; MOST_GILS],
+            resting: None,
+            empty: [0; MOST_GILS as usize],
             full: 0,
             partial: HashMap::default(),
             copied: CopiedStack::default(),
@@ -233,8 +236,8 @@ impl<A: Abi> Interrupts<A> {
         if let Some(processor) = self.processor {
             make_way(processor);
         }
-        let least = self.plan.interval.max(LOOKS);
-        let gap = self.threads.as_ref().map_or(least, |threads| threads.gap(least));
+        let gap = self.pace.gap(self.plan.interval);
+        let gap = self.threads.as_ref().map_or(gap, |threads| threads.gap(gap));
         let gap = self.jitter.gap(gap);
         self.next_look = moment.checked_add(gap).unwrap_or(moment);
         let passed = moment.saturating_duration_since(self.start).as_nanos();
@@ -302,33 +305,24 @@ impl<A: Abi> Interrupts<A> {
         self.process_id = process;
         self.code.forget_frames();
         self.codes.clear();
+        self.resting = None;
         if let Some(threads) = &mut self.threads {
             threads.forget_stacks();
         }
     }
 
-    /// Counts the stack under proof of the thread with this identity, at so many moments: the
-    /// last, and those before it at which a sample was due. Code objects in the process have to
-    /// be compared later, unless that `was_compared` while the thread did not run.
-    pub(super) fn count(
-        &mut self,
-        thread: u64,
-        state: State,
-        moments: (Instant, u64),
-        was_compared: bool,
-        run: &mut Run<'_>,
-    ) {
-        let Some((seen, waits)) = self.intern(thread, state, was_compared, run) else {
-            run.account.dropped += moments.1;
+    /// Counts the stack under proof of the thread with this identity, at a moment at which it
+    /// ran. Code objects in the process have to be compared later.
+    pub(super) fn count(&mut self, thread: u64, state: State, moment: Instant, run: &mut Run<'_>) {
+        let Some((seen, waits)) = self.intern(thread, state, false, run) else {
+            run.account.dropped += 1;
             return;
         };
-        if !waits {
-            self.record(seen, moments, run);
-            return;
-        }
-        for moment in self.moments(moments) {
+        if waits {
             let microseconds = (run.since_epoch)(moment);
             self.pending.push(run.moment, Sample { microseconds, seen, weight: Weight::ONE });
+        } else {
+            self.record(seen, (moment, 1), run);
         }
     }
 

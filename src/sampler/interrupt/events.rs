@@ -1,4 +1,4 @@
-//! The timers and counters of the threads of one process.
+//! The timers of the threads of one process, and who of them is on a processor.
 
 use std::collections::{HashMap, HashSet};
 use std::os::fd::{AsFd, OwnedFd};
@@ -8,19 +8,26 @@ use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::KernelError;
-use super::perf::{Counter, Timer};
+use super::perf::{Sight, Timer, Watch};
 use crate::process::Process;
 
-/// So many counters are kept.
-const MOST_COUNTERS: usize = 256;
+/// So many threads are watched.
+const MOST_WATCHED: usize = 256;
 
-/// The timers and counters of the threads of one process.
+/// The timers of the threads of one process, and who of them is on a processor.
 pub struct Events {
     pid: i32,
     program: OwnedFd,
     period: u64,
     timers: HashMap<i32, Timer>,
-    counters: HashMap<i32, Counter>,
+    watches: HashMap<i32, Watched>,
+}
+
+/// A thread that is watched.
+struct Watched {
+    watch: Watch,
+    /// Whether it is known to have a timer.
+    has_timer: bool,
 }
 
 impl Events {
@@ -40,8 +47,8 @@ impl Events {
         }
         let period = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX);
         let pid = process.pid();
-        let (timers, counters) = (HashMap::new(), HashMap::new());
-        let mut events = Self { pid, program, period, timers, counters };
+        let (timers, watches) = (HashMap::new(), HashMap::new());
+        let mut events = Self { pid, program, period, timers, watches };
         let threads = || process.threads().map_err(|source| KernelError::Process { pid, source });
         // What one that has a timer starts has one from its beginning. So whoever is there
         // later has, unless it was started by one that had none yet: see `Events::add`.
@@ -69,30 +76,51 @@ impl Events {
         }
     }
 
-    /// How long a thread has been on a processor, in nanoseconds since that was asked for the
-    /// first time. `None` if it has ended.
-    pub fn time(&mut self, tid: i32) -> Option<u64> {
-        if !self.counters.contains_key(&tid) {
-            if self.counters.len() >= MOST_COUNTERS {
-                self.counters.clear();
+    /// What a thread does now. `None` if it has ended.
+    pub fn look(&mut self, tid: i32) -> Option<Sight> {
+        let sight = self.watched(tid)?.watch.look();
+        if sight.is_none() {
+            self.watches.remove(&tid);
+        }
+        sight
+    }
+
+    /// Whether a thread has been on a processor for longer than `time` since it is watched,
+    /// and nothing says that it has a timer.
+    pub fn may_lack_timer(
+        &mut self,
+        tid: i32,
+        time: Duration,
+        has_ticked: impl FnOnce() -> bool,
+    ) -> bool {
+        let Some(watched) = self.watched(tid).filter(|watched| !watched.has_timer) else {
+            return false;
+        };
+        watched.has_timer = has_ticked();
+        let is_longer = |ran| u128::from(ran) > time.as_nanos();
+        !watched.has_timer && watched.watch.time().is_some_and(is_longer)
+    }
+
+    fn watched(&mut self, tid: i32) -> Option<&mut Watched> {
+        let Self { pid, watches, .. } = self;
+        if !watches.contains_key(&tid) {
+            if watches.len() >= MOST_WATCHED {
+                watches.clear();
             }
-            self.counters.insert(tid, Counter::start(self.pid, tid)?);
+            let watch = Watch::start(*pid, tid)?;
+            watches.insert(tid, Watched { watch, has_timer: false });
         }
-        let time = self.counters.get(&tid).and_then(Counter::read);
-        if time.is_none() {
-            self.counters.remove(&tid);
-        }
-        time
+        watches.get_mut(&tid)
     }
 
     /// How many files this takes, at most.
     pub fn files(&self) -> usize {
-        self.timers.len() + 2 * MOST_COUNTERS
+        self.timers.len() + 2 * MOST_WATCHED
     }
 
-    /// Forgets a counter: its thread may have ended, and another have its number.
+    /// Watches a thread no longer: it may have ended, and another have its number.
     pub fn forget(&mut self, tid: i32) {
-        self.counters.remove(&tid);
+        self.watches.remove(&tid);
     }
 }
 

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::engine::{Interrupts, Run};
 use super::lanes::Lane;
+use super::perf::{Mark, Sight};
 use crate::abi::Abi;
 use crate::memory::{Memory, Remote};
-use crate::profile::State;
+use crate::profile::{Sample, State};
 use crate::python::code::{Named, Verified};
 use crate::python::frames::{Broken, is_settled, walk_thread};
 use crate::python::objects::Thread;
@@ -21,7 +22,7 @@ const GILS_HOLD: Duration = Duration::from_millis(20);
 const TASKS_HOLD: Duration = Duration::from_millis(100);
 
 /// So many ticks wait for a look that finds somebody: some looks' worth.
-pub(super) const PATIENCE: Duration = Duration::from_millis(50);
+pub(super) const PATIENCE: Duration = Duration::from_millis(100);
 pub(super) const LEAST_PATIENCE: u64 = 8;
 
 /// A thread that got so many ticks and was not interrupted has no timer.
@@ -35,10 +36,22 @@ pub(super) enum Found {
     /// Its holder did not run while its stack was read, which is the one under proof; by
     /// `threading.get_ident()`.
     Still(u64),
+    /// It has not run since an earlier look, which found this.
+    Same(Sample),
     /// It did not run, and was between two frames.
     Torn,
     /// It runs.
     Runs,
+}
+
+/// A thread that did not run when a look found it.
+#[derive(Clone, Copy)]
+pub(super) struct Resting {
+    thread: Remote<Thread>,
+    tid: i32,
+    mark: Mark,
+    /// What it waits in, if that is to be sampled.
+    sample: Option<Sample>,
 }
 
 impl<A: Abi> Interrupts<A> {
@@ -49,9 +62,10 @@ impl<A: Abi> Interrupts<A> {
         self.account_for_losses(run);
         // Moments at which there was nobody to be sampled, whichever GIL is looked at.
         let mut idle: Option<u64> = None;
+        let mut unmet = 0;
         for place in 0..self.gils.len() {
             let Some((gil, mut lane)) = self.gils[place] else { continue };
-            lane.advance(ticks, self.loaded.interrupts(place));
+            unmet = unmet.max(lane.advance(ticks, self.loaded.interrupts(place)));
             let found = if lane.left() > 0 { self.find(gil, run.moment)? } else { Found::Runs };
             let mut empty = std::mem::take(&mut self.empty[place]);
             match found {
@@ -61,8 +75,13 @@ impl<A: Abi> Interrupts<A> {
                     let left = lane.take();
                     run.by_kernel().looks += left;
                     run.account.at_once += left;
-                    let state = State { holds_gil: true, on_cpu: None };
-                    self.count(thread, state, (run.moment, left), true, run);
+                    self.count_still(thread, left, run);
+                }
+                Found::Same(sample) => {
+                    let left = lane.take();
+                    run.by_kernel().looks += left;
+                    run.account.at_once += left;
+                    self.record(sample, (run.moment, left), run);
                 }
                 Found::Torn => run.account.torn += lane.take(),
                 Found::Runs => {
@@ -74,8 +93,23 @@ impl<A: Abi> Interrupts<A> {
             self.gils[place] = Some((gil, lane));
             idle = Some(idle.map_or(empty, |idle| idle.min(empty)));
         }
+        self.pace.note(ticks, unmet, self.plan.interval);
         self.count_idle((run.moment, idle.unwrap_or(0)), run);
         Ok(())
+    }
+
+    /// Counts the stack under proof, of the thread that a look has just found not to run, at the
+    /// last moments.
+    fn count_still(&mut self, thread: u64, moments: u64, run: &mut Run<'_>) {
+        let state = State { holds_gil: true, on_cpu: None };
+        let Some((sample, _)) = self.intern(thread, state, true, run) else {
+            run.account.dropped += moments;
+            return;
+        };
+        self.record(sample, (run.moment, moments), run);
+        if let Some(resting) = &mut self.resting {
+            resting.sample = Some(sample);
+        }
     }
 
     /// Counts samples that found no room.
@@ -115,21 +149,36 @@ impl<A: Abi> Interrupts<A> {
     fn find(&mut self, gil: GilRef, now: Instant) -> Result<Found, Broken> {
         let Some(thread) = gil.holder(&self.memory)? else { return Ok(Found::Nobody) };
         let Some((inside, tid)) = self.thread_id(thread)? else { return Ok(Found::Runs) };
-        let Some(before) = self.events.time(tid) else {
-            self.tasks_are_old();
-            return Ok(Found::Runs);
+        let mark = match self.events.look(tid) {
+            Some(Sight::Rests(mark)) => mark,
+            Some(Sight::Runs) => {
+                self.see_to_timer(inside, tid);
+                return Ok(Found::Runs);
+            }
+            None => {
+                self.tasks_are_old();
+                return Ok(Found::Runs);
+            }
         };
+        let is_known =
+            |known: &Resting| (known.thread, known.tid, known.mark) == (thread, tid, mark);
+        if let Some(sample) = self.resting.filter(is_known).and_then(|known| known.sample) {
+            return Ok(Found::Same(sample));
+        }
         // From here on, if it runs, it is seen.
         let is_same = gil.holder(&self.memory)? == Some(thread)
             && self.native_id(&self.memory, thread)? == inside;
-        if !is_same || self.events.time(tid) != Some(before) {
-            self.see_to_timer(inside, tid, before);
+        if !is_same {
             return Ok(Found::Runs);
         }
         let id = self.memory.field(thread, A::THREAD.id)?;
         let found =
             if self.wants(thread, id, now) { self.read_stack(thread) } else { Ok(Found::Nobody) };
-        if self.events.time(tid) == Some(before) { found } else { Ok(Found::Runs) }
+        if self.events.look(tid) != Some(Sight::Rests(mark)) {
+            return Ok(Found::Runs);
+        }
+        self.resting = Some(Resting { thread, tid, mark, sample: None });
+        found
     }
 
     /// Reads the stack of a thread that does not run.
@@ -158,12 +207,13 @@ impl<A: Abi> Interrupts<A> {
 
     /// Sets a timer for a thread that has been found running, if it turns out to have none:
     /// it was started while timers were set.
-    pub(super) fn see_to_timer(&mut self, inside: u32, tid: i32, time: u64) {
-        let enough = self.plan.interval.saturating_mul(WITHOUT_TIMER).as_nanos();
-        if u128::from(time) > enough && !self.loaded.has_seen(inside) {
+    pub(super) fn see_to_timer(&mut self, inside: u32, tid: i32) {
+        let Self { events, loaded, plan, .. } = self;
+        let enough = plan.interval.saturating_mul(WITHOUT_TIMER);
+        if events.may_lack_timer(tid, enough, || loaded.has_seen(inside)) {
             // If it cannot have one, its ticks are counted as missed.
-            let _ = self.events.add(tid);
-            self.events.forget(tid);
+            let _ = events.add(tid);
+            events.forget(tid);
         }
     }
 

@@ -20,6 +20,7 @@ mod look;
 mod perf;
 mod plan;
 mod record;
+mod switches;
 mod threads;
 mod usage;
 

@@ -1,4 +1,4 @@
-//! Counters of the kernel that belong to one thread: perf_event_open(2).
+//! Events of the kernel that belong to one thread: perf_event_open(2).
 
 #![allow(unsafe_code, reason = "nix does not have these system calls; see open and control")]
 
@@ -9,6 +9,8 @@ use std::os::unix::fs::FileExt;
 
 use nix::errno::Errno;
 use nix::libc;
+
+use super::switches::Switches;
 
 /// `struct perf_event_attr`, as of Linux 4.4 (include/uapi/linux/perf_event.h).
 #[repr(C)]
@@ -43,6 +45,8 @@ const TASK_CLOCK: u64 = 1;
 const DISABLED: u64 = 1;
 /// Threads and processes that it starts are counted too.
 const INHERIT: u64 = 1 << 1;
+/// It is noted when the thread is given a processor and when it loses it.
+const SWITCHES: u64 = 1 << 26;
 /// Only threads are (from Linux 5.13).
 const INHERIT_THREAD: u64 = 1 << 35;
 
@@ -85,30 +89,75 @@ impl Timer {
     }
 }
 
-/// How long one thread has been on a processor.
+/// Tells whether one thread is on a processor, and how long it has been.
 #[derive(Debug)]
-pub struct Counter {
+pub struct Watch {
     event: File,
     /// A file of the thread: it cannot be read any more when that has ended, also if another
     /// has its number by then.
     name: File,
+    /// When it was switched, if the kernel shows that, and whether it ran before the first.
+    switches: Option<(Switches, bool)>,
 }
 
-impl Counter {
-    /// Counts the time of thread `tid` of process `pid` from now on. `None` if there is no such
-    /// thread, or it may not be counted.
+/// What a thread does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// It is on a processor.
+    Runs,
+    /// It is on none. Between two that are equal it has executed nothing.
+    Rests(Mark),
+}
+
+/// What is another if a thread has run meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// How often it was switched.
+    Switches(u64),
+    /// How long it has been on a processor, in nanoseconds.
+    Time(u64),
+}
+
+impl Watch {
+    /// Watches thread `tid` of process `pid` from now on. `None` if there is no such thread, or
+    /// it may not be watched.
     pub fn start(pid: i32, tid: i32) -> Option<Self> {
         let name = File::open(format!("/proc/{pid}/task/{tid}/comm")).ok()?;
-        let attributes = Attributes { config: TASK_CLOCK, ..Attributes::default() };
-        let counter = Self { event: open(attributes, tid).ok()?.into(), name };
-        counter.is_alive().then_some(counter)
+        let attributes = Attributes { config: TASK_CLOCK, flags: SWITCHES, ..Default::default() };
+        let event: File = open(attributes, tid).ok()?.into();
+        let switches = Switches::of(&event);
+        let mut watch = Self { event, name, switches: None };
+        // If the thread is not switched from here on, it goes on doing what it does now.
+        let runs = watch.look()? == Sight::Runs;
+        watch.switches = switches.map(|switches| (switches, runs));
+        Some(watch)
     }
 
-    /// In nanoseconds. Between two reads that are equal the thread has executed nothing: the
-    /// kernel counts from before a thread goes on until after it has been interrupted.
-    /// `None` if it has ended.
+    /// What the thread does now. `None` if it has ended.
     #[must_use]
-    pub fn read(&self) -> Option<u64> {
+    pub fn look(&self) -> Option<Sight> {
+        let sight = match &self.switches {
+            Some((switches, runs_first)) => {
+                let (mark, runs) = switches.last();
+                let runs = runs.unwrap_or(*runs_first);
+                if runs { Sight::Runs } else { Sight::Rests(Mark::Switches(mark)) }
+            }
+            None => {
+                let before = self.time()?;
+                let is_same = self.time()? == before;
+                if is_same { Sight::Rests(Mark::Time(before)) } else { Sight::Runs }
+            }
+        };
+        self.is_alive().then_some(sight)
+    }
+
+    /// How long it has been on a processor since this was started, in nanoseconds. If it is on
+    /// one, that processor is interrupted to tell. `None` if it has ended.
+    ///
+    /// Between two that are equal the thread has executed nothing: the kernel counts from
+    /// before a thread goes on until after it has been interrupted.
+    #[must_use]
+    pub fn time(&self) -> Option<u64> {
         let mut bytes = [0; 8];
         (&self.event).read_exact(&mut bytes).ok()?;
         self.is_alive().then(|| u64::from_ne_bytes(bytes))
@@ -143,57 +192,141 @@ fn control(event: &OwnedFd, request: libc::c_ulong, value: libc::c_ulong) -> Res
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc::{Receiver, Sender, channel};
     use std::thread;
     use std::time::{Duration, Instant};
 
-    use nix::unistd::{getpid, gettid};
+    use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+    use nix::unistd::{Pid, getpid, gettid};
 
     use super::*;
 
-    fn start(tid: i32) -> Option<Counter> {
-        Counter::start(getpid().as_raw(), tid)
+    fn start(tid: i32) -> Option<Watch> {
+        Watch::start(getpid().as_raw(), tid)
     }
 
-    #[test]
-    fn a_thread_that_waits_is_not_counted_and_one_that_runs_is() {
-        // Where this is not allowed there is nothing to test.
-        if start(gettid().as_raw()).is_none() {
-            return;
+    /// A thread that works whenever it is told to, until that is taken back, and says so then.
+    struct Worker {
+        tid: i32,
+        tell: Sender<()>,
+        answers: Receiver<i32>,
+        goes_on: Arc<AtomicBool>,
+        thread: thread::JoinHandle<()>,
+    }
+
+    impl Worker {
+        fn start() -> Self {
+            let ((tell, told), (answer, answers)) = (channel(), channel());
+            let goes_on = Arc::new(AtomicBool::new(false));
+            let is_told = Arc::clone(&goes_on);
+            let thread = thread::spawn(move || {
+                let _ = answer.send(gettid().as_raw());
+                while told.recv().is_ok() {
+                    while is_told.load(Ordering::Relaxed) {}
+                    let _ = answer.send(0);
+                }
+            });
+            let tid = answers.recv().expect("it tells");
+            Self { tid, tell, answers, goes_on, thread }
         }
-        let ((tell, told), (answer, answers)) = (channel::<bool>(), channel());
-        let thread = thread::spawn(move || {
-            let _ = answer.send(gettid().as_raw());
-            while told.recv().is_ok_and(|goes_on| goes_on) {
-                let start = Instant::now();
-                while start.elapsed() < Duration::from_millis(5) {}
-                let _ = answer.send(0);
+
+        /// What `look` finds while it works.
+        fn while_it_works<T>(&self, look: impl FnMut() -> Option<T>) -> T {
+            self.goes_on.store(true, Ordering::Relaxed);
+            self.tell.send(()).expect("it listens");
+            let found = wait_until(look);
+            self.goes_on.store(false, Ordering::Relaxed);
+            self.answers.recv().expect("it has worked");
+            found
+        }
+
+        fn end(self) {
+            drop(self.tell);
+            self.thread.join().expect("it ends");
+        }
+    }
+
+    /// Keeps this thread on one processor and another one on the others, so that neither takes
+    /// the processor from the other. Whether there are two.
+    fn part_from(tid: i32) -> bool {
+        let this = Pid::from_raw(0);
+        let mut others = sched_getaffinity(this).expect("it is told");
+        let own = (0..CpuSet::count()).find(|cpu| others.is_set(*cpu) == Ok(true));
+        let own = own.expect("there is one");
+        let mut only = CpuSet::new();
+        only.set(own).and_then(|()| others.unset(own)).expect("it exists");
+        sched_setaffinity(Pid::from_raw(tid), &others).is_ok()
+            && sched_setaffinity(this, &only).is_ok()
+    }
+
+    /// Waits until this is so.
+    fn wait_until<T>(mut find: impl FnMut() -> Option<T>) -> T {
+        let start = Instant::now();
+        loop {
+            if let Some(found) = find() {
+                return found;
             }
-        });
-        let tid = answers.recv().expect("it tells");
-        let counter = start(tid).expect("this thread may be counted");
-        // It is asleep when two counts are equal with a while between them.
-        let asleep = || {
-            let count = counter.read();
+            assert!(start.elapsed() < Duration::from_secs(20), "it did not come to that");
             thread::sleep(Duration::from_millis(1));
-            count.filter(|_| counter.read() == count)
-        };
-        let before = std::iter::repeat_with(asleep).find_map(|count| count).expect("it waits");
-        tell.send(true).expect("it listens");
-        answers.recv().expect("it has worked");
-        let after = counter.read().expect("it is there");
-        assert!(after >= before + 1_000_000, "{before} {after}");
-        tell.send(false).expect("it listens");
-        thread.join().expect("it ends");
-        let is_gone = || counter.read().is_none();
-        assert!((0..1000).any(|_| is_gone() || {
-            thread::sleep(Duration::from_millis(1));
-            false
-        }));
+        }
+    }
+
+    fn rests(watch: &Watch) -> Option<Mark> {
+        match watch.look() {
+            Some(Sight::Rests(mark)) => Some(mark),
+            _ => None,
+        }
+    }
+
+    /// The ways to watch it that are allowed here: with the kernel's notes, and without.
+    fn watches(tid: i32) -> Vec<Watch> {
+        let without = start(tid).map(|watch| Watch { switches: None, ..watch });
+        start(tid).into_iter().chain(without).collect()
     }
 
     #[test]
-    fn nobody_has_no_counter() {
+    fn a_thread_that_rests_has_one_mark_and_another_one_when_it_has_run() {
+        let worker = Worker::start();
+        for watch in watches(worker.tid) {
+            for _ in 0..3 {
+                let before = wait_until(|| {
+                    let mark = rests(&watch)?;
+                    thread::sleep(Duration::from_millis(1));
+                    (rests(&watch) == Some(mark)).then_some(mark)
+                });
+                let time = watch.time().expect("it is there");
+                let has_worked = || watch.time().filter(|now| *now >= time + 1_000_000);
+                worker.while_it_works(has_worked);
+                assert_ne!(rests(&watch), Some(before), "{watch:?}");
+            }
+        }
+        worker.end();
+    }
+
+    #[test]
+    fn a_thread_that_works_is_seen_to_run_and_one_that_has_ended_is_not_seen() {
+        let worker = Worker::start();
+        if !part_from(worker.tid) {
+            return; // On one processor, whoever looks is the one that runs.
+        }
+        let runs = |watch: &Watch| (watch.look()? == Sight::Runs).then_some(());
+        for watch in watches(worker.tid) {
+            worker.while_it_works(|| runs(&watch));
+            // One that begins to be watched while it runs.
+            worker.while_it_works(|| runs(&start(worker.tid)?));
+            wait_until(|| rests(&watch));
+        }
+        let watches = watches(worker.tid);
+        worker.end();
+        for watch in watches {
+            wait_until(|| (watch.look().is_none() && watch.time().is_none()).then_some(()));
+        }
+    }
+
+    #[test]
+    fn nobody_is_not_watched() {
         assert!(start(i32::MAX).is_none());
     }
 }

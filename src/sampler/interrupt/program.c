@@ -65,6 +65,7 @@ const volatile u32 record_id; // the kernel's in the C library's record, if it h
 const volatile u32 gil_is_struct;
 const volatile u32 gil_holder;
 const volatile u32 gil_locked;
+const volatile u32 gil_places; // how many there can be, at most GILS_MAX
 
 // A frame.
 const volatile u32 frame_size;
@@ -240,7 +241,7 @@ INLINE int is_own(u64 state, u32 own)
 // The state of the interrupted thread, if it holds a GIL; 0 if not.
 INLINE u64 holder(u32 own, u32 *place)
 {
-	for (u32 i = 0; i < GILS_MAX; i++) {
+	for (u32 i = 0; i < GILS_MAX && i < gil_places; i++) {
 		u32 key = i;
 		u64 *gil = bpf_map_lookup_elem(&GILS, &key);
 		if (!gil)
