@@ -15,8 +15,9 @@ const LAST_LOOKS: usize = 10;
 /// The longest pause between two looks at a thread that is about to stop.
 const NAP: Duration = Duration::from_millis(1);
 
-/// The longest pause between two looks at what else there is to do, such as to end.
-const LONGEST_REST: Duration = Duration::from_millis(20);
+/// The longest pause between two looks at what else there is to do, such as to end. A signal
+/// ends a pause, unless it comes right before that begins.
+const LONGEST_REST: Duration = Duration::from_millis(50);
 
 impl<A: Abi> Session<'_, A> {
     /// Waits until there is something to do.
@@ -32,16 +33,17 @@ impl<A: Abi> Session<'_, A> {
                 return next;
             }
             let Some(interrupts) = &self.interrupts else { return Next::End };
-            let left = clock.left().unwrap_or(Duration::MAX);
-            let time = interrupts.until_look(Instant::now()).min(left);
-            if left.is_zero() {
+            let of_run = clock.left().unwrap_or(Duration::MAX);
+            let of_window = rotation.map_or(Duration::MAX, |length| self.window.left(length));
+            let of_look = interrupts.until_look(Instant::now());
+            if of_run.is_zero() {
                 return Next::End;
-            } else if time.is_zero() {
+            } else if of_look.is_zero() {
                 return Next::Sample;
             }
             // When the layout was proven, a thread may have been told to stop that could not.
             let most = if self.pauses.release_late() > 0 { NAP } else { LONGEST_REST };
-            interrupts.rest(time.min(most));
+            interrupts.rest(of_look.min(of_run).min(of_window).min(most));
         }
     }
 

@@ -221,7 +221,7 @@ impl<'a, A: Abi> Session<'a, A> {
                     if !self.tick(now, signals) {
                         break Over::Process;
                     }
-                    self.settle(if interval >= SLOW { None } else { Some(now) });
+                    self.settle(Some(now).filter(|_| by_kernel || interval < SLOW));
                     self.label_threads(false);
                     self.read_search_path(false);
                     if results.are_due() {
@@ -388,11 +388,16 @@ impl Window {
             Some(Next::Leave)
         } else if !self.is_written && signals.ask_for_snapshot() {
             Some(Next::Snapshot)
-        } else if rotation.is_some_and(|length| self.start.elapsed() >= length) {
+        } else if rotation.is_some_and(|length| self.left(length).is_zero()) {
             Some(Next::Window)
         } else {
             None
         }
+    }
+
+    /// How much time is left of it, if it is to be so long.
+    fn left(&self, length: Duration) -> Duration {
+        length.saturating_sub(self.start.elapsed())
     }
 
     /// One that begins now, after so many reads, late ticks and so much time on a processor.

@@ -14,8 +14,8 @@ use std::time::Duration;
 /// farther apart.
 const LOOKS: Duration = Duration::from_millis(4);
 
-/// The same where few are.
-const FEW_LOOKS: Duration = Duration::from_millis(16);
+/// The same where next to none are.
+const FEW_LOOKS: Duration = Duration::from_millis(64);
 
 /// Where this part of all ticks is left, looks begin to be farther apart.
 const MANY: f64 = 0.25;
@@ -93,8 +93,8 @@ impl Pace {
 
     /// How far apart that is on average, with ticks every `interval`.
     pub fn gap(&self, interval: Duration) -> Duration {
-        let gap = LOOKS.mul_f64(MANY / self.left.clamp(f64::EPSILON, MANY)).min(FEW_LOOKS);
-        gap.max(interval)
+        let least = LOOKS.max(interval);
+        least.mul_f64(MANY / self.left.clamp(f64::EPSILON, MANY)).min(FEW_LOOKS.max(interval))
     }
 }
 
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn looks_are_as_many_as_what_is_left_for_them_needs() {
-        let (tick, slow) = (Duration::from_millis(1), Duration::from_millis(50));
+        let (tick, slow) = (Duration::from_millis(1), Duration::from_millis(500));
         let mut pace = Pace::new();
         assert_eq!(pace.gap(tick), LOOKS);
         assert_eq!(pace.gap(slow), slow);

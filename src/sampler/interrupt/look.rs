@@ -22,7 +22,7 @@ const GILS_HOLD: Duration = Duration::from_millis(20);
 const TASKS_HOLD: Duration = Duration::from_millis(100);
 
 /// So many ticks wait for a look that finds somebody: some looks' worth.
-pub(super) const PATIENCE: Duration = Duration::from_millis(100);
+pub(super) const PATIENCE: Duration = Duration::from_millis(250);
 pub(super) const LEAST_PATIENCE: u64 = 8;
 
 /// A thread that got so many ticks and was not interrupted has no timer.

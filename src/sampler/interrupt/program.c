@@ -33,6 +33,9 @@ static long (*bpf_get_ns_current_pid_tgid)(u64 device, u64 inode, void *ids,
 static void *(*bpf_ringbuf_reserve)(void *ring, u64 size, u64 flags) = (void *)131;
 static void (*bpf_ringbuf_submit)(void *record, u64 flags) = (void *)132;
 static void (*bpf_ringbuf_discard)(void *record, u64 flags) = (void *)133;
+static u64 (*bpf_ringbuf_query)(void *ring, u64 what) = (void *)134;
+
+#define UNREAD 0 // BPF_RB_AVAIL_DATA: bytes that wait to be read
 
 #define NO_WAKEUP 1
 #define FORCE_WAKEUP 2
@@ -93,6 +96,7 @@ const volatile u32 chunk_size;
 #define TEXT_SIZE 256
 #define TABLE_SIZE 1088
 #define LEAST_SIZE 64
+#define MANY_UNREAD (1 << 20) // a quarter of the smallest ring
 #define WHOLE (1 << 24)
 #define NO_GIL 0xffffffff
 
@@ -373,7 +377,8 @@ SECTION("perf_event") int copy_frames(void *context)
 	end->next = frame;
 	end->has_fault = sample->has_fault;
 	end->lacks_codes = sample->codes & IS_LACKING;
-	bpf_ringbuf_submit(end, sample->codes & IS_COPIED ? FORCE_WAKEUP : NO_WAKEUP);
+	int is_urgent = sample->codes & IS_COPIED || bpf_ringbuf_query(&RING, UNREAD) > MANY_UNREAD;
+	bpf_ringbuf_submit(end, is_urgent ? FORCE_WAKEUP : NO_WAKEUP);
 	return 0;
 }
 
