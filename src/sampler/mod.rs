@@ -38,7 +38,7 @@ mod trial;
 pub use self::source::Source;
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustc_hash::FxBuildHasher;
 
@@ -68,10 +68,6 @@ use crate::python::threads::{GilRef, ProcessRoots, thread_info};
 
 /// How often a tick is tried before it counts as torn.
 const ATTEMPTS: usize = 6;
-
-/// How long a sample waits until the code objects that it names are compared, in a program that
-/// does not free code.
-const LONGEST_WAIT: Duration = Duration::from_millis(10);
 
 /// How many glances are free at first, and how many there can be in reserve.
 const FIRST_CREDIT: u32 = 4000;
@@ -223,7 +219,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
             threads: HashMap::default(),
             readers: HashMap::default(),
             unreached: None,
-            pending: Pending::new(LONGEST_WAIT),
+            pending: Pending::new(),
             weight: Weight::ONE,
             owed: Owed::default(),
             owing: Vec::new(),

@@ -14,7 +14,11 @@ use crate::memory::Memory;
 use crate::profile::{self, Profile};
 use crate::python::code::{CodeCache, Named, Verified};
 
-/// How long a sample waits in a program that has lately freed code, as one that imports does. The
+/// How long a sample waits: the longer, the fewer comparisons; but if a code
+/// object has changed, all samples that waited with it are lost.
+const LONGEST_WAIT: Duration = Duration::from_millis(10);
+
+/// How long it waits in a program that has lately freed code, as one that imports does. The
 /// beginning of a run may be that of the program.
 const SHORT_WAIT: Duration = Duration::from_millis(2);
 const LATELY: Duration = Duration::from_millis(500);
@@ -55,23 +59,19 @@ pub struct Pending {
     paid: Vec<Sample>,
     codes: HashSet<Named, FxBuildHasher>,
     since: Instant,
-    /// How long a sample waits: the longer, the fewer comparisons; but if a code object has
-    /// changed, all samples that waited with it are lost.
-    longest: Duration,
     round: u32,
     /// When samples were lost the last time, or the run began.
     lost: Instant,
 }
 
 impl Pending {
-    /// None yet. In a program that does not free code, samples wait for `longest`.
-    pub fn new(longest: Duration) -> Self {
+    /// None yet.
+    pub fn new() -> Self {
         Self {
             samples: Vec::new(),
             paid: Vec::new(),
             codes: HashSet::default(),
             since: Instant::now(),
-            longest,
             round: 1,
             lost: Instant::now(),
         }
@@ -125,7 +125,7 @@ impl Pending {
         let waited = now.saturating_duration_since(self.since);
         let are_few = self.samples.len() < ENOUGH;
         let is_calm = now.saturating_duration_since(self.lost) >= LATELY;
-        let wait = if are_few && is_calm { self.longest } else { SHORT_WAIT };
+        let wait = if are_few && is_calm { LONGEST_WAIT } else { SHORT_WAIT };
         !self.is_none() && waited >= wait
     }
 

@@ -17,7 +17,7 @@ const NAP: Duration = Duration::from_millis(1);
 
 /// The longest pause between two looks at what else there is to do, such as to end. A signal
 /// ends a pause, unless it comes right before that begins.
-const LONGEST_REST: Duration = Duration::from_millis(50);
+const LONGEST_REST: Duration = Duration::from_millis(20);
 
 impl<A: Abi> Session<'_, A> {
     /// Waits until there is something to do.
@@ -57,12 +57,14 @@ impl<A: Abi> Session<'_, A> {
         }
     }
 
-    /// Takes what the interrupts of the kernel have brought.
+    /// Takes what the interrupts of the kernel have brought, and counts what has waited long
+    /// enough.
     pub(super) fn collect(&mut self) {
         let Self { interrupts, window, options, profile, account, .. } = self;
         if let Some(interrupts) = interrupts {
             let since_epoch = |moment| window.microseconds(moment);
             interrupts.collect(&since_epoch, options.exclude_idle, profile, account);
+            interrupts.settle_if_due(Instant::now(), profile, account);
         }
     }
 

@@ -221,7 +221,7 @@ impl<'a, A: Abi> Session<'a, A> {
                     if !self.tick(now, signals) {
                         break Over::Process;
                     }
-                    self.settle(Some(now).filter(|_| by_kernel || interval < SLOW));
+                    self.settle(if interval >= SLOW { None } else { Some(now) });
                     self.label_threads(false);
                     self.read_search_path(false);
                     if results.are_due() {

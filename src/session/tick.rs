@@ -34,6 +34,9 @@ impl<A: Abi> Session<'_, A> {
             match self.search() {
                 Found::Interpreter => {}
                 Found::NothingYet => {
+                    if let Some(interrupts) = &mut self.interrupts {
+                        interrupts.put_off_look(moment);
+                    }
                     self.fail(now);
                     return true;
                 }

@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use super::engine::{Interrupts, Run};
-use super::look::{Found, LEAST_PATIENCE, PATIENCE};
+use super::look::{Found, LEAST_PATIENCE};
 use super::perf::{Mark, Sight};
 use super::threads::{Rest, Resting, Threads, Tracked};
 use crate::abi::Abi;
@@ -24,7 +24,8 @@ use crate::sampler::selection::TimeMode;
 /// How long a look may take, however many threads there are. The others are next.
 const LONGEST_LOOK: Duration = Duration::from_millis(100);
 
-/// For so many looks ticks wait that none of them could give to anything.
+/// For so long, and for so many looks, ticks wait that none of them could give to anything.
+const PATIENCE: Duration = Duration::from_millis(50);
 const LOOKS_WAITED_FOR: u32 = 8;
 
 /// What a thread has come to.

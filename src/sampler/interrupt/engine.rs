@@ -10,7 +10,7 @@ use rustc_hash::FxBuildHasher;
 use super::KernelError;
 use super::constants::{Constants, MOST_GILS};
 use super::events::Events;
-use super::lanes::{Lane, Pace};
+use super::lanes::Lane;
 use super::load::Loaded;
 use super::look::Resting;
 use super::plan::Plan;
@@ -35,9 +35,6 @@ use crate::sampler::pending::{Pending, Sample, Weight};
 use crate::sampler::selection::{Selection, TimeMode};
 use crate::sampler::stacks::{Copies, Placed, Ran};
 use crate::sampler::thread_ids::{Tasks, ThreadIds};
-
-/// How long a sample waits until the code objects that it names are compared.
-const LONGEST_WAIT: Duration = Duration::from_millis(40);
 
 /// How long a code object has to stay before it is trusted not to be gone when a sample is
 /// looked at: one that does not stay for long costs the samples that were waiting then.
@@ -82,7 +79,6 @@ pub struct Interrupts<A> {
     pub(super) processor: Option<usize>,
     /// Looks are at random moments, independent of each other and of the program.
     next_look: Instant,
-    pub(super) pace: Pace,
     jitter: Jitter,
     /// How many ticks of the wall clock there have been.
     ticks: u64,
@@ -161,7 +157,7 @@ impl<A: Abi> Interrupts<A> {
             roots,
             record_id,
             code,
-            pending: Pending::new(LONGEST_WAIT),
+            pending: Pending::new(),
             loaded,
             events,
             process_id,
@@ -171,7 +167,6 @@ impl<A: Abi> Interrupts<A> {
             end: None,
             processor: None,
             next_look: now,
-            pace: Pace::new(),
             jitter: Jitter::new(),
             ticks: 0,
             gils: vec![None; MOST_GILS as usize],
@@ -200,7 +195,13 @@ impl<A: Abi> Interrupts<A> {
         self.next_look.saturating_duration_since(now)
     }
 
-    /// Waits until code objects have been met that are not trusted, but not longer than `time`.
+    /// Moves the next look to after a tick that there was nothing to look at.
+    pub fn put_off_look(&mut self, moment: Instant) {
+        self.next_look = moment.checked_add(self.plan.interval).unwrap_or(moment);
+    }
+
+    /// Waits until there is much to read, or code objects have been met that are not trusted,
+    /// but not longer than `time`.
     pub fn rest(&self, time: Duration) {
         self.loaded.rest(time);
     }
@@ -236,7 +237,7 @@ impl<A: Abi> Interrupts<A> {
         if let Some(processor) = self.processor {
             make_way(processor);
         }
-        let gap = self.pace.gap(self.plan.interval);
+        let gap = self.plan.gap();
         let gap = self.threads.as_ref().map_or(gap, |threads| threads.gap(gap));
         let gap = self.jitter.gap(gap);
         self.next_look = moment.checked_add(gap).unwrap_or(moment);
@@ -269,6 +270,13 @@ impl<A: Abi> Interrupts<A> {
         account.dropped += dropped;
         self.watch_untrusted();
         self.trust();
+    }
+
+    /// Counts the samples that have waited long enough, between two looks.
+    pub fn settle_if_due(&mut self, now: Instant, profile: &mut Profile, account: &mut Account) {
+        if self.pending.is_due(now) {
+            self.settle(Some(now), profile, account);
+        }
     }
 
     /// Compares the code objects that may come to be trusted.

@@ -6,22 +6,9 @@
 //! or waiting for one. A look that finds such a state takes all ticks that are left. Over
 //! time each state gets as many as it lasted, because looks are at moments that are independent
 //! of each other and of the program. That this program takes the processor away from a thread
-//! to look at it changes nothing: there are no ticks to give then.
-
-use std::time::Duration;
-
-/// How far looks are apart on average where most ticks are left for them, if ticks are not
-/// farther apart.
-const LOOKS: Duration = Duration::from_millis(4);
-
-/// The same where next to none are.
-const FEW_LOOKS: Duration = Duration::from_millis(64);
-
-/// Where this part of all ticks is left, looks begin to be farther apart.
-const MANY: f64 = 0.25;
-
-/// For so long the past tells how many ticks will be left.
-const MEMORY: Duration = Duration::from_secs(1);
+//! to look at it changes nothing: there are no ticks to give then. They are as far apart
+//! whatever the program does: if they were rarer while it seldom sleeps, ticks that are left
+//! of that time would go to what it sleeps in later.
 
 /// The ticks of one GIL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,13 +26,12 @@ impl Lane {
     }
 
     /// Adds `ticks` of the wall clock, and takes off what the timers took, who have met the
-    /// holder `interrupts` times in all. Returns how many they left of these.
-    pub fn advance(&mut self, ticks: u64, interrupts: u64) -> u64 {
+    /// holder `interrupts` times in all.
+    pub fn advance(&mut self, ticks: u64, interrupts: u64) {
         let taken = interrupts.saturating_sub(self.interrupts);
         self.interrupts = interrupts;
         let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         self.left = self.left.saturating_add(signed(ticks)).saturating_sub(signed(taken));
-        ticks.saturating_sub(taken)
     }
 
     /// How many ticks are left.
@@ -68,56 +54,9 @@ impl Lane {
     }
 }
 
-/// How far looks should be apart: what they find of a part of the time that is half as long
-/// is as exact with half as many.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    /// The part of the ticks that was left for looks lately.
-    left: f64,
-}
-
-impl Pace {
-    /// That of the beginning, of which nothing is known.
-    pub fn new() -> Self {
-        Self { left: 1.0 }
-    }
-
-    /// Notes that of so many ticks, each `interval` long, so many were left.
-    pub fn note(&mut self, ticks: u64, left: u64, interval: Duration) {
-        if ticks > 0 {
-            let (ticks, left) = (ticks as f64, left as f64);
-            let news = (ticks * interval.as_secs_f64() / MEMORY.as_secs_f64()).min(1.0);
-            self.left += news * (left / ticks - self.left);
-        }
-    }
-
-    /// How far apart that is on average, with ticks every `interval`.
-    pub fn gap(&self, interval: Duration) -> Duration {
-        let least = LOOKS.max(interval);
-        least.mul_f64(MANY / self.left.clamp(f64::EPSILON, MANY)).min(FEW_LOOKS.max(interval))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn looks_are_as_many_as_what_is_left_for_them_needs() {
-        let (tick, slow) = (Duration::from_millis(1), Duration::from_millis(500));
-        let mut pace = Pace::new();
-        assert_eq!(pace.gap(tick), LOOKS);
-        assert_eq!(pace.gap(slow), slow);
-        (0..1000).for_each(|_| pace.note(16, 0, tick));
-        assert_eq!(pace.gap(tick), FEW_LOOKS);
-        assert_eq!(pace.gap(slow), slow);
-        pace.note(0, 0, tick);
-        (0..1000).for_each(|_| pace.note(8, 1, tick));
-        let gap = pace.gap(tick).as_micros();
-        assert!((7_900..8_100).contains(&gap), "{gap}");
-        pace.note(5000, 5000, tick);
-        assert_eq!(pace.gap(tick), LOOKS, "what is longer ago does not count");
-    }
 
     #[test]
     fn what_timers_take_is_not_left() {

@@ -118,7 +118,8 @@ impl Loaded {
         self.program.take().ok_or_else(|| KernelError::Program("it has been taken".into()))
     }
 
-    /// Waits until code objects have been copied, but not longer than `time`.
+    /// Waits until code objects have been copied or the ring should be read for its length, but
+    /// not longer than `time`.
     pub fn rest(&self, time: Duration) {
         let nanoseconds = i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
         let mut news = [PollFd::new(self.news.as_fd(), PollFlags::POLLIN)];

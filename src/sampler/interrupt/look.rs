@@ -21,8 +21,8 @@ const GILS_HOLD: Duration = Duration::from_millis(20);
 /// How long it is taken to stay the same which threads there are.
 const TASKS_HOLD: Duration = Duration::from_millis(100);
 
-/// So many ticks wait for a look that finds somebody: some looks' worth.
-pub(super) const PATIENCE: Duration = Duration::from_millis(250);
+/// For so many looks ticks wait for one that finds somebody, but so many ticks always do.
+const LOOKS_WAITED_FOR: u32 = 12;
 pub(super) const LEAST_PATIENCE: u64 = 8;
 
 /// A thread that got so many ticks and was not interrupted has no timer.
@@ -62,10 +62,9 @@ impl<A: Abi> Interrupts<A> {
         self.account_for_losses(run);
         // Moments at which there was nobody to be sampled, whichever GIL is looked at.
         let mut idle: Option<u64> = None;
-        let mut unmet = 0;
         for place in 0..self.gils.len() {
             let Some((gil, mut lane)) = self.gils[place] else { continue };
-            unmet = unmet.max(lane.advance(ticks, self.loaded.interrupts(place)));
+            lane.advance(ticks, self.loaded.interrupts(place));
             let found = if lane.left() > 0 { self.find(gil, run.moment)? } else { Found::Runs };
             let mut empty = std::mem::take(&mut self.empty[place]);
             match found {
@@ -85,7 +84,8 @@ impl<A: Abi> Interrupts<A> {
                 }
                 Found::Torn => run.account.torn += lane.take(),
                 Found::Runs => {
-                    let most = PATIENCE.as_nanos() / self.plan.interval.as_nanos().max(1);
+                    let patience = self.plan.gap().saturating_mul(LOOKS_WAITED_FOR);
+                    let most = patience.as_nanos() / self.plan.interval.as_nanos().max(1);
                     let most = u64::try_from(most).unwrap_or(u64::MAX).max(LEAST_PATIENCE);
                     run.by_kernel().missed += lane.give_up(most);
                 }
@@ -93,7 +93,6 @@ impl<A: Abi> Interrupts<A> {
             self.gils[place] = Some((gil, lane));
             idle = Some(idle.map_or(empty, |idle| idle.min(empty)));
         }
-        self.pace.note(ticks, unmet, self.plan.interval);
         self.count_idle((run.moment, idle.unwrap_or(0)), run);
         Ok(())
     }

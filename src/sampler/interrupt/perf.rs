@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -89,9 +90,14 @@ impl Timer {
     }
 }
 
+/// How many watches there have been.
+static WATCHES: AtomicU64 = AtomicU64::new(0);
+
 /// Tells whether one thread is on a processor, and how long it has been.
 #[derive(Debug)]
 pub struct Watch {
+    /// No other has this number.
+    number: u64,
     event: File,
     /// A file of the thread: it cannot be read any more when that has ended, also if another
     /// has its number by then.
@@ -109,9 +115,16 @@ pub enum Sight {
     Rests(Mark),
 }
 
-/// What is another if a thread has run meanwhile.
+/// What is another if a thread has run meanwhile, or is watched anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mark {
+pub struct Mark {
+    watch: u64,
+    last: Last,
+}
+
+/// What a watch saw last of a thread that runs no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Last {
     /// How often it was switched.
     Switches(u64),
     /// How long it has been on a processor, in nanoseconds.
@@ -126,7 +139,8 @@ impl Watch {
         let attributes = Attributes { config: TASK_CLOCK, flags: SWITCHES, ..Default::default() };
         let event: File = open(attributes, tid).ok()?.into();
         let switches = Switches::of(&event);
-        let mut watch = Self { event, name, switches: None };
+        let number = WATCHES.fetch_add(1, Ordering::Relaxed);
+        let mut watch = Self { number, event, name, switches: None };
         // If the thread is not switched from here on, it goes on doing what it does now.
         let runs = watch.look()? == Sight::Runs;
         watch.switches = switches.map(|switches| (switches, runs));
@@ -136,16 +150,17 @@ impl Watch {
     /// What the thread does now. `None` if it has ended.
     #[must_use]
     pub fn look(&self) -> Option<Sight> {
+        let rests = |last| Sight::Rests(Mark { watch: self.number, last });
         let sight = match &self.switches {
             Some((switches, runs_first)) => {
                 let (mark, runs) = switches.last();
                 let runs = runs.unwrap_or(*runs_first);
-                if runs { Sight::Runs } else { Sight::Rests(Mark::Switches(mark)) }
+                if runs { Sight::Runs } else { rests(Last::Switches(mark)) }
             }
             None => {
                 let before = self.time()?;
                 let is_same = self.time()? == before;
-                if is_same { Sight::Rests(Mark::Time(before)) } else { Sight::Runs }
+                if is_same { rests(Last::Time(before)) } else { Sight::Runs }
             }
         };
         self.is_alive().then_some(sight)
@@ -193,7 +208,7 @@ fn control(event: &OwnedFd, request: libc::c_ulong, value: libc::c_ulong) -> Res
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::AtomicBool;
     use std::sync::mpsc::{Receiver, Sender, channel};
     use std::thread;
     use std::time::{Duration, Instant};
@@ -306,7 +321,23 @@ mod tests {
     }
 
     #[test]
+    fn a_mark_is_of_one_watch_only() {
+        let worker = Worker::start();
+        let watches: Vec<Watch> =
+            watches(worker.tid).into_iter().chain(watches(worker.tid)).collect();
+        let marks: Vec<Mark> = wait_until(|| watches.iter().map(rests).collect());
+        let is_once = |mark| marks.iter().filter(|other| *other == mark).count() == 1;
+        assert!(marks.iter().all(is_once), "{marks:?}");
+        worker.end();
+    }
+
+    #[test]
     fn a_thread_that_works_is_seen_to_run_and_one_that_has_ended_is_not_seen() {
+        // The thread that looks is kept on a processor.
+        thread::spawn(look_at_one_that_works).join().expect("it is seen");
+    }
+
+    fn look_at_one_that_works() {
         let worker = Worker::start();
         if !part_from(worker.tid) {
             return; // On one processor, whoever looks is the one that runs.

@@ -15,6 +15,14 @@ const STEP: f64 = 0.118_034;
 /// kernel does not go below 10 µs.
 const SHORTEST_PERIOD: Duration = Duration::from_micros(42);
 
+/// How many ticks looks are apart on average, if that is neither too short nor too long.
+const LOOKS_APART: u32 = 4;
+const LEAST_GAP: Duration = Duration::from_millis(8);
+const MOST_GAP: Duration = Duration::from_millis(20);
+
+/// The same where all threads are looked at, each of which is sampled by itself.
+const LEAST_GAP_OF_ALL: Duration = Duration::from_millis(4);
+
 /// When samples are due, and of which threads.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
@@ -34,6 +42,17 @@ impl Plan {
         } else {
             self.interval
         }
+    }
+
+    /// How far looks are apart on average, unless they take long. It is the same throughout a
+    /// run: see `lanes`.
+    pub(super) fn gap(&self) -> Duration {
+        let gap = if self.mode.is_of_all_threads() {
+            LEAST_GAP_OF_ALL
+        } else {
+            self.interval.saturating_mul(LOOKS_APART).clamp(LEAST_GAP, MOST_GAP)
+        };
+        gap.max(self.interval)
     }
 
     /// That time as a part of the interval, in the program's numbers; 0 if it is all of it.
@@ -58,6 +77,14 @@ mod tests {
     fn without_jitter_the_timer_ticks_once_in_an_interval() {
         let plan = plan(Duration::from_millis(10), false);
         assert_eq!((plan.period(), plan.jitter_step()), (plan.interval, 0));
+    }
+
+    #[test]
+    fn looks_are_some_ticks_apart() {
+        let gap = |micros| plan(Duration::from_micros(micros), false).gap().as_micros();
+        assert_eq!([100, 1000, 4000].map(gap), [8000, 8000, 16_000]);
+        assert_eq!([10_000, 20_000, 1_000_000].map(gap), [20_000, 20_000, 1_000_000]);
+        assert_eq!(plan(Duration::MAX, false).gap(), Duration::MAX);
     }
 
     #[test]

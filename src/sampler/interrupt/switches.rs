@@ -49,7 +49,7 @@ impl Switches {
         let written = self.word(WRITTEN);
         let size = self.page as u64;
         let Some(at) = written.checked_sub(RECORD) else { return (0, None) };
-        let record = self.word(self.page + (at % size) as usize);
+        let record = self.word(self.page + (at % size / RECORD * RECORD) as usize);
         let (kind, flags) = (record & u64::from(u32::MAX), record >> 32 & 0xffff);
         // Nothing else is asked for; if it were there, the thread would count as running.
         (written, Some(kind != SWITCH || flags & OUT == 0))
