@@ -104,7 +104,13 @@ impl Glance {
         let is_near = are_near(caller, callee);
         self.begin(top);
         if caller.frame.abs_diff(callee.frame) <= NEAR {
-            self.add_frames::<A>(caller.frame.min(callee.frame), caller.frame.max(callee.frame));
+            let (low, high) = (caller.frame.min(callee.frame), caller.frame.max(callee.frame));
+            self.add_frames::<A>(low, high);
+            // Where one processor's memory comes late to another, the callee can be copied a call
+            // or two after the caller. Where no frame tells of it, that must be so twice.
+            if !A::Frames::TELLS_CALLS {
+                self.add_frames::<A>(low, high);
+            }
             shim.into_iter().for_each(|shim| self.add_frames::<A>(shim, shim));
         } else {
             for frame in [Some(caller.frame), Some(callee.frame), shim, Some(caller.frame)] {
