@@ -7,8 +7,9 @@
 //!
 //! So before a call is believed, its two frames alone are read once more, between two
 //! reads of the pointer, within a fraction of a microsecond. Frames that lie side by
-//! side are copied together, which takes less time than to return and to call; otherwise
-//! the caller is read before and after the callee, and the pointer must not have moved.
+//! side are copied together, which mostly takes less time than to return and to call, and
+//! twice where no frame tells that it is inside a call; otherwise the caller is read before
+//! and after the callee, and the pointer must not have moved.
 
 use std::time::{Duration, Instant};
 

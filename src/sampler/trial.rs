@@ -4,8 +4,9 @@ use super::glance::Look;
 
 /// A call is believed after so many second looks that were the same, if that were at
 /// least three of four; of looks that copied both frames as one, half. Those can be
-/// mistaken only while the caller has come to its next call, and the frame of the last
-/// callee is not made over yet.
+/// mistaken while the caller has come to its next call, and the frame of the last callee is
+/// not made over yet; or where memory comes late from another processor, see
+/// [`super::glance`].
 pub const SAME_LOOKS: u32 = 6;
 
 /// A call that is over sooner than a look is never steady. Where there are no stops to
