@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::python::frames::Broken;
-use crate::sampler::Source;
+use crate::sampler::{Source, TornReason};
 
 /// Whether a run has come to anything, and what became of its ticks if not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,6 +89,8 @@ pub struct Account {
     pub retried: u64,
     /// Ticks whose stack could not be proven.
     pub torn: u64,
+    /// Why, by [`TornReason::index`].
+    pub torn_by: [u64; TornReason::ALL.len()],
     /// Samples that named a code object which was gone soon after.
     pub dropped: u64,
     /// Stacks of single threads that were torn in ticks that went well otherwise.
@@ -207,6 +209,7 @@ impl Account {
         self.at_once += other.at_once;
         self.retried += other.retried;
         self.torn += other.torn;
+        self.torn_by.iter_mut().zip(other.torn_by).for_each(|(own, other)| *own += other);
         self.dropped += other.dropped;
         self.lost_threads += other.lost_threads;
         self.failed += other.failed;
@@ -232,6 +235,12 @@ impl Account {
     /// Notes a tick whose stacks were proven, after more than one fetch if `retried`.
     pub(crate) fn note_proven(&mut self, retried: bool) {
         *(if retried { &mut self.retried } else { &mut self.at_once }) += 1;
+    }
+
+    /// Notes ticks whose stacks could not be told.
+    pub(crate) fn note_torn(&mut self, reason: TornReason, ticks: u64) {
+        self.torn += ticks;
+        self.torn_by[reason.index()] += ticks;
     }
 
     /// Whether it has come to anything.
@@ -277,6 +286,8 @@ impl Account {
         if let Some(refusal) = self.refusal.as_deref().and_then(|text| text.lines().next()) {
             rows.push((REFUSAL, refusal.to_owned()));
         }
+        let torn = TornReason::ALL.into_iter().zip(self.torn_by).filter(|(_, ticks)| *ticks > 0);
+        rows.extend(torn.map(|(reason, ticks)| (reason.name(), ticks.to_string())));
         if self.turns.count() > 0 {
             rows.extend([
                 ("turns", self.turns.count().to_string()),

@@ -252,9 +252,9 @@ pub fn engine_choice() -> Arg {
              It needs root, or CAP_BPF and CAP_PERFMON, and Linux 5.8 or later. stop: the \
              thread that runs waits its turn on its processor while it is read, or is \
              stopped; exact, within --max-pause. read: \
-             no stop and no ptrace call. Up to 1000 times a second, and from Linux 6.12 on, the \
-             thread waits its turn to be read; else the process is read while it runs: each \
-             stack existed, but shares are estimates. auto: kernel where it may, else stop, or read with --pause never.",
+             no stop and no ptrace call. From Linux 6.12 on the thread waits its turn to be read, \
+             for at most 3 % of its time; with -r 0, or before, the process is read while it \
+             runs: each stack existed, but shares are estimates. auto: kernel where it may, else stop, or read with --pause never.",
         )
 }
 

@@ -17,6 +17,7 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 use nix::unistd::Pid;
 
 use super::{RunCount, Stat, ThreadState};
+use crate::promptness::make_way;
 
 /// The thread that calls.
 const THIS: Pid = Pid::from_raw(0);
@@ -27,6 +28,8 @@ pub struct Turns {
     pid: i32,
     /// Where this thread may run by itself; `None` if that cannot be told.
     all: Option<CpuSet>,
+    /// Whether it goes to a processor beyond these, if the kernel allows it.
+    reaches_everywhere: bool,
     /// The only processor on which it may run now, if there is one.
     bound: Option<usize>,
     /// Where the thread was when it was looked at last.
@@ -62,7 +65,25 @@ impl Turns {
     #[must_use]
     pub fn new(pid: i32) -> Self {
         let all = sched_getaffinity(THIS).ok();
-        Self { pid, all, bound: None, last: None, files: None, count: None, is_barred: false }
+        Self {
+            pid,
+            all,
+            reaches_everywhere: false,
+            bound: None,
+            last: None,
+            files: None,
+            count: None,
+            is_barred: false,
+        }
+    }
+
+    /// The same, where this thread goes wherever the other runs, for the time of a turn: where
+    /// it was told to run (`taskset`) is where it does the rest of its work.
+    #[must_use]
+    pub fn everywhere(pid: i32) -> Self {
+        let mut turns = Self::new(pid);
+        turns.reaches_everywhere = true;
+        turns
     }
 
     /// Whether thread `tid` stands still. If it runs on a processor that this thread does not
@@ -76,7 +97,8 @@ impl Turns {
         turn
     }
 
-    fn look(&mut self, tid: i32) -> Turn {
+    /// The same, from where this thread is.
+    pub fn look(&mut self, tid: i32) -> Turn {
         if self.files.as_ref().is_none_or(|files| files.tid != tid) {
             self.files = Files::open(self.pid, tid);
         }
@@ -116,13 +138,22 @@ impl Turns {
             self.leave();
             return false;
         };
-        self.is_barred = all.is_set(last) != Ok(true);
-        if self.bound != Some(last) && all.is_set(last) == Ok(true) {
+        let may_go = self.reaches_everywhere || all.is_set(last) == Ok(true);
+        self.is_barred = !may_go;
+        if self.bound != Some(last) && may_go {
             let mut one = CpuSet::new();
             let is_bound = one.set(last).is_ok() && sched_setaffinity(THIS, &one).is_ok();
+            self.is_barred = !is_bound;
             self.bound = if is_bound { Some(last) } else { self.bound };
         }
         self.bound.is_some()
+    }
+
+    /// Lets this thread run where it may, and the other where it is.
+    pub fn make_way(&mut self) {
+        let Some(bound) = self.bound else { return };
+        self.leave();
+        make_way(bound);
     }
 
     /// Lets this thread run where it may.

@@ -275,28 +275,6 @@ pub struct Word {
     pub value: u64,
 }
 
-/// The words that lead to the innermost frame of a thread, the last of which points to
-/// it.
-///
-/// # Errors
-/// If they cannot be read.
-pub fn path_to_top<A: Abi, M: Memory>(
-    memory: &M,
-    thread: Remote<Thread>,
-) -> Result<Vec<Word>, Fault> {
-    let word = |base: u64, offset: usize| -> Result<Word, Fault> {
-        let address = base.wrapping_add(offset as u64);
-        Ok(Word { address, value: memory.read(address)? })
-    };
-    Ok(match A::THREAD.top {
-        TopFrame::Direct(field) => vec![word(thread.address(), field.offset())?],
-        TopFrame::CFrame(layout) => {
-            let newest = word(thread.address(), layout.newest.offset())?;
-            vec![newest, word(newest.value, layout.current.offset())?]
-        }
-    })
-}
-
 /// The first of the words that lead to the innermost frame of a thread: it lies in the
 /// thread state itself.
 ///

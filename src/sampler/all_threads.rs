@@ -12,7 +12,7 @@ use super::copied::Copied;
 use super::counting::Rest;
 use super::owed::Moment;
 use super::pause::StoppedThreads;
-use super::{ATTEMPTS, Engine, FIRST_CREDIT, Proof, Tick, TickTime, Unproven};
+use super::{ATTEMPTS, Engine, Proof, Tick, TickTime, TornReason, Unproven};
 use crate::abi::Abi;
 use crate::account::Account;
 use crate::memory::prefetch::Prefetch;
@@ -87,10 +87,17 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
         // Those that stand still go first, so that they need not stand for the others.
         let (still, others): (Vec<_>, Vec<_>) = in_turn.partition(|t| held.holds(t.state));
         let mut sum = Sum::default();
+        let waiting = self.pending.len();
         for thread in &still {
-            sum.add(self.sample_thread(time, *thread, is_alone, true, profile));
+            sum.add(self.sample_thread(time, *thread, is_alone, held, profile));
+        }
+        if held.is_disturbed() {
+            self.owing.clear();
+            self.pending.truncate(waiting);
+            return Tick::Torn(TornReason::Disturbed);
         }
         held.release_read();
+        let mut nobody = StoppedThreads::default();
         for (done, thread) in others.iter().enumerate() {
             // One is always reached: a tick does not come to nothing for its length alone.
             if done > 0 && time.is_over() {
@@ -98,7 +105,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
                 sum.lost += (others.len() - done) as u64;
                 break;
             }
-            sum.add(self.sample_thread(time, *thread, is_alone, false, profile));
+            sum.add(self.sample_thread(time, *thread, is_alone, &mut nobody, profile));
             if sum.is_gone {
                 break;
             }
@@ -119,7 +126,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
             return Tick::Gone;
         }
         if sum.stacks == 0 && sum.lost > 0 {
-            return sum.last.as_ref().map_or(Tick::Torn, Tick::from);
+            return sum.last.as_ref().map_or(Tick::Torn(TornReason::NotFetched), Tick::from);
         }
         account.lost_threads += sum.lost;
         if !self.owe_all() {
@@ -143,7 +150,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
                 return Ok(threads?);
             }
         }
-        Err(Unproven::Incomplete)
+        Err(Unproven::Torn(TornReason::NotFetched))
     }
 
     /// Forgets what is known of threads that are not there any more.
@@ -162,7 +169,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
         time: TickTime,
         thread: ThreadInfo,
         is_alone: bool,
-        is_held: bool,
+        held: &mut StoppedThreads<'_>,
         profile: &mut Profile,
     ) -> Result<Sampled, Unproven> {
         let TickTime { now, microseconds, .. } = time;
@@ -181,7 +188,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
         let owner = keeps_threads.then(|| profile.intern_thread(self.process, thread.id));
         let moment = Moment { microseconds, owner, state: self.state(state), is_alone };
         self.turn_to(state);
-        let sampled = self.read_thread(time, state, moment, is_held, profile);
+        let sampled = self.read_thread(time, state, moment, held, profile);
         self.turn_to(state);
         if let (Ok(Sampled::Stack { is_owed: false, .. }), Some(rest)) = (&sampled, rest) {
             self.note_rest(state, rest);
@@ -195,23 +202,30 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
         time: TickTime,
         thread: Remote<Thread>,
         moment: Moment,
-        is_held: bool,
+        held: &mut StoppedThreads<'_>,
         profile: &mut Profile,
     ) -> Result<Sampled, Unproven> {
-        let mut last = Unproven::Torn;
+        let is_held = held.holds(thread);
+        let mut last = Unproven::Torn(TornReason::Moved);
         for attempt in 0..ATTEMPTS {
             if attempt > 0 && time.is_over() {
                 break;
             }
             let retried = attempt > 0;
-            self.credit = (self.credit + 1).min(FIRST_CREDIT);
             self.fetched = self.code.has_young().then(Instant::now);
             self.prefetch.fetch()?;
             if self.is_as_before(thread) {
                 self.count_again(time.now, time.microseconds, thread);
                 return Ok(Sampled::Stack { is_owed: false, retried });
             }
-            match self.prove_thread(time, thread, is_held) {
+            let proof = self.prove_thread(thread, is_held);
+            if is_held && !held.have_stood() {
+                return Err(Unproven::Torn(TornReason::Disturbed));
+            }
+            if is_held && proof.is_ok() {
+                self.learn();
+            }
+            match proof {
                 Ok(Proof::Stack) => {
                     self.count(time.now, thread, moment, true, profile);
                     return Ok(Sampled::Stack { is_owed: false, retried });
@@ -230,18 +244,13 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
         Err(last)
     }
 
-    fn prove_thread(
-        &mut self,
-        time: TickTime,
-        thread: Remote<Thread>,
-        is_held: bool,
-    ) -> Result<Proof, Unproven> {
+    fn prove_thread(&mut self, thread: Remote<Thread>, is_held: bool) -> Result<Proof, Unproven> {
         self.prefetch.watch();
         self.read_chains(thread)?;
         if self.prefetch.misses() > 0 {
-            return Err(Unproven::Incomplete);
+            return Err(Unproven::Torn(TornReason::NotFetched));
         }
-        self.prove(time.now, thread, is_held)
+        self.prove(thread, is_held)
     }
 
     /// Turns to what is fetched for one thread, or back.

@@ -2,11 +2,11 @@
 
 mod upwards;
 
-use super::Unproven;
 use super::callees::Callees;
 use super::calls::CallSites;
 use super::chain::{Chains, Link};
 use super::loops::{Loop, Loops};
+use super::{TornReason, Unproven};
 use crate::abi::Abi;
 use crate::memory::prefetch::{Prefetch, Side};
 use crate::memory::{Memory, Remote};
@@ -244,7 +244,7 @@ impl Chain {
             self.walk.loop_caller.get_or_insert(caller);
         }
         if !self.walk.is_whole {
-            return Err(Unproven::Torn);
+            return Err(Unproven::Torn(TornReason::Moved));
         }
         self.link(prefetch, code)?;
         let above = self.ascend(prefetch, code, calls);
@@ -294,7 +294,7 @@ impl Chain {
                         // Or in the making: it has its code, but not its place in that.
                         let is_innermost = frames.len() == 0;
                         if !(same && is_innermost && raw.may_be_incomplete) {
-                            return Err(Unproven::Torn);
+                            return Err(Unproven::Torn(TornReason::Moved));
                         }
                         None
                     }
@@ -307,7 +307,7 @@ impl Chain {
             }
             self.known.push(Known::new(*step, raw, self.links.len()));
         }
-        if is_complete { Ok(()) } else { Err(Unproven::Incomplete) }
+        if is_complete { Ok(()) } else { Err(Unproven::Torn(TornReason::NotFetched)) }
     }
 }
 

@@ -3,10 +3,10 @@
 
 use std::time::Instant;
 
-use super::Engine;
 use super::chain::Link;
 use super::owed::{Callee, Claim, Moment, Owed};
 use super::pending::{Sample, Weight};
+use super::{Engine, TornReason};
 use crate::abi::Abi;
 use crate::account::Account;
 use crate::memory::prefetch::Footprint;
@@ -241,7 +241,11 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     pub(super) fn account_for_owed(&mut self, account: &mut Account) {
         account.retried += std::mem::take(&mut self.paid);
         for moment in self.owed.given_up() {
-            *(if moment.is_alone { &mut account.torn } else { &mut account.lost_threads }) += 1;
+            if moment.is_alone {
+                account.note_torn(TornReason::Over, 1);
+            } else {
+                account.lost_threads += 1;
+            }
         }
     }
 }

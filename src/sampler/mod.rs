@@ -17,7 +17,6 @@ mod confirm;
 mod copied;
 mod counting;
 mod first;
-mod glance;
 mod held;
 mod holders;
 pub mod interrupt;
@@ -27,15 +26,16 @@ pub mod pause;
 pub(crate) mod pending;
 pub mod processor;
 mod proving;
-mod rivals;
 pub mod selection;
 mod source;
 mod stacks;
 mod still;
 pub mod thread_ids;
-mod trial;
+mod torn;
 
+pub(crate) use self::confirm::Unknown;
 pub use self::source::Source;
+pub use self::torn::TornReason;
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -49,7 +49,6 @@ use self::calls::CallSites;
 use self::chain::Part;
 use self::copied::{Calls, Copied};
 use self::counting::Remembered;
-use self::glance::Glance;
 use self::held::Held;
 use self::owed::{Callee, Claim, Moment, Owed};
 use self::pause::StoppedThreads;
@@ -68,9 +67,6 @@ use crate::python::threads::{GilRef, ProcessRoots, thread_info};
 
 /// How often a tick is tried before it counts as torn.
 const ATTEMPTS: usize = 6;
-
-/// How many glances are free at first, and how many there can be in reserve.
-const FIRST_CREDIT: u32 = 4000;
 
 /// Takes proven samples of one process, with or without stopping it.
 pub struct Engine<A, M> {
@@ -113,13 +109,8 @@ pub struct Engine<A, M> {
     young: Vec<Named>,
     /// When the fetch began, if there were any.
     fetched: Option<Instant>,
-    glance: Glance,
-    /// So many glances may be taken.
-    credit: u32,
-    /// When credit was earned.
-    earned: Instant,
-    /// For one glance: the frames that the thread may be in.
-    tops: Vec<u64>,
+    /// Threads that were met in calls that are not known, at this tick.
+    unknown: Vec<Unknown>,
 }
 
 /// What one tick came to.
@@ -128,7 +119,7 @@ pub enum Tick {
     /// So many stacks were proven and wait to be counted, or are owed; none when idle.
     Proven(usize),
     /// No stack was proven.
-    Torn,
+    Torn(TornReason),
     /// The process could not be read.
     Failed(Broken),
     /// The process is gone.
@@ -149,12 +140,8 @@ enum Proof {
 /// Why an attempt proved nothing.
 #[derive(Debug)]
 enum Unproven {
-    /// Something was missing or new. The next attempt may have it.
-    Incomplete,
-    /// What was read is not one moment's.
-    Torn,
-    /// A thread that stood still ran before it had been read.
-    Disturbed,
+    /// What was read is not enough, or not one moment's. The next attempt may have more luck.
+    Torn(TornReason),
     /// The roots lead nowhere.
     Broken(Broken),
 }
@@ -175,12 +162,22 @@ impl TickTime {
     }
 }
 
+impl Unproven {
+    /// Why, where the process could be read; a pointer that leads nowhere has changed.
+    fn reason(&self) -> TornReason {
+        match self {
+            Self::Torn(reason) => *reason,
+            Self::Broken(_) => TornReason::Moved,
+        }
+    }
+}
+
 impl From<&Unproven> for Tick {
     fn from(unproven: &Unproven) -> Self {
         match unproven {
             Unproven::Broken(Broken::Fault(fault)) if fault.is_process_gone() => Self::Gone,
             Unproven::Broken(broken) => Self::Failed(*broken),
-            Unproven::Torn | Unproven::Incomplete | Unproven::Disturbed => Self::Torn,
+            Unproven::Torn(reason) => Self::Torn(*reason),
         }
     }
 }
@@ -193,21 +190,20 @@ impl<E: Into<Broken>> From<E> for Unproven {
 
 impl<A: Abi, M: Memory + Clone> Engine<A, M> {
     /// An engine for a process whose layout has been proven. It samples the
-    /// threads that hold a GIL, or `every_thread`, and learns from stops if it
-    /// `has_stops`. `process` is what the profile calls the process.
+    /// threads that hold a GIL, or `every_thread`. `process` is what the profile calls the
+    /// process.
     pub fn new(
         memory: M,
         roots: ProcessRoots,
         code: CodeCache<A>,
         every_thread: bool,
-        has_stops: bool,
         process: profile::ProcessId,
     ) -> Self {
         Self {
             prefetch: Prefetch::new(memory),
             roots,
             code,
-            sites: CallSites::new(has_stops),
+            sites: CallSites::default(),
             callees: Callees::default(),
             held: Held::default(),
             every_thread,
@@ -231,10 +227,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
             common: 0,
             young: Vec::new(),
             fetched: None,
-            glance: Glance::new(),
-            credit: FIRST_CREDIT,
-            earned: Instant::now(),
-            tops: Vec::new(),
+            unknown: Vec::new(),
         }
     }
 
@@ -263,7 +256,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
         profile: &mut Profile,
         account: &mut Account,
     ) -> Tick {
-        self.earn_glances(now);
+        self.unknown.clear();
         self.begun.begin_tick();
         self.owing.clear();
         let time = TickTime { now, microseconds, deadline };
@@ -272,6 +265,17 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
         } else {
             self.tick_of_holders(time, held, profile, account)
         }
+    }
+
+    /// The threads that were met in calls that are not known, at the last tick: they are to
+    /// be met while they stand still ([`Self::meet`]).
+    pub(crate) fn take_unknown(&mut self) -> Vec<Unknown> {
+        std::mem::take(&mut self.unknown)
+    }
+
+    /// Whether there are such threads.
+    pub(crate) fn has_unknown(&self) -> bool {
+        !self.unknown.is_empty()
     }
 
     /// Lets the samples of the ticks to come count for so many each.
@@ -299,7 +303,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
         profile: &mut Profile,
         account: &mut Account,
     ) -> Tick {
-        let mut last = Unproven::Torn;
+        let mut last = Unproven::Torn(TornReason::Moved);
         let waiting = self.pending.len();
         for attempt in 0..ATTEMPTS {
             if attempt > 0 && time.is_over() {
@@ -319,7 +323,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
                 Err(Unproven::Broken(Broken::Fault(fault))) if fault.is_process_gone() => {
                     return Tick::Gone;
                 }
-                Err(unproven @ Unproven::Disturbed) => {
+                Err(unproven @ Unproven::Torn(TornReason::Disturbed)) => {
                     last = unproven;
                     break;
                 }
@@ -371,7 +375,6 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
     ) -> Result<usize, Unproven> {
         let TickTime { now, microseconds, .. } = time;
         self.refresh_gils(now)?;
-        self.credit = (self.credit + 1).min(FIRST_CREDIT);
         self.fetched = self.code.has_young().then(Instant::now);
         self.begun.begin_attempt();
         self.prefetch.fetch()?;
@@ -390,10 +393,10 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
             let owner = self.owner(*thread, profile)?;
             match self.read_chains(*thread) {
                 Ok(()) => {}
-                Err(Unproven::Incomplete) => missed = true,
+                Err(Unproven::Torn(TornReason::NotFetched)) => missed = true,
                 // A pointer that leads nowhere was copied while it changed.
-                Err(_) => {
-                    give_up(&mut lost, threads.len())?;
+                Err(unproven) => {
+                    give_up(&mut lost, threads.len(), unproven.reason())?;
                     continue;
                 }
             }
@@ -407,9 +410,12 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
                 missed = true;
                 continue; // Go on, so that the next fetch has the other threads too.
             }
-            let proof = self.prove(now, *thread, stopped);
+            let proof = self.prove(*thread, stopped);
             if stopped && !held.have_stood() {
-                return Err(Unproven::Disturbed);
+                return Err(Unproven::Torn(TornReason::Disturbed));
+            }
+            if stopped && proof.is_ok() {
+                self.learn();
             }
             if proof.is_ok() && index + 1 == threads.len() {
                 held.release(); // Nobody waits while the sample is counted.
@@ -431,11 +437,11 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
                 Ok(Proof::Idle) => {
                     self.threads.remove(&thread.address());
                 }
-                Err(_) => give_up(&mut lost, threads.len())?,
+                Err(unproven) => give_up(&mut lost, threads.len(), unproven.reason())?,
             }
         }
         if missed {
-            return Err(Unproven::Incomplete);
+            return Err(Unproven::Torn(TornReason::NotFetched));
         }
         if let Some(claim) = self.begun.take().filter(|_| !is_met) {
             self.owing.push(claim);
@@ -444,7 +450,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
         if stacks == 0 && lost.as_deref().copied() != lost_before {
             // Not one stack was told: that is no tick that went well otherwise.
             lost.zip(lost_before).into_iter().for_each(|(lost, before)| *lost = before);
-            return Err(Unproven::Torn);
+            return Err(Unproven::Torn(TornReason::Moved));
         }
         Ok(stacks)
     }
@@ -468,12 +474,16 @@ impl<A: Abi, M: Memory> Engine<A, M> {
 
 /// Gives up one thread of many at the last attempt, so that it does not cost the
 /// others; before that, the attempt.
-fn give_up(lost: &mut Option<&mut u64>, threads: usize) -> Result<(), Unproven> {
+fn give_up(
+    lost: &mut Option<&mut u64>,
+    threads: usize,
+    reason: TornReason,
+) -> Result<(), Unproven> {
     match lost {
         Some(lost) if threads > 1 => {
             **lost += 1;
             Ok(())
         }
-        _ => Err(Unproven::Torn),
+        _ => Err(Unproven::Torn(reason)),
     }
 }

@@ -1,19 +1,16 @@
 //! What the stack of a thread was, by the chains that were read and all that is known.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::chain::{Link, Verdict, common_root};
 use super::first::Told;
 use super::owed::Callee;
-use super::{Engine, Proof, Unproven};
+use super::{Engine, Proof, TornReason, Unproven};
 use crate::abi::Abi;
 use crate::memory::{Memory, Remote};
 use crate::python::code::Verified;
 use crate::python::frames::top_frame;
 use crate::python::objects::Thread;
-
-/// How many open calls one stack may depend on, one after the other.
-const QUESTIONS: usize = 3;
 
 /// What is compared later than this after a fetch began was not compared at once: the
 /// profiler had to wait for its turn on a processor.
@@ -23,7 +20,6 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     /// Decides what the stack of a thread was.
     pub(super) fn prove(
         &mut self,
-        now: Instant,
         thread: Remote<Thread>,
         is_held: bool,
     ) -> Result<Proof, Unproven> {
@@ -45,32 +41,28 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             }
         };
         if let Some(callee) = callee {
-            if !self.has_known_sites(thread, now) {
-                self.glance_at_calls(thread, now)?;
+            if !self.has_known_sites(thread) || self.may_call_unknown() {
+                self.note_unknown(thread)?;
             }
-            self.glance_at_callees(thread)?;
             return Ok(Proof::Callers(callee));
         }
         if is_held {
             // It has stood still since before the fetch.
             let fetched = self.prefetch.body();
             if !self.is_settled(thread, &fetched)? {
-                return Err(Unproven::Torn);
+                return Err(Unproven::Torn(TornReason::Linking));
             }
             let shown = top_frame::<A, _>(&fetched, thread)?;
             if shown != self.copied.before.walk.top {
                 self.copied.doubt();
-                return Err(Unproven::Torn);
+                return Err(Unproven::Torn(TornReason::Moved));
             }
-            self.learn();
-        } else if !self.has_known_sites(thread, now) {
-            let runs = self.holds_gil(thread)?;
-            if let Err(unproven) = self.confirm(thread, now) {
-                let known = self.known_callers(told).filter(|_| runs);
-                let (callers, callee) = known.ok_or(unproven)?;
-                self.stack = callers;
-                return Ok(Proof::Callers(callee));
-            }
+        } else if !self.has_known_sites(thread) {
+            self.note_unknown(thread)?;
+            let known = if self.holds_gil(thread)? { self.known_callers(told) } else { None };
+            let (callers, callee) = known.ok_or(Unproven::Torn(TornReason::UnknownCall))?;
+            self.stack = callers;
+            return Ok(Proof::Callers(callee));
         }
         if self.code.has_young() {
             self.verify_young(thread, is_held)?;
@@ -83,27 +75,30 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         self.copied.chains().part(self.stack)
     }
 
-    /// Learns everything of the stack: the thread stood still.
+    /// Learns everything of the stack: the thread stood still until it had been read.
     pub(super) fn learn(&mut self) {
-        self.sites.learn(self.copied.chains().part(self.stack));
+        let stack = self.copied.chains().part(self.stack);
+        if self.copied.before.walk.truncated {
+            self.sites.learn_calls(stack);
+        } else {
+            self.sites.learn(stack);
+        }
     }
 
-    /// Finds the stack, after looking at what it depends on.
+    /// Finds the stack.
     pub(super) fn decide(&mut self, thread: Remote<Thread>) -> Result<(), Unproven> {
-        for _ in 0..QUESTIONS {
-            match self.copied.chains().decide(&self.sites) {
-                Verdict::Stack(stack) => {
-                    self.stack = stack;
-                    self.note_common(thread);
-                    return Ok(());
-                }
-                Verdict::Open { caller, callee, is_leaf } => {
-                    self.ask(thread, &caller, &callee, is_leaf)?;
-                }
-                Verdict::Torn => break,
+        match self.copied.chains().decide(&self.sites) {
+            Verdict::Stack(stack) => {
+                self.stack = stack;
+                self.note_common(thread);
+                Ok(())
             }
+            Verdict::Open => {
+                self.note_unknown(thread)?;
+                Err(Unproven::Torn(TornReason::UnknownCall))
+            }
+            Verdict::Torn => Err(Unproven::Torn(TornReason::Moved)),
         }
-        Err(Unproven::Torn)
     }
 
     pub(super) fn note_common(&mut self, thread: Remote<Thread>) {
@@ -112,7 +107,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     }
 
     /// Whether every call of the stack is known, or was in the last stack.
-    fn has_known_sites(&self, thread: Remote<Thread>, now: Instant) -> bool {
+    fn has_known_sites(&self, thread: Remote<Thread>) -> bool {
         let stack = self.stack();
         let last = self.threads.get(&thread.address()).and_then(|k| k.links.get(self.common));
         // The first that differs may only have moved on.
@@ -120,7 +115,14 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             stack.get(self.common).is_some_and(|l| l.frame == last.frame && l.code == last.code)
         };
         let known = self.common + usize::from(last.is_some_and(has_moved));
-        self.has_known_root(now) && self.sites.contain_all(&stack[known.saturating_sub(1)..])
+        self.has_known_root() && self.sites.contain_all(&stack[known.saturating_sub(1)..])
+    }
+
+    /// Whether the innermost frame of the stack may have made a call that is not known.
+    fn may_call_unknown(&self) -> bool {
+        let Some(caller) = self.stack().last() else { return false };
+        let chains = self.copied.chains();
+        chains.callees_of(caller).any(|callee| self.sites.is_open(caller, callee))
     }
 
     /// Whether the innermost frame, which says that it is inside a call, was not on top when
@@ -133,8 +135,8 @@ impl<A: Abi, M: Memory> Engine<A, M> {
 
     /// Whether the stack begins where stacks are known to begin; the root of one
     /// that was cut off is not known.
-    pub(super) fn has_known_root(&self, now: Instant) -> bool {
-        self.copied.before.walk.truncated || self.sites.has_root_of(self.stack(), now)
+    pub(super) fn has_known_root(&self) -> bool {
+        self.copied.before.walk.truncated || self.sites.has_root_of(self.stack())
     }
 
     /// Compares the code objects that may be short-lived, at once: if the thread runs,
@@ -158,6 +160,6 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             // What is there now, the next attempt needs.
             let _ = self.code.decode(memory, Remote::new(named.address));
         }
-        Err(Unproven::Torn)
+        Err(Unproven::Torn(TornReason::Code))
     }
 }

@@ -5,15 +5,16 @@
 
 use std::time::Instant;
 
+use super::chain::Link;
 use super::pause::StoppedThreads;
 use super::pending::Sample;
 use super::stacks::{Copies, NoStack, Placed, place_frames};
-use super::{Engine, Tick, Unproven};
+use super::{Engine, Tick, TornReason, Unproven};
 use crate::abi::Abi;
 use crate::account::Account;
 use crate::memory::{Memory, Paged, Pages, Remote};
 use crate::profile::{self, Profile, StackId, Step};
-use crate::python::code::{Named, Verified};
+use crate::python::code::{Named, Place, Verified};
 use crate::python::frames::{Broken, Walk, is_settled, walk_thread};
 use crate::python::objects::Thread;
 use crate::python::threads::thread_info;
@@ -28,6 +29,8 @@ pub(super) struct Still {
     walk: Walk,
     /// The stack, outermost frame first.
     stack: Vec<Placed>,
+    /// The same, to be learnt.
+    links: Vec<Link>,
     young: Vec<Named>,
     /// No code object is copied: the thread stands still while they are decoded.
     copies: Copies,
@@ -47,7 +50,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     ) -> Tick {
         let found = self.read_still(now, thread);
         if !held.have_stood() {
-            return Tick::Torn;
+            return Tick::Torn(TornReason::Disturbed);
         }
         held.release();
         let counted = match found {
@@ -55,9 +58,31 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             Ok(Some(id)) => self.count_still(now, microseconds, (thread, id), profile),
             Err(unproven) => return Tick::from(&unproven),
         };
-        let Some(stacks) = counted else { return Tick::Torn };
+        let Some(stacks) = counted else { return Tick::Torn(TornReason::Code) };
         account.note_proven(false);
         Tick::Proven(stacks)
+    }
+
+    /// Learns the calls that a thread is in, if it stands still until it has been read. Whether
+    /// any was new.
+    pub fn meet(&mut self, thread: Remote<Thread>, held: &mut StoppedThreads<'_>) -> bool {
+        let found = self.read_still(Instant::now(), thread);
+        if !matches!(found, Ok(Some(_))) || !held.have_stood() {
+            return false;
+        }
+        let Self { still, code, sites, .. } = self;
+        let frames = still.walk.frames.iter().rev();
+        let links = frames.filter_map(|raw| match code.place(raw) {
+            Some(Place::Inside(id)) => Some(Link::new(raw, id)),
+            _ => None,
+        });
+        // What is above the stack was being linked or unlinked.
+        still.links.clear();
+        still.links.extend(links.take(still.stack.len()));
+        match still.walk.truncated {
+            true => sites.learn_calls(&still.links),
+            false => sites.learn(&still.links),
+        }
     }
 
     /// Lets the stack that was found of a thread with this identity wait for its code objects.
@@ -86,7 +111,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         thread: Remote<Thread>,
     ) -> Result<Option<u64>, Unproven> {
         let Self { still, code, prefetch, selection, .. } = self;
-        let Still { pages, walk, stack, young, copies } = still;
+        let Still { pages, walk, stack, young, copies, .. } = still;
         let direct = prefetch.direct();
         let memory = Paged::new(direct, pages);
         let info = thread_info::<A, _>(&memory, thread)?;
@@ -96,12 +121,12 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         }
         walk_thread::<A, _>(&memory, thread, walk)?;
         if !is_settled::<A, _>(&memory, thread, walk).map_err(Broken::from)? {
-            return Err(Unproven::Torn);
+            return Err(Unproven::Torn(TornReason::Linking));
         }
         for _ in 0..PLACINGS {
             match place_frames(walk, code, copies, &memory, stack) {
                 Ok(()) => {}
-                Err(NoStack::Torn) => return Err(Unproven::Torn),
+                Err(NoStack::Torn) => return Err(Unproven::Torn(TornReason::Linking)),
                 Err(NoStack::Changed) => continue,
                 Err(NoStack::Broken(broken)) => return Err(broken.into()),
             }
@@ -114,7 +139,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
                 return Ok((!stack.is_empty()).then_some(info.id));
             }
         }
-        Err(Unproven::Torn)
+        Err(Unproven::Torn(TornReason::Code))
     }
 
     /// The stack that was found, whose code objects are to be compared later. `None` if one has

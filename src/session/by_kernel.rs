@@ -76,7 +76,7 @@ impl<A: Abi> Session<'_, A> {
         match interrupts.tick(moment, &since_epoch, options.exclude_idle, profile, account) {
             Tick::Gone => return false,
             Tick::Failed(_) => self.fail(now),
-            Tick::Proven(_) | Tick::Torn => self.failures = 0,
+            Tick::Proven(_) | Tick::Torn(_) => self.failures = 0,
         }
         true
     }

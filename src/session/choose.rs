@@ -21,10 +21,6 @@ use crate::sampler::selection::Selection;
 /// fast that is: how often it is looked whether another stop is allowed.
 const BETWEEN_CHANCES: Duration = Duration::from_micros(100);
 
-/// The shortest interval at which a thread that is never to be stopped waits its turn to be
-/// read: at one more often it would be kept waiting for more than some 3 % of its time.
-const SHORTEST_TURNS: Duration = Duration::from_millis(1);
-
 /// The way that was chosen.
 pub(super) struct Way<A> {
     pub source: Source,
@@ -66,9 +62,9 @@ impl<A: Abi> Way<A> {
     }
 
     fn without_kernel(options: &Options, source: Source, refusal: Option<KernelError>) -> Self {
-        let has_turns = options.interval >= SHORTEST_TURNS && !options.every_thread;
+        let is_fastest = options.interval.is_zero();
         let source = match source {
-            Source::Read if has_turns && is_woken_at_once() => Source::Turn,
+            Source::Read if !is_fastest && is_woken_at_once() => Source::Turn,
             source => source,
         };
         let is_limited = matches!(options.pause, Pause::UpTo(_)) && source == Source::Stop;

@@ -20,7 +20,6 @@ use crate::error::Error;
 use crate::labels::{Labels, SearchPath};
 use crate::memory::live::LiveMemory;
 use crate::process::Process;
-use crate::process::turn::Turns;
 use crate::profile::{self, About, LONGEST_SEARCH_PATH, ProcessId, Profile};
 use crate::progress::Progress;
 use crate::promptness::is_woken_at_once;
@@ -141,7 +140,7 @@ impl<'a, A: Abi> Session<'a, A> {
         let Attached { process, memory, roots, objects, stopper, .. } = attached;
         let is_limited = matches!(options.pause, Pause::UpTo(_)) && !options.every_thread;
         let may_turn = source == Source::Turn || source == Source::Stop && is_limited;
-        let turns = (may_turn && is_woken_at_once()).then(|| Turns::new(pid));
+        let pauses = Pauses::new(options.pause, stopper, pid, may_turn && is_woken_at_once());
         Ok(Self {
             options,
             process,
@@ -150,7 +149,6 @@ impl<'a, A: Abi> Session<'a, A> {
                 roots.clone(),
                 code(),
                 options.every_thread,
-                source.reads_what_stands(),
                 process_id,
             )
             .select(selection),
@@ -167,7 +165,7 @@ impl<'a, A: Abi> Session<'a, A> {
             search_path: SearchPath::new(objects.clone()),
             told_entries: 0,
             names: Labels::new(objects),
-            pauses: Pauses::new(options.pause, stopper).by_turns(turns),
+            pauses,
             profile,
             account: Account::default(),
             window,
@@ -260,8 +258,8 @@ impl<'a, A: Abi> Session<'a, A> {
         if self.interrupts.is_some() {
             return self.wait_beside_interrupts(clock, signals, rotation);
         }
-        let Self { pauses, window, account, .. } = self;
-        clock.be_in_the_way(pauses.prepare(clock.due(), &account.stops));
+        let Self { pauses, window, .. } = self;
+        clock.be_in_the_way(pauses.prepare(clock.due()));
         clock.wake_often(pauses.release_late() > 0);
         let mut asked = None;
         let is_due = clock.wait(|| {

@@ -11,7 +11,7 @@ use std::time::Instant;
 use super::Session;
 use crate::abi::Abi;
 use crate::sampler::pending::Weight;
-use crate::sampler::{Source, Tick};
+use crate::sampler::{Source, Tick, TornReason};
 
 /// How often threads are held at one tick: another may have got the GIL meanwhile, or one of
 /// them its turn before it had been read.
@@ -38,7 +38,7 @@ impl<A: Abi> Session<'_, A> {
         if holders.is_empty() {
             return Some(self.sample_unstopped(moment, now, deadline));
         }
-        if !self.pauses.is_due(moment, &self.account.stops) {
+        if !self.pauses.is_due(moment) {
             self.skipped = self.skipped.saturating_add(1);
             return None;
         }
@@ -49,7 +49,7 @@ impl<A: Abi> Session<'_, A> {
         let before = self.skipped.saturating_add(self.late);
         self.weigh(before.saturating_add(1));
         let Self { engine, pauses, profile, account, .. } = self;
-        let mut tick = Tick::Torn;
+        let mut tick = Tick::Torn(TornReason::Disturbed);
         let mut is_free = false;
         for attempt in 1..=TRIES {
             let (process, memory, roots) = (&self.process, &self.memory, &self.roots);
@@ -59,7 +59,7 @@ impl<A: Abi> Session<'_, A> {
             is_free = held.is_any_free();
             if !is_free && (!have_changed || attempt == TRIES) {
                 tick = match holding.as_slice() {
-                    [only] if held.is_by_turn() => {
+                    [only] if held.is_by_turn() && !self.options.every_thread => {
                         engine.tick_still(moment, now, *only, &mut held, profile, account)
                     }
                     _ => engine.tick(moment, now, deadline, &mut held, profile, account),
@@ -69,7 +69,7 @@ impl<A: Abi> Session<'_, A> {
             if let Some(time) = held.end() {
                 let times = if is_turn { &mut account.turns } else { &mut account.stops };
                 times.add(time);
-                pauses.learn(time);
+                pauses.note_cost(time);
             }
             if !again {
                 break;

@@ -8,7 +8,7 @@ use crate::abi::Abi;
 use crate::clock::Clock;
 use crate::nap::nap;
 use crate::sampler::pause::StoppedThreads;
-use crate::sampler::{Source, Tick};
+use crate::sampler::{Source, Tick, Unknown};
 use crate::signals::Signals;
 
 /// How long a tick may take, however much there is to read. What is left of it is left to the
@@ -53,7 +53,7 @@ impl<A: Abi> Session<'_, A> {
         let is_only = self.options.duration.is_some_and(|duration| duration.is_zero());
         let patience = if is_only { ONLY_SAMPLE } else { LONGEST_TICK };
         for look in 0.. {
-            let is_missing = tick == Tick::Torn || self.engine.owes_stacks();
+            let is_missing = matches!(tick, Tick::Torn(_)) || self.engine.owes_stacks();
             let is_first = self.account.at_once + self.account.retried == 0;
             let may_go_on = moment.elapsed() < patience && !signals.ask_for_end();
             let is_enough = look >= FIRST_LOOKS && !is_only;
@@ -81,7 +81,7 @@ impl<A: Abi> Session<'_, A> {
                     self.count_idle(now, late + 1);
                 }
             }
-            Tick::Torn => self.account.torn += 1,
+            Tick::Torn(reason) => self.account.note_torn(reason, 1),
             Tick::Failed(broken) => {
                 self.account.last_failure = Some(broken);
                 self.fail(now);
@@ -137,6 +137,38 @@ impl<A: Abi> Session<'_, A> {
         deadline: Instant,
     ) -> Tick {
         let Self { engine, profile, account, .. } = self;
-        engine.tick(moment, now, deadline, &mut StoppedThreads::default(), profile, account)
+        let mut nobody = StoppedThreads::default();
+        let tick = engine.tick(moment, now, deadline, &mut nobody, profile, account);
+        let has_learnt = engine.has_unknown() && self.learn_unknown(moment, deadline);
+        if !has_learnt || !matches!(tick, Tick::Torn(_)) {
+            return tick;
+        }
+        let Self { engine, profile, account, .. } = self;
+        engine.tick(moment, now, deadline, &mut nobody, profile, account)
+    }
+
+    /// Meets the threads whose calls were not known, where they stand still or may wait for
+    /// their turn. Whether anything new was learnt.
+    fn learn_unknown(&mut self, moment: Instant, deadline: Instant) -> bool {
+        let Self { engine, pauses, account, process, memory, roots, .. } = self;
+        let (mut is_any, mut is_new) = (false, false);
+        for Unknown { thread, holds_gil } in engine.take_unknown() {
+            let may_wait = self.source == Source::Read && pauses.may_learn(moment);
+            if holds_gil && !may_wait || Instant::now() >= deadline {
+                continue;
+            }
+            let there = (&*process, &*memory, &*roots);
+            let mut held = pauses.hold_to_learn::<A, _>(there, thread, may_wait);
+            is_any |= !held.is_any_free();
+            is_new |= !held.is_any_free() && engine.meet(thread, &mut held);
+            if let Some(time) = held.end() {
+                account.turns.add(time);
+                pauses.note_cost(time);
+            }
+        }
+        if is_any {
+            pauses.end_learning(moment, is_new);
+        }
+        is_new
     }
 }

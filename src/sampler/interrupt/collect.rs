@@ -9,6 +9,7 @@ use crate::memory::Remote;
 use crate::profile::State;
 use crate::python::code::Named;
 use crate::python::frames::{Frames, is_settled};
+use crate::sampler::TornReason;
 use crate::sampler::selection::TimeMode;
 use crate::sampler::stacks::{NoStack, Ran, place_frames};
 
@@ -83,7 +84,7 @@ impl<A: Abi> Interrupts<A> {
             Outcome::Torn | Outcome::Lacking if self.threads.is_some() => {
                 run.account.lost_threads += 1;
             }
-            Outcome::Torn => run.account.torn += 1,
+            Outcome::Torn => run.account.note_torn(TornReason::Linking, 1),
             Outcome::Gone => run.account.dropped += 1,
             Outcome::Lacking => {
                 run.account.failed += 1;

@@ -12,6 +12,7 @@ use crate::python::code::{Named, Verified};
 use crate::python::frames::{Broken, is_settled, walk_thread};
 use crate::python::objects::Thread;
 use crate::python::threads::GilRef;
+use crate::sampler::TornReason;
 use crate::sampler::stacks::{NoStack, Placed, place_frames};
 use crate::sampler::thread_ids::Tasks;
 
@@ -82,7 +83,7 @@ impl<A: Abi> Interrupts<A> {
                     run.account.at_once += left;
                     self.record(sample, (run.moment, left), run);
                 }
-                Found::Torn => run.account.torn += lane.take(),
+                Found::Torn => run.account.note_torn(TornReason::Linking, lane.take()),
                 Found::Runs => {
                     let patience = self.plan.gap().saturating_mul(LOOKS_WAITED_FOR);
                     let most = patience.as_nanos() / self.plan.interval.as_nanos().max(1);
