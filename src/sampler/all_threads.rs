@@ -227,7 +227,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
             }
             match proof {
                 Ok(Proof::Stack) => {
-                    self.count(time.now, thread, moment, true, profile);
+                    self.count(time.now, thread, moment, profile);
                     return Ok(Sampled::Stack { is_owed: false, retried });
                 }
                 Ok(Proof::Callers(callee)) => {

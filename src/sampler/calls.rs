@@ -55,6 +55,12 @@ impl CallSites {
         !self.contains(caller, callee) && !says_outside && !is_held_by_none && !never_calls
     }
 
+    /// Whether calls are known from where a frame stands.
+    #[must_use]
+    pub fn calls_from(&self, caller: &Link) -> bool {
+        self.calling.contains(&site(caller))
+    }
+
     /// Whether every frame of a chain is known to call the next.
     #[must_use]
     pub fn contain_all(&self, chain: &[Link]) -> bool {

@@ -39,9 +39,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             return self.stack().last().map(|top| (part, Callee::Top(top.frame)));
         }
         let link = self.stack()[caller];
-        // A callee of it was copied: that of the unknown call.
-        self.held.note(&link, true);
-        self.held.is_inside(&link, false).then_some((part, Callee::Any))
+        (link.says_inside() && self.sites.calls_from(&link)).then_some((part, Callee::Any))
     }
 
     /// Whether a thread was not just entering the evaluation loop, when seen in

@@ -128,14 +128,13 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         known.map_or(0, |known| known.named.min(self.common))
     }
 
-    /// Interns the proven stack and lets it wait for its code objects: for the moment of the
-    /// tick, if it `is_of_tick`, and for those that are owed it.
+    /// Interns the proven stack and lets it wait for its code objects: for this moment, and
+    /// for those that are owed it.
     pub(super) fn count(
         &mut self,
         now: Instant,
         thread: Remote<Thread>,
         moment: Moment,
-        is_of_tick: bool,
         profile: &mut Profile,
     ) {
         let named = self.named_before(thread);
@@ -173,7 +172,6 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             known.ids.push(profile.child(caller, Step::Frame(frame)));
         }
         for pair in stack[common.saturating_sub(1)..].windows(2) {
-            self.held.note_caller(&pair[0]);
             if A::Frames::TELLS_CALLS || A::Frames::ON_HEAP {
                 self.callees.note(&pair[0], &pair[1]);
             }
@@ -187,11 +185,9 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         known.owner = moment.owner;
         known.rest = None;
         if let Some(stack) = known.ids.last().copied() {
-            if is_of_tick {
-                let Moment { microseconds, owner, state, .. } = moment;
-                let seen = profile::Sample { stack, thread: owner, state };
-                self.pending.push(now, Sample { microseconds, seen, weight: self.weight });
-            }
+            let Moment { microseconds, owner, state, .. } = moment;
+            let seen = profile::Sample { stack, thread: owner, state };
+            self.pending.push(now, Sample { microseconds, seen, weight: self.weight });
             self.pay(now, thread, stack);
         }
     }

@@ -8,7 +8,6 @@
 //! threads are sampled, each has a fetch of its own ([`all_threads`]).
 
 mod all_threads;
-mod begun;
 mod callees;
 pub mod calls;
 pub mod careful;
@@ -17,7 +16,6 @@ mod confirm;
 mod copied;
 mod counting;
 mod first;
-mod held;
 mod holders;
 pub mod interrupt;
 mod loops;
@@ -43,13 +41,11 @@ use std::time::Instant;
 use rustc_hash::FxBuildHasher;
 
 use self::all_threads::Reader;
-use self::begun::Begun;
 use self::callees::Callees;
 use self::calls::CallSites;
 use self::chain::Part;
 use self::copied::{Calls, Copied};
 use self::counting::Remembered;
-use self::held::Held;
 use self::owed::{Callee, Claim, Moment, Owed};
 use self::pause::StoppedThreads;
 use self::pending::{Pending, Weight};
@@ -76,7 +72,6 @@ pub struct Engine<A, M> {
     code: CodeCache<A>,
     sites: CallSites,
     callees: Callees,
-    held: Held,
     every_thread: bool,
     /// Which threads are walked; `None`: all.
     selection: Option<Selection>,
@@ -97,7 +92,6 @@ pub struct Engine<A, M> {
     owed: Owed,
     /// What the attempt adds to that.
     owing: Vec<Claim>,
-    begun: Begun,
     /// Ticks of which a later stack told what they came to.
     paid: u64,
     copied: Copied,
@@ -205,7 +199,6 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
             code,
             sites: CallSites::default(),
             callees: Callees::default(),
-            held: Held::default(),
             every_thread,
             selection: None,
             process,
@@ -219,7 +212,6 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
             weight: Weight::ONE,
             owed: Owed::default(),
             owing: Vec::new(),
-            begun: Begun::default(),
             paid: 0,
             copied: Copied::default(),
             still: Still::default(),
@@ -257,7 +249,6 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
         account: &mut Account,
     ) -> Tick {
         self.unknown.clear();
-        self.begun.begin_tick();
         self.owing.clear();
         let time = TickTime { now, microseconds, deadline };
         if self.every_thread {
@@ -329,17 +320,9 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
                 }
                 Err(unproven) => last = unproven,
             }
-            if attempt == 0 {
-                self.note_begun();
-            }
         }
         self.pending.truncate(waiting);
         self.owing.clear();
-        if let Some(claim) = self.begun.take() {
-            self.owing.push(claim);
-            self.owe_all();
-            return Tick::Proven(1);
-        }
         Tick::from(&last)
     }
 
@@ -376,11 +359,10 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
         let TickTime { now, microseconds, .. } = time;
         self.refresh_gils(now)?;
         self.fetched = self.code.has_young().then(Instant::now);
-        self.begun.begin_attempt();
         self.prefetch.fetch()?;
         let threads = self.holders_of_fetch()?;
         let mut missed = self.prefetch.misses() > 0;
-        let (mut stacks, mut is_met) = (0, false);
+        let mut stacks = 0;
         let lost_before = lost.as_deref().copied();
         for (index, thread) in threads.iter().enumerate() {
             if let Some(selection) = &mut self.selection {
@@ -403,9 +385,6 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
             let state = self.state(*thread);
             let moment = Moment { microseconds, owner, state, is_alone: threads.len() == 1 };
             let stopped = held.holds(*thread);
-            if moment.is_alone && !stopped {
-                self.begun.note_chains(*thread, moment);
-            }
             if missed || self.prefetch.misses() > 0 {
                 missed = true;
                 continue; // Go on, so that the next fetch has the other threads too.
@@ -422,16 +401,11 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
             }
             match proof {
                 Ok(Proof::Stack) => {
-                    let is_of_tick = self.is_of_tick(*thread);
-                    self.count(now, *thread, moment, is_of_tick, profile);
-                    is_met |= is_of_tick;
+                    self.count(now, *thread, moment, profile);
                     stacks += 1;
                 }
                 Ok(Proof::Callers(callee)) => {
-                    if self.is_of_tick(*thread) {
-                        self.owe(*thread, callee, moment);
-                        is_met = true;
-                    }
+                    self.owe(*thread, callee, moment);
                     stacks += 1;
                 }
                 Ok(Proof::Idle) => {
@@ -442,10 +416,6 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
         }
         if missed {
             return Err(Unproven::Torn(TornReason::NotFetched));
-        }
-        if let Some(claim) = self.begun.take().filter(|_| !is_met) {
-            self.owing.push(claim);
-            return Ok(1);
         }
         if stacks == 0 && lost.as_deref().copied() != lost_before {
             // Not one stack was told: that is no tick that went well otherwise.

@@ -7,9 +7,7 @@
 //! time of short functions to others. So it is owed: the next proven stack that goes
 //! through the same call is counted for it too. Up to 3.10 a pointer named the innermost
 //! frame, and it has left ([`super::first`]): the next proven stack with that on top, and
-//! the same functions below, is counted for it. And what was torn at first is owed to the
-//! functions that were beyond doubt ([`super::begun`]): the next proven stack that begins
-//! with these is counted for it. The longer none comes, the fewer of them are asked for.
+//! the same functions below, is counted for it.
 
 use std::mem;
 
@@ -23,10 +21,6 @@ const MOST_CALLS: usize = 1024;
 
 /// After so many proven stacks that do not go through it, a call is given up.
 const PATIENCE: u32 = 1 << 16;
-
-/// After so many that do not begin with them, a quarter of the functions that were beyond
-/// doubt is not asked for any more, the innermost first.
-const PATIENCE_FOR_ALL: u32 = 64;
 
 /// A moment that is owed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +42,6 @@ pub enum Callee {
     Top(u64),
     /// Whichever is called from where that frame stood.
     Any,
-    /// Any from wherever in that function, or none: it may have been on top.
-    Maybe,
 }
 
 /// A moment, and what is known of its stack.
@@ -65,19 +57,11 @@ pub struct Claim {
     pub moment: Moment,
 }
 
-impl Claim {
-    /// Whether a proven stack of a thread may be of the moment.
-    pub fn admits(&self, thread: u64, stack: &[Link]) -> bool {
-        let begins = || self.callers.iter().zip(stack).all(|(one, other)| one.code == other.code);
-        self.thread == thread && self.callers.len() <= stack.len() && begins()
-    }
-}
-
 /// What is owed to one call.
 #[derive(Debug)]
 struct Debt {
-    /// The thread; `None`: of several that are not told apart.
-    thread: Option<u64>,
+    /// The thread, by address.
+    thread: u64,
     /// The stack up to the frame that made the call, outermost first: functions, and where
     /// they stood.
     callers: Vec<(CodeId, Position)>,
@@ -120,8 +104,6 @@ impl Owed {
         let references = callers.last().map_or(0, |last| last.references);
         let callers = callers.iter().map(|link| (link.code, link.position)).collect();
         let moments = vec![moment];
-        let any_thread = callee == Callee::Maybe && moment.owner.is_none();
-        let thread = (!any_thread).then_some(thread);
         self.debts.push(Debt { thread, callers, references, callee, moments, since: self.stacks });
     }
 
@@ -141,7 +123,6 @@ impl Owed {
             } else if stacks.wrapping_sub(debt.since) > PATIENCE {
                 &mut *given_up
             } else {
-                debt.ask_for_less(*stacks);
                 return true;
             };
             ended.append(&mut debt.moments);
@@ -170,7 +151,6 @@ impl Debt {
         let is_met = match self.callee {
             Callee::Top(frame) => rest.last().is_some_and(|top| top.frame == frame),
             Callee::Any => !rest.is_empty(),
-            Callee::Maybe => true,
         };
         is_met && self.has_callers(thread, callers)
     }
@@ -185,20 +165,9 @@ impl Debt {
             owed.0 == link.code && (anywhere || owed.1 == link.position)
         };
         // The innermost first: they differ most.
-        self.thread.is_none_or(|owed| owed == thread)
+        self.thread == thread
             && (anywhere || self.references == references)
             && self.callers.iter().zip(callers).rev().all(is_same)
-    }
-
-    /// Asks for fewer callers, if that is enough and none has come with all of them, up to
-    /// a number of proven stacks.
-    fn ask_for_less(&mut self, stacks: u32) {
-        let is_in_vain = stacks.wrapping_sub(self.since) > PATIENCE_FOR_ALL;
-        if self.callee == Callee::Maybe && is_in_vain {
-            let length = self.callers.len();
-            self.callers.truncate(length - length.div_ceil(4));
-            self.since = stacks;
-        }
     }
 }
 
@@ -265,30 +234,6 @@ mod tests {
         assert_eq!(owed.pay(7, &on(&moved)), [moment(1)], "wherever its callers stand");
         owed.give_up();
         assert_eq!(owed.given_up(), [moment(2)]);
-    }
-
-    #[test]
-    fn what_began_with_functions_is_paid_by_what_begins_with_them() {
-        let mut owed = Owed::default();
-        owed.note(&claim(callers(), Callee::Maybe, moment(1)));
-        let others = chain(&[(1, 10, 4), (2, 21, 6)]);
-        assert_eq!(owed.pay(8, &others), []);
-        assert_eq!(owed.pay(8, &callers()), [moment(1)], "that may have been on top");
-        owed.note(&claim(callers(), Callee::Maybe, moment(2)));
-        assert_eq!(owed.pay(8, &on(&callers())), [moment(2)]);
-        let owner = Some(ThreadId::for_tests(1));
-        owed.note(&claim(callers(), Callee::Maybe, Moment { owner, ..moment(3) }));
-        assert_eq!(owed.pay(8, &callers()), [], "it shall be told which thread that was");
-        assert_eq!(owed.pay(7, &callers()).len(), 1);
-    }
-
-    #[test]
-    fn the_longer_nothing_comes_the_less_is_asked_for() {
-        let mut owed = Owed::default();
-        owed.note(&claim(callers(), Callee::Maybe, moment(1)));
-        let others = chain(&[(1, 10, 4), (2, 21, 6)]);
-        let stacks = (0..1000).take_while(|_| owed.pay(7, &others).is_empty()).count();
-        assert_eq!(stacks, PATIENCE_FOR_ALL as usize + 1);
     }
 
     #[test]

@@ -127,10 +127,8 @@ impl<A: Abi, M: Memory> Engine<A, M> {
 
     /// Whether the innermost frame, which says that it is inside a call, was not on top when
     /// it was copied.
-    fn was_inside(&mut self, top: &Link) -> bool {
-        let has_callee = self.copied.chains().callees_of(top).next().is_some();
-        self.held.note(top, has_callee);
-        self.held.is_inside(top, has_callee)
+    fn was_inside(&self, top: &Link) -> bool {
+        top.says_inside() && self.sites.calls_from(top)
     }
 
     /// Whether the stack begins where stacks are known to begin; the root of one
