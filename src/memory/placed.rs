@@ -34,7 +34,7 @@ pub struct Placed {
     pub is_spare: bool,
     /// Whether frames were read there.
     pub has_frames: bool,
-    /// Where the second copy of a root is, if there is one.
+    /// Where the second copy is, if there is one.
     pub second: Option<usize>,
     /// How often walks came to it.
     pub walks: Walks,

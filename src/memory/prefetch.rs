@@ -7,7 +7,9 @@
 //!
 //! *Roots*, the words that say where a walk begins, are fetched twice: right before the
 //! frames that it leads to first, and right after them. A walk reads them [`Side::Before`] or
-//! [`Side::After`], and thereby learns what changed while the frames were copied. What holds
+//! [`Side::After`], and thereby learns what changed while the frames were copied. The frames
+//! are fetched a second time after that: what is the same in both copies was so when the
+//! roots were copied between them ([`Prefetch::are_steady`]). What holds
 //! no frames is fetched before that, and frames to which hardly a walk came lately, because
 //! they had not changed, after it: so the time between the two is short, and what changes
 //! often is copied at nearly one moment.
@@ -40,7 +42,7 @@ const ROUNDING: u64 = 256;
 /// How often a fetch is tried again without a span that cannot be read any more.
 const MAX_ATTEMPTS: usize = 4;
 
-/// The most bytes that are fetched at once. The deepest stack that is read needs less: its
+/// The most bytes that are fetched at once, but for second copies. The deepest stack that is read needs less: its
 /// frames take 512 bytes each, and as much as [`MERGE_GAP`] may lie between two of them.
 const MAX_BYTES: usize = if cfg!(test) { 256 * 1024 } else { 64 * 1024 * 1024 };
 
@@ -64,8 +66,8 @@ pub enum Side {
 struct State {
     roots: Vec<Placed>,
     body: Vec<Placed>,
-    /// What is asked of the process: what holds no frames, roots, frames, roots again, and
-    /// frames that hardly change.
+    /// What is asked of the process: what holds no frames, roots, frames, roots again, frames
+    /// again, and frames that hardly change.
     spans: Vec<Span>,
     bytes: Vec<u8>,
     /// How many of the bytes were there.
@@ -189,6 +191,15 @@ impl<M: Memory> Prefetch<M> {
         addresses.take_while(is_same).count()
     }
 
+    /// Whether each of the places at `addresses` was fetched twice with the same bytes: before
+    /// and after the second copy of the roots, or, where hardly a walk comes, in the last fetch
+    /// and in the one before.
+    pub fn are_steady(&self, mut addresses: impl Iterator<Item = u64>, length: usize) -> bool {
+        let state = &mut *self.state.borrow_mut();
+        state.valid == state.bytes.len()
+            && addresses.all(|address| state.is_steady(address, length))
+    }
+
     /// Begins to note what is read.
     pub fn watch(&self) {
         self.state.borrow_mut().watched.clear();
@@ -285,6 +296,9 @@ impl State {
         for root in &mut self.roots {
             root.second = root.walks.are_many.then(|| add(root.span));
         }
+        for frames in self.body.iter_mut() {
+            frames.second = frames.is_lively().then(|| add(frames.span));
+        }
         let mut place = |placed: &mut Placed| placed.offset = add(placed.span);
         self.body.iter_mut().filter(|placed| placed.is_quiet()).for_each(&mut place);
         self.last_hit = 0;
@@ -292,7 +306,7 @@ impl State {
             return;
         }
         self.layout = self.layout.wrapping_add(1);
-        if offset > MAX_BYTES {
+        if offset > 2 * MAX_BYTES {
             *self = Self { fetches: now, layout: self.layout, ..Self::default() };
         } else {
             self.move_bytes(offset, &old_body);
@@ -324,14 +338,34 @@ impl State {
     /// it does not cost the others again. A walk that needs it reads it alone.
     fn drop_unreadable(&mut self) {
         let valid = self.valid;
-        let is_cut = |placed: &&Placed| placed.offset + placed.span.length > valid;
+        let cut = |placed: &Placed| {
+            let copies = [Some(placed.offset), placed.second].into_iter().flatten();
+            let first = copies.filter(|at| at + placed.span.length > valid).min()?;
+            Some((first, placed.offset))
+        };
         let all = self.roots.iter().chain(&self.body);
-        if let Some(bad) = all.filter(is_cut).map(|placed| placed.offset).min() {
+        if let Some((_, bad)) = all.filter_map(cut).min() {
             self.roots.retain(|placed| placed.offset != bad);
             self.body.retain(|placed| placed.offset != bad);
         }
         self.plan();
         self.comparable = false;
+    }
+
+    /// Whether a place was fetched twice with the same bytes. It counts as read.
+    fn is_steady(&mut self, address: u64, length: usize) -> bool {
+        let Some(offset) = self.find_body(address, length) else { return false };
+        let placed = self.body[self.last_hit];
+        let bytes = self.bytes.get(offset..offset + length);
+        let other = match placed.second {
+            Some(second) => {
+                let at = offset - placed.offset + second;
+                self.bytes.get(at..at + length)
+            }
+            None if self.comparable => self.previous.get(offset..offset + length),
+            None => None,
+        };
+        bytes.is_some() && bytes == other
     }
 
     /// Whether a place holds what it held before. It counts as used.

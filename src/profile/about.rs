@@ -217,12 +217,6 @@ impl fmt::Display for Thread {
 pub struct ThreadId(pub(super) u32);
 
 impl ThreadId {
-    /// One out of thin air.
-    #[cfg(test)]
-    pub(crate) fn for_tests(number: u32) -> Self {
-        Self(number)
-    }
-
     /// Its position among the profile's threads, from 0.
     #[must_use]
     pub fn index(self) -> usize {

@@ -27,6 +27,8 @@ pub struct Link {
     pub is_alive: bool,
     /// Whether it said that it was inside a call. Where frames do not tell, it is not.
     pub may_call: bool,
+    /// Whether it said that it was not inside a call.
+    pub calls_none: bool,
     /// How many held it ([`RawFrame::references`]).
     pub references: u32,
     /// The code object that it runs, by address.
@@ -51,6 +53,7 @@ impl Link {
             is_told_by_caller: raw.is_told_by_caller,
             is_alive: raw.is_alive,
             may_call: raw.may_call,
+            calls_none: raw.calls_none,
             references: raw.references,
             address: raw.code.address(),
             code,
@@ -215,6 +218,7 @@ pub mod fixtures {
                 is_told_by_caller: false,
                 is_alive: true,
                 may_call: false,
+                calls_none: false,
                 references: 0,
                 address: u64::from(code),
                 code: CodeId::for_tests(code),

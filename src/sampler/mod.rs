@@ -2,7 +2,8 @@
 //!
 //! A tick fetches all that the last walk of the thread touched, in one system
 //! call, and walks inside of it. The sample counts if nothing was missing, the top
-//! is known ([`chain`]), every position lies inside its code object, and every code
+//! is known ([`chain`]), every call was seen in a thread that stood still ([`calls`]), the
+//! frames were copied twice alike, every position lies inside its code object, and every code
 //! object is what it was before and after ([`crate::python::code`]). What is not
 //! proven is tried again with what was learnt, then given up and counted. Where all
 //! threads are sampled, each has a fetch of its own ([`all_threads`]).
@@ -457,3 +458,8 @@ fn give_up(
         _ => Err(Unproven::Torn(reason)),
     }
 }
+
+#[cfg(all(test, feature = "py36", feature = "py310", feature = "py313"))]
+#[cfg(all(feature = "py314", feature = "py315"))]
+#[path = "simulated_tests.rs"]
+mod simulated;

@@ -2,7 +2,8 @@
 //!
 //! A stop shows the stack beyond doubt. Were it used where a read has failed, the
 //! stopped samples would be those that are hard to take, and the profile biased.
-//! So stops are spent evenly, up to a share of the process's time.
+//! So stops are spent evenly, up to a share of the process's time. Only what is learnt, and
+//! counted as no sample, is asked for where a read has failed.
 
 use std::time::{Duration, Instant};
 
@@ -56,6 +57,9 @@ const FIRST_GUESS: Duration = Duration::from_micros(80);
 /// second most programs wait for 1 to 2.5 %.
 const SHARE_OF_TURNS: f64 = 0.03;
 const SHARE_OF_LEARNING: f64 = 0.01;
+
+/// What may be left over for later.
+const MOST_UNSPENT: Duration = Duration::from_millis(20);
 
 /// How long it is waited after a turn from which nothing was learnt; from one to the next twice
 /// as long. A mixture of two moments looks like a call that is not known, and is met again.
@@ -149,7 +153,7 @@ impl Pauses {
             return false;
         }
         if !self.is_prepared {
-            self.turns.leave();
+            self.turns.make_way();
         }
         self.is_prepared && self.turns.follow()
     }
@@ -163,15 +167,23 @@ impl Pauses {
     /// Whether the limit leaves time for a stop, or a turn.
     #[must_use]
     pub fn allows(&self, now: Instant) -> bool {
-        let share = match self.pause {
-            Pause::Always => return true,
-            Pause::UpTo(share) => share,
-            Pause::Never if self.follows => SHARE_OF_TURNS,
-            Pause::Never => SHARE_OF_LEARNING,
-        };
-        let elapsed = now.saturating_duration_since(self.start);
+        let Some(share) = self.share() else { return true };
         let advance = if share > 0.0 { ADVANCE } else { Duration::ZERO };
-        self.spent + self.expected <= elapsed.mul_f64(share) + advance
+        self.spent + self.expected <= self.earned(now, share) + advance
+    }
+
+    /// The share of the time for which threads may stand still, if that is limited.
+    fn share(&self) -> Option<f64> {
+        match self.pause {
+            Pause::Always => None,
+            Pause::UpTo(share) => Some(share),
+            Pause::Never if self.follows => Some(SHARE_OF_TURNS),
+            Pause::Never => Some(SHARE_OF_LEARNING),
+        }
+    }
+
+    fn earned(&self, now: Instant, share: f64) -> Duration {
+        now.saturating_duration_since(self.start).mul_f64(share)
     }
 
     /// Stops what stands still, until the next [`Pauses::prepare`]: it has had its turn too
@@ -184,12 +196,14 @@ impl Pauses {
     pub fn give_up_turns(&mut self) {
         self.turns.leave();
         self.follows = false;
+        (self.start, self.spent) = (Instant::now(), Duration::ZERO);
     }
 
     /// Before something that may take long: lets this thread, and those that it starts now,
     /// run where they may, until the next [`Pauses::prepare`]; and lets go who is still to stop.
     pub fn step_aside(&mut self) {
         self.turns.leave();
+        self.met.leave();
         self.stopper.wait_for_late();
     }
 
@@ -248,13 +262,20 @@ impl Pauses {
         thread: Remote<Thread>,
         may_wait: bool,
     ) -> StoppedThreads<'_> {
-        let free = StoppedThreads { is_any_free: true, ..StoppedThreads::default() };
+        let free = |time| StoppedThreads { is_any_free: true, time, ..StoppedThreads::default() };
+        if self.holds % IDS_HOLD == 0 {
+            self.ids.forget();
+        }
+        self.holds += 1;
         self.ids.begin_round();
-        let Some(id) = self.ids.get::<A, M>(process, memory, roots, thread) else { return free };
+        let Some(id) = self.ids.get::<A, M>(process, memory, roots, thread) else {
+            return free(None);
+        };
         let spent = thread_cpu_time();
         let found = if may_wait { self.met.take(id) } else { self.met.look(id) };
         if found == Turn::Runs || !self.ids.is_as_told::<A, M>(memory, thread) {
-            return free;
+            // It may have waited for nothing.
+            return free(may_wait.then(|| thread_cpu_time().saturating_sub(spent)));
         }
         let (turn, rests) = (Some((&mut self.met, spent)), found == Turn::Rests);
         let (ids, since) = (vec![(thread, id)], Some(Instant::now()));
@@ -292,7 +313,10 @@ impl Pauses {
 
     /// Takes note of what a stop cost.
     pub fn note_cost(&mut self, cost: Duration) {
-        self.spent += cost;
+        // What was not spent in time is lost: it would be spent at once.
+        let earned =
+            self.share().map_or(Duration::ZERO, |share| self.earned(Instant::now(), share));
+        self.spent = self.spent.max(earned.saturating_sub(MOST_UNSPENT)) + cost;
         self.expected = (self.expected * 7 + cost) / 8;
     }
 }

@@ -9,12 +9,15 @@ use super::{Engine, Proof, TornReason, Unproven};
 use crate::abi::Abi;
 use crate::memory::{Memory, Remote};
 use crate::python::code::Verified;
-use crate::python::frames::top_frame;
+use crate::python::frames::{Frames, top_frame};
 use crate::python::objects::Thread;
 
 /// What is compared later than this after a fetch began was not compared at once: the
 /// profiler had to wait for its turn on a processor.
 const AT_ONCE: Duration = Duration::from_millis(1);
+
+/// The bytes of a pointer.
+const POINTER: usize = 8;
 
 impl<A: Abi, M: Memory> Engine<A, M> {
     /// Decides what the stack of a thread was.
@@ -37,7 +40,12 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             Told::Left(callee) => Some(Callee::Top(callee)),
             Told::Nothing => {
                 let may_be = !is_held && top.says_inside() && self.holds_gil(thread)?;
-                (may_be && self.was_inside(&top)).then_some(Callee::Any)
+                let was_inside = may_be && self.was_inside(&top);
+                if may_be && !was_inside && self.may_call_unknown() {
+                    self.note_unknown(thread)?;
+                    return Err(Unproven::Torn(TornReason::UnknownCall));
+                }
+                was_inside.then_some(Callee::Any)
             }
         };
         if let Some(callee) = callee {
@@ -63,6 +71,9 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             let (callers, callee) = known.ok_or(Unproven::Torn(TornReason::UnknownCall))?;
             self.stack = callers;
             return Ok(Proof::Callers(callee));
+        }
+        if !is_held && !self.is_of_one_moment() {
+            return Err(Unproven::Torn(TornReason::Moved));
         }
         if self.code.has_young() {
             self.verify_young(thread, is_held)?;
@@ -123,6 +134,32 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         let Some(caller) = self.stack().last() else { return false };
         let chains = self.copied.chains();
         chains.callees_of(caller).any(|callee| self.sites.is_open(caller, callee))
+    }
+
+    /// Whether the stack was there when the pointer to the top was read between two copies of
+    /// the frames: it named the innermost frame, that ran the same function for the same caller
+    /// in both copies, and all others were copied twice alike.
+    ///
+    /// Up to 3.10 the pointer that was read before all frames tells the moment
+    /// ([`super::first`]), so the caller of the innermost frame may have gone on: that it calls
+    /// the other from where it stood is known, and only that.
+    fn is_of_one_moment(&self) -> bool {
+        let stack = self.stack();
+        let Some((top, callers)) = stack.split_last() else { return true };
+        let is_steady = |links: &[Link]| {
+            self.prefetch.are_steady(links.iter().map(|link| link.frame), A::Frames::SIZE)
+        };
+        let pointers = A::Frames::POINTERS;
+        let is_same = |link: &Link| {
+            let fields = [pointers.code, pointers.caller].map(|field| link.frame + field as u64);
+            self.prefetch.are_steady(fields.into_iter(), POINTER)
+        };
+        if A::Frames::ON_HEAP {
+            let Some((caller, outer)) = callers.split_last() else { return is_same(top) };
+            return is_same(top) && is_same(caller) && is_steady(outer);
+        }
+        let named = self.copied.chains().after.last();
+        named.is_some_and(|named| named.frame == top.frame) && is_same(top) && is_steady(callers)
     }
 
     /// Whether the innermost frame, which says that it is inside a call, was not on top when

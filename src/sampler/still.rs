@@ -65,20 +65,30 @@ impl<A: Abi, M: Memory> Engine<A, M> {
 
     /// Learns the calls that a thread is in, if it stands still until it has been read. Whether
     /// any was new.
-    pub fn meet(&mut self, thread: Remote<Thread>, held: &mut StoppedThreads<'_>) -> bool {
-        let found = self.read_still(Instant::now(), thread);
-        if !matches!(found, Ok(Some(_))) || !held.have_stood() {
+    pub fn meet(
+        &mut self,
+        now: Instant,
+        thread: Remote<Thread>,
+        held: &mut StoppedThreads<'_>,
+    ) -> bool {
+        let found = self.read_still(now, thread);
+        let Self { still, code, sites, prefetch, .. } = self;
+        let named: Vec<_> = still.stack.iter().filter_map(Placed::there).collect();
+        // With a frame that is being linked or unlinked it is not known who is on top.
+        let is_whole = still.walk.frames.len() == still.stack.len();
+        let is_known = matches!(found, Ok(Some(_)))
+            && is_whole
+            && code.verify(prefetch.direct(), &named) == Verified::Same;
+        if !is_known || !held.have_stood() {
             return false;
         }
-        let Self { still, code, sites, .. } = self;
         let frames = still.walk.frames.iter().rev();
         let links = frames.filter_map(|raw| match code.place(raw) {
             Some(Place::Inside(id)) => Some(Link::new(raw, id)),
             _ => None,
         });
-        // What is above the stack was being linked or unlinked.
         still.links.clear();
-        still.links.extend(links.take(still.stack.len()));
+        still.links.extend(links);
         match still.walk.truncated {
             true => sites.learn_calls(&still.links),
             false => sites.learn(&still.links),
@@ -142,15 +152,16 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         Err(Unproven::Torn(TornReason::Code))
     }
 
-    /// The stack that was found, whose code objects are to be compared later. `None` if one has
-    /// been forgotten since.
+    /// The stack that was found, whose code objects are to be compared later but for those that
+    /// were compared while the thread stood still. `None` if one has been forgotten since.
     fn intern_still(&mut self, profile: &mut Profile) -> Option<StackId> {
         let Self { still, code, pending, .. } = self;
         let mut last = None;
         let mut known = still.walk.truncated.then(|| profile.child(None, Step::Truncated));
         for placed in &still.stack {
             let named = placed.there()?;
-            if last != Some(named) {
+            // A young one was compared while the thread stood still.
+            if last != Some(named) && !still.young.contains(&named) {
                 pending.name(named);
             }
             last = Some(named);

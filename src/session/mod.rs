@@ -247,7 +247,10 @@ impl<'a, A: Abi> Session<'a, A> {
     fn rehearse(&mut self, signals: &Signals) {
         let start = Instant::now();
         while start.elapsed() < REHEARSAL && !signals.ask_for_end() {
-            if self.engine.rehearse(Instant::now() + LONGEST_TICK) {
+            let (now, deadline) = (Instant::now(), Instant::now() + LONGEST_TICK);
+            let has_reached_all = self.engine.rehearse(deadline);
+            self.learn_unknown(now, deadline);
+            if has_reached_all {
                 break;
             }
         }

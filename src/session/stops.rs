@@ -6,7 +6,7 @@
 //! that tick too, and for those that this program came too late for. So each sample stands for the time since the one before it, and the shares
 //! of a run with few stops are those of one with many.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Session;
 use crate::abi::Abi;
@@ -16,6 +16,10 @@ use crate::sampler::{Source, Tick, TornReason};
 /// How often threads are held at one tick: another may have got the GIL meanwhile, or one of
 /// them its turn before it had been read.
 const TRIES: usize = 4;
+
+/// For how long a thread that runs may have no turn to be read in, before it is read while it
+/// runs.
+const LONGEST_FREE: Duration = Duration::from_secs(1);
 
 impl<A: Abi> Session<'_, A> {
     /// Takes a sample of the threads that hold a GIL, or of all while those stand still.
@@ -46,6 +50,7 @@ impl<A: Abi> Session<'_, A> {
         if is_turn && holders.len() > 1 {
             return Some(self.read_from_now_on(moment, now, deadline));
         }
+        let every_thread = self.options.every_thread;
         let before = self.skipped.saturating_add(self.late);
         self.weigh(before.saturating_add(1));
         let Self { engine, pauses, profile, account, .. } = self;
@@ -59,7 +64,7 @@ impl<A: Abi> Session<'_, A> {
             is_free = held.is_any_free();
             if !is_free && (!have_changed || attempt == TRIES) {
                 tick = match holding.as_slice() {
-                    [only] if held.is_by_turn() && !self.options.every_thread => {
+                    [only] if held.is_by_turn() && held.holds(*only) && !every_thread => {
                         engine.tick_still(moment, now, *only, &mut held, profile, account)
                     }
                     _ => engine.tick(moment, now, deadline, &mut held, profile, account),
@@ -74,7 +79,7 @@ impl<A: Abi> Session<'_, A> {
             if !again {
                 break;
             }
-            if attempt + 1 == TRIES {
+            if attempt + 1 == TRIES && !is_turn {
                 pauses.take_no_turns();
             }
             holders = holding;
@@ -89,10 +94,14 @@ impl<A: Abi> Session<'_, A> {
             }
         }
         self.weigh(1);
+        if self.engine.has_unknown() {
+            self.learn_unknown(moment, deadline);
+        }
         if !is_free {
             return Some(tick);
         }
-        if !self.pauses.may_take_turns() {
+        let has_long_been_free = self.interval.saturating_mul(self.skipped) > LONGEST_FREE;
+        if !self.pauses.may_take_turns() || has_long_been_free {
             return Some(self.read_from_now_on(moment, now, deadline));
         }
         self.skipped = self.skipped.saturating_add(1);
@@ -104,6 +113,9 @@ impl<A: Abi> Session<'_, A> {
     fn read_from_now_on(&mut self, moment: Instant, now: u64, deadline: Instant) -> Tick {
         self.source = Source::Read;
         self.pauses.give_up_turns();
+        let before = u64::from(std::mem::take(&mut self.skipped) + std::mem::take(&mut self.late));
+        self.account.ticks += before;
+        self.account.note_torn(TornReason::Disturbed, before);
         self.sample_unstopped(moment, now, deadline)
     }
 

@@ -149,7 +149,7 @@ impl<A: Abi> Session<'_, A> {
 
     /// Meets the threads whose calls were not known, where they stand still or may wait for
     /// their turn. Whether anything new was learnt.
-    fn learn_unknown(&mut self, moment: Instant, deadline: Instant) -> bool {
+    pub(super) fn learn_unknown(&mut self, moment: Instant, deadline: Instant) -> bool {
         let Self { engine, pauses, account, process, memory, roots, .. } = self;
         let (mut is_any, mut is_new) = (false, false);
         for Unknown { thread, holds_gil } in engine.take_unknown() {
@@ -159,8 +159,8 @@ impl<A: Abi> Session<'_, A> {
             }
             let there = (&*process, &*memory, &*roots);
             let mut held = pauses.hold_to_learn::<A, _>(there, thread, may_wait);
-            is_any |= !held.is_any_free();
-            is_new |= !held.is_any_free() && engine.meet(thread, &mut held);
+            is_any |= may_wait || !held.is_any_free();
+            is_new |= !held.is_any_free() && engine.meet(moment, thread, &mut held);
             if let Some(time) = held.end() {
                 account.turns.add(time);
                 pauses.note_cost(time);
