@@ -58,6 +58,7 @@ struct Files {
     tid: i32,
     stat: File,
     schedule: File,
+    call: File,
 }
 
 impl Turns {
@@ -113,7 +114,9 @@ impl Turns {
         match stat.state {
             ThreadState::Running if is_here => Turn::Waits,
             state if state == ThreadState::Running || state.has_ended() => Turn::Runs,
-            _ => Turn::Rests,
+            // One that is about to sleep says so before it does, and may yet go on.
+            _ if self.files.as_ref().is_some_and(Files::is_off) => Turn::Rests,
+            _ => Turn::Runs,
         }
     }
 
@@ -173,11 +176,20 @@ impl Drop for Turns {
 impl Files {
     fn open(pid: i32, tid: i32) -> Option<Self> {
         let open = |name| File::open(format!("/proc/{pid}/task/{tid}/{name}")).ok();
-        Some(Self { tid, stat: open("stat")?, schedule: open("schedstat")? })
+        let (stat, schedule, call) = (open("stat")?, open("schedstat")?, open("syscall")?);
+        Some(Self { tid, stat, schedule, call })
     }
 
     fn count(&self) -> Option<RunCount> {
         RunCount::of(&self.schedule)
+    }
+
+    /// Whether it is off every processor: the kernel waits until it is before it tells the
+    /// system call that it is in (`task_current_syscall` in `lib/syscall.c`).
+    fn is_off(&self) -> bool {
+        let mut text = [0; 256];
+        let length = self.call.read_at(&mut text, 0).unwrap_or(0);
+        length > 0 && !text.starts_with(b"running")
     }
 
     /// The count before the state, so that whoever waits then has waited as long as the count

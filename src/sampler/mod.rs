@@ -273,6 +273,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
     /// Lets the samples of the ticks to come count for so many each.
     pub(crate) fn weigh(&mut self, weight: Weight) {
         self.weight = weight;
+        self.selection.iter_mut().for_each(|selection| selection.weigh(weight.ticks));
     }
 
     /// Takes a sample and counts nothing: what is new is learnt before the first tick, and

@@ -144,8 +144,8 @@ impl Pauses {
         }
     }
 
-    /// To be called before this thread sleeps until the moment `next`. Whether it sleeps where
-    /// a thread of the process runs.
+    /// To be called before this thread sleeps until the moment `next`. Whether it may be where a
+    /// thread of the process runs meanwhile.
     pub fn prepare(&mut self, next: Instant) -> bool {
         self.takes_turns = self.follows;
         self.is_prepared = self.allows(next);
@@ -153,9 +153,11 @@ impl Pauses {
             return false;
         }
         if !self.is_prepared {
-            self.turns.make_way();
+            // It stays where the thread was: it will be wanted there again.
+            self.turns.leave();
+            return true;
         }
-        self.is_prepared && self.turns.follow()
+        self.turns.follow()
     }
 
     /// Whether this tick is a stopped one.

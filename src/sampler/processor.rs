@@ -37,6 +37,8 @@ pub struct Processor {
     pid: i32,
     /// In nanoseconds; 0 for as fast as possible.
     interval: u64,
+    /// How many of these a sample stands for.
+    ticks: u32,
     threads: HashMap<i32, Tracked, FxBuildHasher>,
     /// Whether it is to be told which threads are on a processor.
     tells_cpu: bool,
@@ -80,7 +82,7 @@ impl Processor {
     pub fn new(pid: i32, interval: Duration, tells_cpu: bool) -> Self {
         let interval = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
         let (threads, spare_files) = (HashMap::default(), allowed_files());
-        Self { pid, interval, threads, tells_cpu, spare_files }
+        Self { pid, interval, ticks: 1, threads, tells_cpu, spare_files }
     }
 
     /// The same, which leaves so many files more to others.
@@ -89,9 +91,15 @@ impl Processor {
         self
     }
 
+    /// Lets each sample stand for so many intervals.
+    pub fn weigh(&mut self, ticks: u32) {
+        self.ticks = ticks;
+    }
+
     /// What the kernel says of a thread now.
     pub fn look(&mut self, tid: i32) -> Look {
-        let Self { pid, interval, threads, tells_cpu, spare_files } = self;
+        let Self { pid, interval, ticks, threads, tells_cpu, spare_files } = self;
+        let interval = interval.saturating_mul(u64::from(*ticks));
         let mut files = Files { pid: *pid, tid, spare: spare_files };
         let thread = threads.entry(tid).or_default();
         thread.is_met = true;
@@ -121,7 +129,7 @@ impl Processor {
         // One that is stopped by this program ran until then.
         if matches!(state, ThreadState::Running | ThreadState::Traced) {
             // Where the kernel does not count, its state has to do.
-            let is_due = |count: RunCount| is_due(&mut thread.counted, count.time, *interval);
+            let is_due = |count: RunCount| is_due(&mut thread.counted, count.time, interval);
             return Look::Runs { is_due: count.is_none_or(is_due) };
         }
         thread.waits = count.filter(|_| is_off == Some(true));

@@ -160,6 +160,11 @@ impl Selection {
         self.filter.is_open() || self.is_wanted::<A, M>(memory, thread)
     }
 
+    /// Lets the samples of the ticks to come stand for so many each.
+    pub fn weigh(&mut self, ticks: u32) {
+        self.processor.weigh(ticks);
+    }
+
     /// Whether a thread was on a processor at the last tick, if that is to be told.
     #[must_use]
     pub fn on_cpu(&self, thread: Remote<Thread>) -> Option<bool> {

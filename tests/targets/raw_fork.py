@@ -11,6 +11,7 @@ import os
 import select
 import sys
 import threading
+import time
 
 
 def busy():
@@ -46,9 +47,22 @@ def start(function):
     thread.start()
 
 
+def is_anybody_waiting():
+    """Whether a thread is in a system call about `closed`."""
+    for task in os.listdir("/proc/self/task"):
+        with open("/proc/self/task/%s/syscall" % task) as call:
+            if call.read().split()[1:2] == ["0x%x" % closed]:
+                return True
+    return False
+
+
 closed, held = os.pipe()
 ready, tell = os.pipe()
 start(helper)
+# Before that it may have a lock, of `threading` or of the GIL, which nobody gives back in the
+# child.
+while not is_anybody_waiting():
+    time.sleep(0.001)
 # With the GIL held, as C code that is called by Python holds it.
 child = ctypes.PyDLL(None).fork()
 if child == 0:
