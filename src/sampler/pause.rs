@@ -73,6 +73,9 @@ const ADVANCE: Duration = Duration::from_millis(1);
 /// After so many holds the threads' ids are looked up anew.
 const IDS_HOLD: u64 = 256;
 
+/// After so many, if one is not known.
+const IDS_HOLD_UNKNOWN: u64 = 8;
+
 /// Stops threads of one process within a budget.
 pub struct Pauses {
     pause: Pause,
@@ -228,6 +231,9 @@ impl Pauses {
             let id = self.ids.get::<A, M>(process, memory, roots, *thread);
             ids.extend(id.map(|id| (*thread, id)));
         }
+        if ids.len() < threads.len() && self.holds % IDS_HOLD_UNKNOWN == 0 {
+            self.ids.forget(); // It may be told next time: threads come and go.
+        }
         let since = Some(Instant::now());
         let is_for_all = self.pause == Pause::Always;
         if let (true, [(_, id)]) = (self.follows && self.takes_turns, ids.as_slice()) {
@@ -271,6 +277,8 @@ impl Pauses {
         self.holds += 1;
         self.ids.begin_round();
         let Some(id) = self.ids.get::<A, M>(process, memory, roots, thread) else {
+            // It may be told next time: threads come and go.
+            self.ids.forget();
             return free(None);
         };
         let spent = thread_cpu_time();
