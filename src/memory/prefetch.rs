@@ -42,8 +42,9 @@ const ROUNDING: u64 = 256;
 /// How often a fetch is tried again without a span that cannot be read any more.
 const MAX_ATTEMPTS: usize = 4;
 
-/// The most bytes that are fetched at once, but for second copies. The deepest stack that is read needs less: its
-/// frames take 512 bytes each, and as much as [`MERGE_GAP`] may lie between two of them.
+/// The most bytes that are fetched at once, but for second copies. The deepest stack that is
+/// read needs less: its frames take 512 bytes each, and as much as [`MERGE_GAP`] may lie
+/// between two of them.
 const MAX_BYTES: usize = if cfg!(test) { 256 * 1024 } else { 64 * 1024 * 1024 };
 
 /// A memory that fetches ahead.

@@ -277,10 +277,14 @@ impl Pauses {
         self.holds += 1;
         self.ids.begin_round();
         let Some(id) = self.ids.get::<A, M>(process, memory, roots, thread) else {
-            // It may be told next time: threads come and go.
-            self.ids.forget();
+            if may_wait {
+                self.ids.forget(); // It may be told next time: threads come and go.
+            }
             return free(None);
         };
+        if may_wait {
+            self.turns.leave();
+        }
         let spent = thread_cpu_time();
         let found = if may_wait { self.met.take(id) } else { self.met.look(id) };
         if found == Turn::Runs || !self.ids.is_as_told::<A, M>(memory, thread) {

@@ -153,7 +153,9 @@ impl<A: Abi> Session<'_, A> {
         let Self { engine, pauses, account, process, memory, roots, .. } = self;
         let (mut is_any, mut is_new) = (false, false);
         for Unknown { thread, holds_gil } in engine.take_unknown() {
-            let may_wait = self.source == Source::Read && pauses.may_learn(moment);
+            // In stops and turns one that holds a GIL is held to be read, and teaches nothing more.
+            let is_read = self.source == Source::Read || !holds_gil;
+            let may_wait = is_read && pauses.may_learn(moment);
             if holds_gil && !may_wait || Instant::now() >= deadline {
                 continue;
             }
