@@ -18,6 +18,7 @@ use support::process::{
 };
 use support::profiler::{Profile, attach, command, start_sampling, wait_for_ticks};
 use support::runner::{self, Test};
+use support::shape::Shape;
 use support::target::Target;
 use support::{Context, Outcome, expect, native, with_more_time};
 
@@ -27,7 +28,7 @@ struct Case {
     binaries: std::sync::Arc<Binaries>,
 }
 
-const TESTS: [(&str, Test<Case>); 8] = [
+const TESTS: [(&str, Test<Case>); 9] = [
     ("first thread gone", first_thread_gone),
     ("first thread gone, with its tree", first_thread_gone_in_a_tree),
     ("first thread goes while it is sampled", first_thread_goes),
@@ -36,6 +37,7 @@ const TESTS: [(&str, Test<Case>); 8] = [
     ("busy in a subinterpreter", busy_in_a_subinterpreter),
     ("waiting in a subinterpreter", waiting_in_a_subinterpreter),
     ("back from a subinterpreter", back_from_a_subinterpreter),
+    ("threads that follow one another", successors),
 ];
 
 fn main() -> ExitCode {
@@ -270,4 +272,28 @@ fn back_from_a_subinterpreter(case: &Case) -> Outcome<String> {
     expect_in_dump(case, &target, "again", "returning")?;
     target.end()?;
     Ok(String::new())
+}
+
+/// The thread state and the C stack of a thread that has ended are the next one's, which has
+/// another id.
+fn successors(case: &Case) -> Outcome<String> {
+    let mut target = Target::start(&case.interpreter, "successors.py", &[])?;
+    target.expect("ready")?;
+    let shape = Shape::of("successors.py")?;
+    let mut totals = Vec::new();
+    for options in [&["--gil"][..], &["--threads"], &["--pause", "always", "--threads"]] {
+        let options = [&["-r", "0.001", "--engine", "stop", "--max-pause", "50"], options].concat();
+        totals.push(with_more_time(&["2", "6"], |time| {
+            let options = [&options[..], &["-s", time]].concat();
+            let finished = attach(&case.profiler(), target.pid(), &options)?;
+            let profile = Profile::parse(&finished.clean()?, true)?;
+            shape.check(&profile)?;
+            let works = profile.samples_with("work");
+            Ok(if works > 100 { Ok(works) } else { Err(format!("{options:?}: {profile:?}")) })
+        })?);
+        expect_left_alone(target.pid())?;
+    }
+    target.close_stdin();
+    target.end()?;
+    Ok(format!("{totals:?} samples of such threads"))
 }

@@ -111,13 +111,11 @@ impl Turns {
         self.last = Some(stat.processor).filter(|_| stat.shares_its_processor());
         self.count = Some(count);
         let is_here = self.bound == Some(stat.processor) && sched_getcpu() == Ok(stat.processor);
-        match stat.state {
-            ThreadState::Running if is_here => Turn::Waits,
-            state if state == ThreadState::Running || state.has_ended() => Turn::Runs,
-            // One that is about to sleep says so before it does, and may yet go on.
-            _ if self.files.as_ref().is_some_and(Files::is_off) => Turn::Rests,
-            _ => Turn::Runs,
+        if stat.state == ThreadState::Running && is_here {
+            return Turn::Waits;
         }
+        let rests = self.files.as_ref().is_some_and(|files| files.rests(&stat));
+        if rests { Turn::Rests } else { Turn::Runs }
     }
 
     /// Whether it was where this thread cannot take its processor: this may not run there, or
@@ -167,6 +165,35 @@ impl Turns {
     }
 }
 
+/// A thread that is blocked in the kernel, or stopped by others.
+#[derive(Debug)]
+pub struct Resting {
+    files: Files,
+    count: RunCount,
+}
+
+impl Resting {
+    /// Thread `tid` of process `pid`, if it rests.
+    #[must_use]
+    pub fn look(pid: i32, tid: i32) -> Option<Self> {
+        let files = Files::open(pid, tid)?;
+        let (count, stat) = files.look()?;
+        files.rests(&stat).then_some(Self { files, count })
+    }
+
+    /// The kernel's id of the thread.
+    #[must_use]
+    pub fn tid(&self) -> i32 {
+        self.files.tid
+    }
+
+    /// Whether it has rested until now.
+    #[must_use]
+    pub fn has_rested(&self) -> bool {
+        self.files.count() == Some(self.count)
+    }
+}
+
 impl Drop for Turns {
     fn drop(&mut self) {
         self.leave();
@@ -182,6 +209,12 @@ impl Files {
 
     fn count(&self) -> Option<RunCount> {
         RunCount::of(&self.schedule)
+    }
+
+    /// Whether it is blocked, by what it was a moment ago. One that is about to sleep says so
+    /// before it does, and may yet go on.
+    fn rests(&self, stat: &Stat) -> bool {
+        stat.state != ThreadState::Running && !stat.state.has_ended() && self.is_off()
     }
 
     /// Whether it is off every processor: the kernel waits until it is before it tells the

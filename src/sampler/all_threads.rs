@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use super::copied::Copied;
 use super::counting::Rest;
+use super::held::StoppedThreads;
 use super::owed::Moment;
-use super::pause::StoppedThreads;
 use super::{ATTEMPTS, Engine, Proof, Tick, TickTime, TornReason, Unproven};
 use crate::abi::Abi;
 use crate::account::Account;
@@ -83,9 +83,14 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
         };
         self.forget_ended(&threads);
         let is_alone = threads.len() == 1;
+        let is_free =
+            |t: &ThreadInfo| self.holding.contains(&t.state) && !held.holds(t.state, t.id);
+        if held.is_exact() && threads.iter().any(is_free) {
+            return Tick::Torn(TornReason::Disturbed);
+        }
         let in_turn = self.in_turn(threads).into_iter();
         // Those that stand still go first, so that they need not stand for the others.
-        let (still, others): (Vec<_>, Vec<_>) = in_turn.partition(|t| held.holds(t.state));
+        let (still, others): (Vec<_>, Vec<_>) = in_turn.partition(|t| held.holds(t.state, t.id));
         let mut sum = Sum::default();
         let waiting = self.pending.len();
         for thread in &still {
@@ -188,7 +193,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
         let owner = keeps_threads.then(|| profile.intern_thread(self.process, thread.id));
         let moment = Moment { microseconds, owner, state: self.state(state), is_alone };
         self.turn_to(state);
-        let sampled = self.read_thread(time, state, moment, held, profile);
+        let sampled = self.read_thread(time, thread, moment, held, profile);
         self.turn_to(state);
         if let (Ok(Sampled::Stack { is_owed: false, .. }), Some(rest)) = (&sampled, rest) {
             self.note_rest(state, rest);
@@ -200,12 +205,12 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
     fn read_thread(
         &mut self,
         time: TickTime,
-        thread: Remote<Thread>,
+        ThreadInfo { state: thread, id, .. }: ThreadInfo,
         moment: Moment,
         held: &mut StoppedThreads<'_>,
         profile: &mut Profile,
     ) -> Result<Sampled, Unproven> {
-        let is_held = held.holds(thread);
+        let is_held = held.holds(thread, id);
         let mut last = Unproven::Torn(TornReason::Moved);
         for attempt in 0..ATTEMPTS {
             if attempt > 0 && time.is_over() {
@@ -219,7 +224,10 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
                 return Ok(Sampled::Stack { is_owed: false, retried });
             }
             let proof = self.prove_thread(thread, is_held);
-            if is_held && !held.have_stood() {
+            let is_it = |id| held.holds(thread, id);
+            let body = self.prefetch.body();
+            let is_same = !is_held || body.field(thread, A::THREAD.id).is_ok_and(is_it);
+            if !is_same || is_held && !held.has_stood(thread) {
                 return Err(Unproven::Torn(TornReason::Disturbed));
             }
             if is_held && proof.is_ok() {

@@ -17,6 +17,7 @@ mod confirm;
 mod copied;
 mod counting;
 mod first;
+pub mod held;
 mod holders;
 pub mod interrupt;
 mod loops;
@@ -47,8 +48,8 @@ use self::calls::CallSites;
 use self::chain::Part;
 use self::copied::{Calls, Copied};
 use self::counting::Remembered;
+use self::held::StoppedThreads;
 use self::owed::{Callee, Claim, Moment, Owed};
-use self::pause::StoppedThreads;
 use self::pending::{Pending, Weight};
 use self::selection::Selection;
 use self::still::Still;
@@ -130,6 +131,15 @@ enum Proof {
     Callers(Callee),
     /// That it runs no Python code.
     Idle,
+}
+
+/// What an attempt came to.
+#[derive(Default)]
+struct Found {
+    /// Stacks that were proven, or are owed.
+    stacks: usize,
+    /// Threads of which there is none.
+    lost: u64,
 }
 
 /// Why an attempt proved nothing.
@@ -305,9 +315,9 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
             self.pending.truncate(waiting);
             self.owing.clear();
             let is_last = attempt + 1 == ATTEMPTS;
-            let lost = if is_last { Some(&mut account.lost_threads) } else { None };
-            match self.attempt(time, held, lost, profile) {
-                Ok(stacks) => {
+            match self.attempt(time, held, is_last, profile) {
+                Ok(Found { stacks, lost }) => {
+                    account.lost_threads += lost;
                     if !self.owe_all() {
                         account.note_proven(attempt > 0);
                     }
@@ -355,17 +365,18 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
         &mut self,
         time: TickTime,
         held: &mut StoppedThreads<'_>,
-        mut lost: Option<&mut u64>,
+        is_last: bool,
         profile: &mut Profile,
-    ) -> Result<usize, Unproven> {
+    ) -> Result<Found, Unproven> {
         let TickTime { now, microseconds, .. } = time;
         self.refresh_gils(now)?;
         self.fetched = self.code.has_young().then(Instant::now);
         self.prefetch.fetch()?;
         let threads = self.holders_of_fetch()?;
         let mut missed = self.prefetch.misses() > 0;
-        let mut stacks = 0;
-        let lost_before = lost.as_deref().copied();
+        let mut found = Found::default();
+        // Of many threads one is given up at the last attempt, so that it does not cost the others.
+        let may_lose = is_last && threads.len() > 1;
         for (index, thread) in threads.iter().enumerate() {
             if let Some(selection) = &mut self.selection {
                 let direct = self.prefetch.direct();
@@ -374,25 +385,36 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
                     continue;
                 }
             }
+            if held.is_exact() && !held.knows(*thread) {
+                return Err(Unproven::Torn(TornReason::Disturbed));
+            }
             let owner = self.owner(*thread, profile)?;
             match self.read_chains(*thread) {
                 Ok(()) => {}
                 Err(Unproven::Torn(TornReason::NotFetched)) => missed = true,
                 // A pointer that leads nowhere was copied while it changed.
-                Err(unproven) => {
-                    give_up(&mut lost, threads.len(), unproven.reason())?;
+                Err(_) if may_lose => {
+                    found.lost += 1;
                     continue;
                 }
+                Err(unproven) => return Err(Unproven::Torn(unproven.reason())),
             }
             let state = self.state(*thread);
             let moment = Moment { microseconds, owner, state, is_alone: threads.len() == 1 };
-            let stopped = held.holds(*thread);
+            let identity = match held.knows(*thread) {
+                true => Some(self.prefetch.body().field(*thread, A::THREAD.id)?),
+                false => None,
+            };
             if missed || self.prefetch.misses() > 0 {
                 missed = true;
                 continue; // Go on, so that the next fetch has the other threads too.
             }
+            let stopped = identity.is_some_and(|identity| held.holds(*thread, identity));
+            if held.is_exact() && !stopped {
+                return Err(Unproven::Torn(TornReason::Disturbed));
+            }
             let proof = self.prove(*thread, stopped);
-            if stopped && !held.have_stood() {
+            if stopped && !held.has_stood(*thread) {
                 return Err(Unproven::Torn(TornReason::Disturbed));
             }
             if stopped && proof.is_ok() {
@@ -404,27 +426,27 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
             match proof {
                 Ok(Proof::Stack) => {
                     self.count(now, *thread, moment, profile);
-                    stacks += 1;
+                    found.stacks += 1;
                 }
                 Ok(Proof::Callers(callee)) => {
                     self.owe(*thread, callee, moment);
-                    stacks += 1;
+                    found.stacks += 1;
                 }
                 Ok(Proof::Idle) => {
                     self.threads.remove(&thread.address());
                 }
-                Err(unproven) => give_up(&mut lost, threads.len(), unproven.reason())?,
+                Err(_) if may_lose => found.lost += 1,
+                Err(unproven) => return Err(Unproven::Torn(unproven.reason())),
             }
         }
         if missed {
             return Err(Unproven::Torn(TornReason::NotFetched));
         }
-        if stacks == 0 && lost.as_deref().copied() != lost_before {
+        if found.stacks == 0 && found.lost > 0 {
             // Not one stack was told: that is no tick that went well otherwise.
-            lost.zip(lost_before).into_iter().for_each(|(lost, before)| *lost = before);
             return Err(Unproven::Torn(TornReason::Moved));
         }
-        Ok(stacks)
+        Ok(found)
     }
 }
 
@@ -441,22 +463,6 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             }
         }
         read
-    }
-}
-
-/// Gives up one thread of many at the last attempt, so that it does not cost the
-/// others; before that, the attempt.
-fn give_up(
-    lost: &mut Option<&mut u64>,
-    threads: usize,
-    reason: TornReason,
-) -> Result<(), Unproven> {
-    match lost {
-        Some(lost) if threads > 1 => {
-            **lost += 1;
-            Ok(())
-        }
-        _ => Err(Unproven::Torn(reason)),
     }
 }
 

@@ -7,12 +7,13 @@
 
 use std::time::{Duration, Instant};
 
+use super::held::{Known, StoppedThreads};
 use super::thread_ids::ThreadIds;
 use crate::abi::Abi;
 use crate::clock::thread_cpu_time;
 use crate::memory::{Memory, Remote};
 use crate::process::stop::{Stopped, Stopper};
-use crate::process::turn::{Turn, Turns};
+use crate::process::turn::{Resting, Turn, Turns};
 use crate::process::{Process, release_left};
 use crate::python::objects::Thread;
 use crate::python::threads::ProcessRoots;
@@ -101,27 +102,6 @@ pub struct Pauses {
     /// For how long threads have stood still.
     spent: Duration,
     expected: Duration,
-}
-
-/// Threads that stand still, until they are released or this is dropped.
-#[derive(Default)]
-pub struct StoppedThreads<'a> {
-    stopped: Option<Stopped<'a>>,
-    /// Or the turn for which one of them waits, and the time on a processor that this thread
-    /// had spent before.
-    turn: Option<(&'a mut Turns, Duration)>,
-    /// Whether it is blocked, and waits for no turn.
-    rests: bool,
-    /// Whether it has got it too early.
-    is_disturbed: bool,
-    ids: Vec<(Remote<Thread>, i32)>,
-    since: Option<Instant>,
-    /// Whether they stand until the whole tick is over.
-    is_for_all: bool,
-    /// Whether one runs on: it may not be stopped, and had no turn to wait for.
-    is_any_free: bool,
-    /// How long they stood, if any did.
-    time: Option<Duration>,
 }
 
 impl Pauses {
@@ -213,53 +193,75 @@ impl Pauses {
     }
 
     /// Stops those of the threads that run: the ones that hold a GIL, or every
-    /// thread of the process if it is always stopped.
+    /// thread of the process if it is always stopped, or if it `may_be_all` and nobody can tell
+    /// whose one of the thread states is.
     pub fn hold<A: Abi, M: Memory>(
         &mut self,
-        process: &Process,
-        memory: &M,
-        roots: &ProcessRoots,
+        (process, memory, roots): (&Process, &M, &ProcessRoots),
         threads: &[Remote<Thread>],
+        may_be_all: bool,
     ) -> StoppedThreads<'_> {
         if self.holds % IDS_HOLD == 0 {
             self.ids.forget();
         }
         self.holds += 1;
         self.ids.begin_round();
-        let mut ids = Vec::with_capacity(threads.len());
-        for thread in threads {
-            let id = self.ids.get::<A, M>(process, memory, roots, *thread);
-            ids.extend(id.map(|id| (*thread, id)));
+        let mut known = Vec::with_capacity(threads.len());
+        for state in threads {
+            known.extend(self.identify::<A, M>(process, memory, roots, *state));
         }
-        if ids.len() < threads.len() && self.holds % IDS_HOLD_UNKNOWN == 0 {
+        if known.len() < threads.len() && self.holds % IDS_HOLD_UNKNOWN == 0 {
             self.ids.forget(); // It may be told next time: threads come and go.
         }
         let since = Some(Instant::now());
-        let is_for_all = self.pause == Pause::Always;
-        if let (true, [(_, id)]) = (self.follows && self.takes_turns, ids.as_slice()) {
+        let exact = StoppedThreads { is_exact: true, ..StoppedThreads::default() };
+        if let (true, [only]) = (self.follows && self.takes_turns, known.as_slice()) {
             let spent = thread_cpu_time();
-            let found = self.turns.take(*id);
+            let found = self.turns.take(only.tid);
             // Said while that stands still: it is the one whose thread state this is.
             let is_it = threads.iter().all(|thread| self.ids.is_as_told::<A, M>(memory, *thread));
             if found != Turn::Runs && is_it {
                 let turn = Some((&mut self.turns, spent));
                 let rests = found == Turn::Rests;
-                return StoppedThreads { turn, rests, ids, since, ..StoppedThreads::default() };
+                return StoppedThreads { turn, rests, threads: known, since, ..exact };
             }
         }
         if self.pause == Pause::Never {
-            let is_any_free = !ids.is_empty();
-            return StoppedThreads { ids, since, is_any_free, ..StoppedThreads::default() };
+            let is_any_free = !known.is_empty();
+            return StoppedThreads { threads: known, since, is_any_free, ..exact };
         }
         self.turns.leave();
-        let stopped = if is_for_all {
+        let is_for_all = self.pause == Pause::Always;
+        let is_any_unknown = may_be_all && known.len() < threads.len();
+        let stopped = if is_for_all || is_any_unknown {
             self.stopper.stop_running().ok()
         } else {
-            let tids: Vec<i32> = ids.iter().map(|(_, id)| *id).collect();
+            let tids: Vec<i32> = known.iter().map(|known| known.tid).collect();
             self.stopper.stop_those_running(&tids).ok()
         };
-        ids.retain(|(thread, _)| self.ids.is_as_told::<A, M>(memory, *thread));
-        StoppedThreads { stopped, ids, since, is_for_all, ..StoppedThreads::default() }
+        let everyone = is_any_unknown.then(|| all_resting(process, stopped.as_ref())).flatten();
+        let is_everyone = everyone.is_some();
+        let resting = everyone.unwrap_or_else(|| {
+            let tids = known.iter().map(|known| known.tid);
+            tids.filter_map(|tid| rests_beside(process, tid, stopped.as_ref())).collect()
+        });
+        // Told while they stand still: a thread that has ended leaves its state to the next one.
+        known.retain(|known| self.ids.is_as_told::<A, M>(memory, known.state));
+        let threads = known;
+        StoppedThreads { stopped, resting, is_everyone, threads, since, is_for_all, ..exact }
+    }
+
+    /// Whose a thread state is.
+    fn identify<A: Abi, M: Memory>(
+        &mut self,
+        process: &Process,
+        memory: &M,
+        roots: &ProcessRoots,
+        state: Remote<Thread>,
+    ) -> Option<Known> {
+        let tid = self.ids.get::<A, M>(process, memory, roots, state)?;
+        let identity = self.ids.identity(state)?;
+        Some(Known { state, tid, identity })
     }
 
     /// Lets one thread stand still to learn from it: if it rests, or, if it `may_wait`, for its
@@ -276,7 +278,7 @@ impl Pauses {
         }
         self.holds += 1;
         self.ids.begin_round();
-        let Some(id) = self.ids.get::<A, M>(process, memory, roots, thread) else {
+        let Some(known) = self.identify::<A, M>(process, memory, roots, thread) else {
             if may_wait {
                 self.ids.forget(); // It may be told next time: threads come and go.
             }
@@ -286,14 +288,14 @@ impl Pauses {
             self.turns.leave();
         }
         let spent = thread_cpu_time();
-        let found = if may_wait { self.met.take(id) } else { self.met.look(id) };
+        let found = if may_wait { self.met.take(known.tid) } else { self.met.look(known.tid) };
         if found == Turn::Runs || !self.ids.is_as_told::<A, M>(memory, thread) {
             // It may have waited for nothing.
             return free(may_wait.then(|| thread_cpu_time().saturating_sub(spent)));
         }
         let (turn, rests) = (Some((&mut self.met, spent)), found == Turn::Rests);
-        let (ids, since) = (vec![(thread, id)], Some(Instant::now()));
-        StoppedThreads { turn, rests, ids, since, ..StoppedThreads::default() }
+        let (threads, since) = (vec![known], Some(Instant::now()));
+        StoppedThreads { turn, rests, threads, since, ..StoppedThreads::default() }
     }
 
     /// Whether a thread that runs may wait for its turn now to be learnt from.
@@ -335,85 +337,19 @@ impl Pauses {
     }
 }
 
-impl StoppedThreads<'_> {
-    /// Whether a Python thread stands still.
-    #[must_use]
-    pub fn holds(&self, thread: Remote<Thread>) -> bool {
-        let id = self.ids.iter().find(|(known, _)| *known == thread).map(|(_, id)| *id);
-        match (&self.stopped, id) {
-            (Some(stopped), Some(id)) => stopped.holds(id),
-            (None, Some(_)) => self.turn.is_some(),
-            (_, None) => false,
-        }
-    }
+/// A thread that was not stopped, if it rests.
+fn rests_beside(process: &Process, tid: i32, stopped: Option<&Stopped<'_>>) -> Option<Resting> {
+    let is_stopped = stopped.is_some_and(|stopped| stopped.holds(tid));
+    if is_stopped { None } else { Resting::look(process.pid(), tid) }
+}
 
-    /// Whether the one that is held stands still by itself, until [`Self::have_stood`] says
-    /// that it has not.
-    #[must_use]
-    pub fn is_by_turn(&self) -> bool {
-        self.turn.is_some()
-    }
-
-    /// Whether those that stand still have done so until now. If not, what was read of them
-    /// is nothing.
-    #[must_use]
-    pub(super) fn have_stood(&mut self) -> bool {
-        self.is_disturbed |= !self.turn.as_ref().is_none_or(|(turns, _)| turns.has_waited());
-        !self.is_disturbed
-    }
-
-    /// Whether one was found to have run before it had been read.
-    #[must_use]
-    pub fn is_disturbed(&self) -> bool {
-        self.is_disturbed
-    }
-
-    /// Whether one runs on, and must not be read therefore.
-    #[must_use]
-    pub fn is_any_free(&self) -> bool {
-        self.is_any_free
-    }
-
-    /// Lets them go when they have been read, unless others are to be read meanwhile.
-    pub(super) fn release_read(&mut self) {
-        if !self.is_for_all {
-            self.release();
-        }
-        self.end_turn().into_iter().for_each(Turns::make_way);
-    }
-
-    /// Notes how long one has waited for its turn. Where this thread is then.
-    fn end_turn(&mut self) -> Option<&'_ mut Turns> {
-        let (turns, spent) = self.turn.take()?;
-        if !self.rests {
-            // It waits for as long as this thread has something to do. While others have the
-            // processor, it is not this thread that it waits for.
-            self.time = Some(thread_cpu_time().saturating_sub(spent));
-        }
-        Some(turns)
-    }
-
-    /// Lets them go. One that has not stopped in time will stand for a moment later, so it
-    /// counts as if it had stood for all of the time: else a process on a crowded processor
-    /// would be stopped whenever it gets its turn.
-    pub(super) fn release(&mut self) {
-        let Some(stopped) = self.stopped.take() else { return };
-        let is_any_late = stopped.missing() > 0;
-        let is_any_held = stopped.threads().next().is_some();
-        let stood = stopped.time();
-        let before = Instant::now();
-        drop(stopped);
-        self.time = match self.since {
-            Some(since) if is_any_late => Some(since.elapsed()),
-            _ if is_any_held => Some(stood + before.elapsed()),
-            _ => None,
-        };
-    }
-
-    /// Lets them go. Returns how long they stood, if any did.
-    pub fn end(mut self) -> Option<Duration> {
-        self.release();
-        self.end_turn();
-        self.time
-    }
+/// All threads that were not stopped, if every one of them rests: whatever is read of the
+/// process then is of one moment.
+fn all_resting(process: &Process, stopped: Option<&Stopped<'_>>) -> Option<Vec<Resting>> {
+    let threads = process.threads().ok()?;
+    let is_stopped = |tid: &&i32| stopped.is_some_and(|stopped| stopped.holds(**tid));
+    let others = threads.iter().filter(|tid| !is_stopped(tid));
+    let resting = others.map(|tid| Resting::look(process.pid(), *tid)).collect::<Option<_>>()?;
+    // Nobody has started one meanwhile.
+    (process.threads().ok()? == threads).then_some(resting)
 }

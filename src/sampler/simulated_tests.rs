@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::pause::StoppedThreads;
+use super::held::StoppedThreads;
 use super::{Engine, Tick};
 use crate::abi::{
     Abi, Executing, HeapFrameAbi, InterpreterFrameAbi, Python36, Python310, Python313, Python314,
@@ -424,7 +424,7 @@ fn sample<A: Family>(
         }
         for unknown in engine.take_unknown() {
             target.0.borrow_mut().stands_still = true;
-            engine.meet(now, unknown.thread, &mut nobody);
+            engine.meet(now, unknown.thread, |_| true);
             target.0.borrow_mut().stands_still = false;
         }
         if tick % 64 == 0 {

@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use super::chain::Link;
-use super::pause::StoppedThreads;
+use super::held::StoppedThreads;
 use super::pending::Sample;
 use super::stacks::{Copies, NoStack, Placed, place_frames};
 use super::{Engine, Tick, TornReason, Unproven};
@@ -27,6 +27,8 @@ const PLACINGS: usize = 2;
 pub(super) struct Still {
     pages: Pages,
     walk: Walk,
+    /// What the thread calls itself: `threading.get_ident()`.
+    identity: u64,
     /// The stack, outermost frame first.
     stack: Vec<Placed>,
     /// The same, to be learnt.
@@ -48,14 +50,14 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         profile: &mut Profile,
         account: &mut Account,
     ) -> Tick {
-        let found = self.read_still(now, thread);
-        if !held.have_stood() {
+        let is_there = self.read_still(now, thread);
+        if !held.has_stood(thread) || is_there.is_ok() && !held.holds(thread, self.still.identity) {
             return Tick::Torn(TornReason::Disturbed);
         }
         held.release();
-        let counted = match found {
-            Ok(None) => Some(0),
-            Ok(Some(id)) => self.count_still(now, microseconds, (thread, id), profile),
+        let counted = match is_there {
+            Ok(false) => Some(0),
+            Ok(true) => self.count_still(now, microseconds, thread, profile),
             Err(unproven) => return Tick::from(&unproven),
         };
         let Some(stacks) = counted else { return Tick::Torn(TornReason::Code) };
@@ -63,23 +65,22 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         Tick::Proven(stacks)
     }
 
-    /// Learns the calls that a thread is in, if it stands still until it has been read. Whether
-    /// any was new.
+    /// Learns the calls that a thread is in, if it `has_stood` still until it has been read: the
+    /// thread that calls itself so. Whether any was new.
     pub fn meet(
         &mut self,
         now: Instant,
         thread: Remote<Thread>,
-        held: &mut StoppedThreads<'_>,
+        has_stood: impl FnOnce(u64) -> bool,
     ) -> bool {
-        let found = self.read_still(now, thread);
+        let is_there = matches!(self.read_still(now, thread), Ok(true));
         let Self { still, code, sites, prefetch, .. } = self;
         let named: Vec<_> = still.stack.iter().filter_map(Placed::there).collect();
         // With a frame that is being linked or unlinked it is not known who is on top.
         let is_whole = still.walk.frames.len() == still.stack.len();
-        let is_known = matches!(found, Ok(Some(_)))
-            && is_whole
-            && code.verify(prefetch.direct(), &named) == Verified::Same;
-        if !is_known || !held.have_stood() {
+        let is_known =
+            is_there && is_whole && code.verify(prefetch.direct(), &named) == Verified::Same;
+        if !is_known || !has_stood(still.identity) {
             return false;
         }
         let frames = still.walk.frames.iter().rev();
@@ -95,39 +96,37 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         }
     }
 
-    /// Lets the stack that was found of a thread with this identity wait for its code objects.
+    /// Lets the stack that was found of a thread wait for its code objects.
     /// How many stacks that was; `None` if a code object has been forgotten since.
     fn count_still(
         &mut self,
         now: Instant,
         microseconds: u64,
-        (thread, id): (Remote<Thread>, u64),
+        thread: Remote<Thread>,
         profile: &mut Profile,
     ) -> Option<usize> {
         let stack = self.intern_still(profile)?;
         let keeps_threads = profile.keeps_threads();
-        let thread_of_profile = keeps_threads.then(|| profile.intern_thread(self.process, id));
+        let thread_of_profile =
+            keeps_threads.then(|| profile.intern_thread(self.process, self.still.identity));
         let state = self.state(thread);
         let seen = profile::Sample { stack, thread: thread_of_profile, state };
         self.pending.push(now, Sample { microseconds, seen, weight: self.weight });
         Some(1)
     }
 
-    /// Finds the stack, and returns the thread's `threading.get_ident()`; `None` if it runs no
-    /// Python code, or is not to be sampled.
-    fn read_still(
-        &mut self,
-        now: Instant,
-        thread: Remote<Thread>,
-    ) -> Result<Option<u64>, Unproven> {
+    /// Finds the stack, and whose it is. `false` if the thread runs no Python code, or is not to
+    /// be sampled.
+    fn read_still(&mut self, now: Instant, thread: Remote<Thread>) -> Result<bool, Unproven> {
         let Self { still, code, prefetch, selection, .. } = self;
-        let Still { pages, walk, stack, young, copies, .. } = still;
+        let Still { pages, walk, stack, young, copies, identity, .. } = still;
         let direct = prefetch.direct();
         let memory = Paged::new(direct, pages);
         let info = thread_info::<A, _>(&memory, thread)?;
+        *identity = info.id;
         let is_wanted = selection.as_mut().is_none_or(|s| s.admits::<A, _>(direct, info, now));
         if !is_wanted {
-            return Ok(None);
+            return Ok(false);
         }
         walk_thread::<A, _>(&memory, thread, walk)?;
         if !is_settled::<A, _>(&memory, thread, walk).map_err(Broken::from)? {
@@ -146,7 +145,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             young.sort_unstable_by_key(|named| named.address);
             young.dedup();
             if young.is_empty() || code.verify(direct, young) == Verified::Same {
-                return Ok((!stack.is_empty()).then_some(info.id));
+                return Ok(!stack.is_empty());
             }
         }
         Err(Unproven::Torn(TornReason::Code))

@@ -60,31 +60,30 @@ impl ThreadIds {
         roots: &ProcessRoots,
         thread: Remote<Thread>,
     ) -> Option<i32> {
-        if let Some(known) = self.known.get(&thread.address()) {
-            return *known;
+        match self.known.get(&thread.address()).copied() {
+            Some(Some(known)) => return Some(known),
+            Some(None) if self.is_as_told::<A, M>(memory, thread) => return None,
+            _ => {}
         }
-        let before = self.tell::<A, M>(memory, thread);
-        let mut id = None;
         // What a list of one thread tells holds only while there is one.
-        if self.tasks.as_ref().is_some_and(|tasks| self.is_fresh || tasks.only().is_none()) {
-            id = self.find::<A, M>(process, memory, roots, thread);
-        }
+        let is_usable =
+            self.tasks.as_ref().is_some_and(|tasks| self.is_fresh || tasks.only().is_none());
+        let find = |ids: &mut Self| ids.find::<A, M>(process, memory, roots, thread);
+        let mut id = is_usable.then(|| find(self)).flatten();
         if id.is_none() && !self.is_fresh {
             self.tasks = Tasks::of(process).map(Rc::new);
             self.is_fresh = true;
-            id = self.find::<A, M>(process, memory, roots, thread);
+            id = find(self);
         }
         self.known.insert(thread.address(), id);
-        let after = self.tell::<A, M>(memory, thread);
-        // Where the record has the id may have been found out only now.
-        let is_same = before
-            .zip(after)
-            .filter(|(before, after)| before.id == after.id && before.native == after.native);
-        match is_same {
-            Some((_, told)) => self.told.insert(thread.address(), told),
-            None => self.told.remove(&thread.address()),
-        };
         id
+    }
+
+    /// What the thread that a thread state was of called itself (`threading.get_ident()`) when
+    /// its id was found.
+    #[must_use]
+    pub fn identity(&self, thread: Remote<Thread>) -> Option<u64> {
+        self.told.get(&thread.address()).map(|told| told.id)
     }
 
     /// Whether a thread state is still the same thread's as when its id was found. If not, the
@@ -133,11 +132,13 @@ impl ThreadIds {
     pub fn forget(&mut self) {
         self.known.clear();
         self.told.clear();
+        self.tasks = None;
         self.shadowed = None;
         self.begin_round();
     }
 
-    /// The id of a thread, if the list has it.
+    /// The id of a thread, if the list has it. It follows from what is told of the thread, which
+    /// is kept: as long as that is the same, so is the id.
     fn find<A: Abi, M: Memory>(
         &mut self,
         process: &Process,
@@ -146,18 +147,18 @@ impl ThreadIds {
         thread: Remote<Thread>,
     ) -> Option<i32> {
         let tasks = self.tasks.clone()?;
+        let mut told = self.tell::<A, M>(memory, thread)?;
         // A process that was forked by C code has thread states of the parent's other threads.
-        let only = tasks.only().filter(|_| is_of_one_thread::<A, M>(memory, roots));
-        let told = || {
-            let field = A::THREAD.native_id?;
-            tasks.outside(memory.field(thread, field).ok()?)
-        };
-        only.or_else(told).or_else(|| {
-            if self.is_shadowed::<A, M>(memory, roots, thread) {
-                return None;
-            }
-            self.by_record::<A, M>(process, memory, roots, thread, &tasks)
-        })
+        let only = tasks.only().filter(|_| is_of_only::<A, M>(memory, roots, thread, told.id));
+        let mut id = only.or_else(|| tasks.outside(told.native?));
+        if id.is_none() {
+            self.look_for_offset::<A, M>(process, memory, roots, &tasks);
+            told = self.tell::<A, M>(memory, thread)?;
+            id = told.record.and_then(|record| tasks.outside(record.into()));
+            id = id.filter(|_| !self.is_shadowed::<A, M>(memory, roots, thread));
+        }
+        self.told.insert(thread.address(), told);
+        id
     }
 
     /// Whether a later thread state of the same interpreter has the same `pthread_t`: then
@@ -172,24 +173,22 @@ impl ThreadIds {
         self.shadowed.get_or_insert_with(find).contains(&thread.address())
     }
 
-    fn by_record<A: Abi, M: Memory>(
+    /// Finds out where the record of a thread has the kernel's id, if that is not known.
+    fn look_for_offset<A: Abi, M: Memory>(
         &mut self,
         process: &Process,
         memory: &M,
         roots: &ProcessRoots,
-        thread: Remote<Thread>,
         tasks: &Tasks,
-    ) -> Option<i32> {
-        if self.record_offset.is_none() && !self.lacks_offset {
-            self.record_offset = self
-                .described_offset
-                .get_or_insert_with(|| thread_id_offset(process, memory))
-                .or_else(|| find_offset::<A, M>(memory, roots, tasks));
-            self.lacks_offset = self.record_offset.is_none();
+    ) {
+        if self.record_offset.is_some() || self.lacks_offset {
+            return;
         }
-        let offset = self.record_offset?;
-        let record = memory.field(thread, A::THREAD.id).ok()?;
-        tasks.outside(memory.read::<u32>(record.wrapping_add(offset)).ok()?.into())
+        self.record_offset = self
+            .described_offset
+            .get_or_insert_with(|| thread_id_offset(process, memory))
+            .or_else(|| find_offset::<A, M>(memory, roots, tasks));
+        self.lacks_offset = self.record_offset.is_none();
     }
 }
 
@@ -207,10 +206,17 @@ fn shadowed<A: Abi, M: Memory>(memory: &M, roots: &ProcessRoots) -> Option<HashS
     Some(shadowed)
 }
 
-/// Whether all thread states are of one thread.
-fn is_of_one_thread<A: Abi, M: Memory>(memory: &M, roots: &ProcessRoots) -> bool {
+/// Whether a thread state is one of a list in which all are of the thread with this `identity`.
+/// That of a thread that has ended is in no list.
+fn is_of_only<A: Abi, M: Memory>(
+    memory: &M,
+    roots: &ProcessRoots,
+    thread: Remote<Thread>,
+    identity: u64,
+) -> bool {
     let threads = roots.states::<A, M>(memory).unwrap_or_default();
-    threads.first().is_some_and(|first| threads.iter().all(|thread| thread.id == first.id))
+    threads.iter().any(|known| known.state == thread)
+        && threads.iter().all(|known| known.id == identity)
 }
 
 /// The first offset at which the record of every Python thread holds the id of a
@@ -282,4 +288,98 @@ pub(crate) fn innermost_id(pid: i32, tid: i32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/task/{tid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
     line.split_ascii_whitespace().last()?.parse().ok()
+}
+
+#[cfg(all(test, feature = "py36"))]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::abi::{Python36, Roots};
+    use crate::memory::Fault;
+    use crate::python::fixtures::FakePython;
+    use crate::python::threads::RootSymbols;
+
+    /// The record of a thread, which has nothing but the kernel's id.
+    const FIRST: u64 = 0x200;
+    const SECOND: u64 = 0x300;
+
+    /// A memory in which the word at an address changes at each read.
+    struct Restless<'a> {
+        memory: &'a crate::memory::fake::FakeMemory,
+        address: u64,
+        words: [u64; 2],
+        reads: Cell<usize>,
+    }
+
+    impl Memory for Restless<'_> {
+        fn read_into(&self, address: u64, buffer: &mut [u8]) -> Result<(), Fault> {
+            if address != self.address {
+                return self.memory.read_into(address, buffer);
+            }
+            let word = self.words[self.reads.get() % 2];
+            self.reads.set(self.reads.get() + 1);
+            buffer.copy_from_slice(&word.to_ne_bytes()[..buffer.len()]);
+            Ok(())
+        }
+    }
+
+    /// A thread state of 3.6 becomes another thread's while it is asked whose it is: it is said
+    /// to be the one's or the other's, and that it changed is seen.
+    #[test]
+    fn an_id_is_that_of_the_thread_that_was_told() {
+        let pid = std::process::id() as i32;
+        let this = nix::unistd::gettid().as_raw();
+        assert_ne!(this, pid, "a test has a thread of its own");
+        let mut python = FakePython::<Python36>::new();
+        let state = python.thread(Remote::new(0));
+        let interpreter = Remote::new(python.object(0));
+        python.set(interpreter, Python36::INTERPRETER.threads, state.address());
+        python.set(state, Python36::THREAD.interpreter, interpreter.address());
+        python.memory.write_word(0x100, interpreter.address());
+        python.memory.write_word(0x108, state.address());
+        python.memory.write_word(FIRST, this as u64);
+        python.memory.write_word(SECOND, pid as u64);
+        let symbols = RootSymbols {
+            interpreters_head: Some(0x100),
+            current_thread: Some(0x108),
+            runtime: None,
+        };
+        let roots = ProcessRoots::resolve(&Roots::Variables, symbols).expect("both are there");
+        let process = Process::open(pid).expect("this process");
+        for words in [[FIRST, SECOND], [SECOND, FIRST]] {
+            let address = state.address() + Python36::THREAD.id.offset() as u64;
+            let reads = Cell::new(0);
+            let memory = Restless { memory: &python.memory, address, words, reads };
+            let mut ids = ThreadIds { record_offset: Some(0), ..ThreadIds::default() };
+            let id = ids.get::<Python36, _>(&process, &memory, &roots, state);
+            let told = ids.identity(state).expect("it was told");
+            assert_eq!(id, Some(if told == FIRST { this } else { pid }));
+            memory.reads.set(usize::from(told == FIRST)); // It is the other's now.
+            assert!((0..4).any(|_| !ids.is_as_told::<Python36, _>(&memory, state)));
+        }
+    }
+
+    /// What is left of the state of a thread that has ended is not said to be the only thread's.
+    #[test]
+    fn a_state_in_no_list_is_not_the_only_threads() {
+        let mut python = FakePython::<Python36>::new();
+        let (state, ended) = (python.thread(Remote::new(0)), python.thread(Remote::new(0)));
+        let interpreter = Remote::new(python.object(0));
+        python.set(interpreter, Python36::INTERPRETER.threads, state.address());
+        python.set(state, Python36::THREAD.interpreter, interpreter.address());
+        for thread in [state, ended] {
+            python.set(thread, Python36::THREAD.id, FIRST);
+        }
+        python.memory.write_word(0x100, interpreter.address());
+        let symbols = RootSymbols {
+            interpreters_head: Some(0x100),
+            current_thread: Some(0x108),
+            runtime: None,
+        };
+        let roots = ProcessRoots::resolve(&Roots::Variables, symbols).expect("both are there");
+        assert!(is_of_only::<Python36, _>(&python.memory, &roots, state, FIRST));
+        assert!(!is_of_only::<Python36, _>(&python.memory, &roots, ended, FIRST));
+        assert!(!is_of_only::<Python36, _>(&python.memory, &roots, state, SECOND));
+    }
 }

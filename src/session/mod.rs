@@ -29,7 +29,7 @@ use crate::results::Results;
 use crate::sampler::interrupt::Interrupts;
 use crate::sampler::pause::{Pause, Pauses};
 use crate::sampler::selection::{Selection, TimeMode};
-use crate::sampler::{Engine, Source};
+use crate::sampler::{Engine, Source, TornReason};
 use crate::signals::Signals;
 use crate::stack::FrameStyle;
 
@@ -61,6 +61,8 @@ pub struct Session<'a, A> {
     interval: Duration,
     /// Ticks at which the limit of stops allowed none, since the last stop.
     skipped: u32,
+    /// Since when, and at how many ticks, no thread could be held that was to be read.
+    unheld: Option<(Instant, u32)>,
     /// Ticks that this program came too late for, and that the next one counts for.
     late: u32,
     /// How many late ticks the clock had counted when it was asked last.
@@ -157,6 +159,7 @@ impl<'a, A: Abi> Session<'a, A> {
             refusal: refusal.map(|refusal| refusal.to_string()),
             interval,
             skipped: 0,
+            unheld: None,
             late: 0,
             seen_late: 0,
             memory,
@@ -237,6 +240,11 @@ impl<'a, A: Abi> Session<'a, A> {
             }
         };
         self.take_last_ticks(&clock, signals);
+        if let Some((_, ticks)) = self.unheld {
+            // No sample has stood for these any more.
+            self.account.ticks += u64::from(ticks);
+            self.account.note_torn(TornReason::Disturbed, ticks.into());
+        }
         self.pauses.step_aside();
         self.conclude(&clock);
         self.earlier.add(&self.account);

@@ -7,8 +7,8 @@ use super::search::Found;
 use crate::abi::Abi;
 use crate::clock::Clock;
 use crate::nap::nap;
-use crate::sampler::pause::StoppedThreads;
-use crate::sampler::{Source, Tick, Unknown};
+use crate::sampler::held::StoppedThreads;
+use crate::sampler::{Source, Tick, TornReason, Unknown};
 use crate::signals::Signals;
 
 /// How long a tick may take, however much there is to read. What is left of it is left to the
@@ -46,11 +46,15 @@ impl<A: Abi> Session<'_, A> {
         if self.interrupts.is_some() {
             return self.tick_by_interrupts(moment, now);
         }
-        let Some(mut tick) = self.sample(moment, now) else { return true };
+        let is_only = self.options.duration.is_some_and(|duration| duration.is_zero());
+        let mut tick = match self.sample(moment, now) {
+            Some(tick) => tick,
+            None if is_only => Tick::Torn(TornReason::Disturbed),
+            None => return true,
+        };
         self.account.ticks += u64::from(!is_lost);
         // Nothing is known of the program's calls yet: the first sample takes a
         // few looks more. That something is owed a stack is not enough: a run may be one tick.
-        let is_only = self.options.duration.is_some_and(|duration| duration.is_zero());
         let patience = if is_only { ONLY_SAMPLE } else { LONGEST_TICK };
         for look in 0.. {
             let is_missing = matches!(tick, Tick::Torn(_)) || self.engine.owes_stacks();
@@ -64,6 +68,9 @@ impl<A: Abi> Session<'_, A> {
                 nap(BETWEEN_LOOKS);
             }
             self.engine.forget_owed();
+            if is_only {
+                self.skipped = 0; // It stands for no other tick.
+            }
             match self.sample(Instant::now(), now) {
                 Some(next) => tick = next,
                 None if is_only => nap(BETWEEN_LOOKS),
@@ -161,8 +168,10 @@ impl<A: Abi> Session<'_, A> {
             }
             let there = (&*process, &*memory, &*roots);
             let mut held = pauses.hold_to_learn::<A, _>(there, thread, may_wait);
-            is_any |= may_wait || !held.is_any_free();
-            is_new |= !held.is_any_free() && engine.meet(moment, thread, &mut held);
+            let is_free = held.is_any_free();
+            is_any |= may_wait || !is_free;
+            let has_stood = |identity| held.holds(thread, identity) && held.has_stood(thread);
+            is_new |= !is_free && engine.meet(moment, thread, has_stood);
             if let Some(time) = held.end() {
                 account.turns.add(time);
                 pauses.note_cost(time);

@@ -2,7 +2,8 @@
 
 The tests read this file: a line `# calls x, y` says which functions the line
 calls, and a stack is possible only if every frame but the innermost stands on a
-line that calls the next one.
+line that calls the next one. The outermost one is the module, or a function with
+`# begins a stack`.
 
     python busy.py
 
