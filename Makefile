@@ -69,7 +69,7 @@ bench: interpreters dist ## compare with py-spy, Austin and profiling.sampling (
 
 lint: libclang clang ## formatting, clippy, headers of one ABI alone, Rust version, shellcheck if there
 	$(cargo) fmt --check
-	rustfmt --check --edition 2024 src/abi/python*.rs # named by a macro: cargo fmt does not see them
+	rustfmt --check --edition 2024 src/cpython/abi/python*.rs # named by a macro: cargo fmt does not see them
 	$(cargo) clippy --all-targets -- -D warnings
 	$(cargo) clippy --test live_kernel --test live_shares -- -D warnings
 	$(cargo) clippy --all-targets --no-default-features --features py36 -- -D warnings

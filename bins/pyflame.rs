@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    pyflame::launcher::main()
+    pyflame::app::launcher::main()
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    pyflame::cli::main::<pyflame::abi::Python311>()
+    pyflame::app::cli::main::<pyflame::cpython::abi::Python311>()
 }

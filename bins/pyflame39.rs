@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    pyflame::cli::main::<pyflame::abi::Python39>()
+    pyflame::app::cli::main::<pyflame::cpython::abi::Python39>()
 }

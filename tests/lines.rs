@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use pyflame::python::lines::{
+use pyflame::cpython::read::lines::{
     Entry, LineTable, LocationTable, Ranges, SignedLnotab, UnsignedLnotab,
 };
 

@@ -14,9 +14,9 @@ use serde_json::Value;
 #[allow(dead_code)]
 mod support;
 
-use pyflame::output::{FORMATS, Format, Settings, json_lines, recording};
 use pyflame::profile::Detail;
-use pyflame::recording::Reader;
+use pyflame::profile::recording::Reader;
+use pyflame::render::{FORMATS, Format, Settings, json_lines, recording};
 use support::binaries::{Binaries, is_built};
 use support::interpreters::{Interpreter, Interpreters};
 use support::profiler::{Folded, Frame, Profile, attach};

@@ -192,7 +192,7 @@ fn windows_of_recordings(case: &Case) -> Outcome<String> {
     let (mut totals, mut lengths) = (Vec::new(), Vec::<Duration>::new());
     for name in &names {
         let file = fs::File::open(case.folder.join(name)).context(|| name.clone())?;
-        let mut reader = pyflame::recording::Reader::new(file).context(|| name.clone())?;
+        let mut reader = pyflame::profile::recording::Reader::new(file).context(|| name.clone())?;
         let mut profile = pyflame::profile::Profile::default();
         reader.read_all(&mut profile).context(|| name.clone())?;
         let complaint = reader.ending().complaint();

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 
+use pyflame::profile::recording::Reader;
 use pyflame::profile::{Detail, Profile as Seen};
-use pyflame::recording::Reader;
 
 #[allow(dead_code)]
 mod support;

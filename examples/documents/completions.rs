@@ -93,7 +93,7 @@ fn commands(program: Program) -> Vec<Named> {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
         (command.get_name().to_owned(), about, options_of(&command, program))
     };
-    pyflame::cli::commands().into_iter().map(named).collect()
+    pyflame::app::cli::commands().into_iter().map(named).collect()
 }
 
 fn options_of(command: &Command, program: Program) -> Vec<Opt> {
@@ -308,7 +308,7 @@ mod tests {
             for (name, ..) in commands(Program::Launcher) {
                 assert!(of(Program::Launcher).contains(&name), "{shell:?} {name}");
             }
-            assert!(!of(Program::Profiler(pyflame::abi::SUPPORTED[0])).contains("diff"));
+            assert!(!of(Program::Profiler(pyflame::cpython::abi::SUPPORTED[0])).contains("diff"));
         }
     }
 

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::{env, fs};
 
 use completions::Shell;
-use pyflame::abi::{SUPPORTED, Version};
+use pyflame::cpython::abi::{SUPPORTED, Version};
 
 /// A program that is documented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Program {
     }
 
     fn command(self) -> clap::Command {
-        let mut command = pyflame::cli::definition(&self.name(), &self.abis());
+        let mut command = pyflame::app::cli::definition(&self.name(), &self.abis());
         // Fills in what arguments leave to their defaults, such as how many values.
         command.build();
         command

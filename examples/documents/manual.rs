@@ -3,7 +3,7 @@
 
 use clap::Command;
 use clap_mangen::Man;
-use pyflame::abi::SUPPORTED;
+use pyflame::cpython::abi::SUPPORTED;
 
 use crate::Program;
 use crate::template::fill;
@@ -84,7 +84,7 @@ fn options(command: Command) -> Result<String, String> {
 /// The section COMMANDS: a subsection for each command of the launcher.
 fn command_sections() -> Result<String, String> {
     let mut text = "\n.SH COMMANDS".to_owned();
-    for mut command in pyflame::cli::commands() {
+    for mut command in pyflame::app::cli::commands() {
         command.build();
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
         let (name, synopsis) = (command.get_name().to_owned(), synopsis(&command));
@@ -166,7 +166,7 @@ mod tests {
     fn the_page_of_the_launcher_has_its_commands() {
         let page = page(Program::Launcher).expect("a page");
         assert_eq!(page.matches("\n.SH ").count(), 11, "{page}");
-        for command in pyflame::cli::commands() {
+        for command in pyflame::app::cli::commands() {
             assert!(page.contains(&format!("\n.SS {}\n", command.get_name())), "{page}");
         }
         assert!(page.contains("\\fB\\-\\-lines\\fR"), "{page}");

@@ -2,8 +2,16 @@
 //! the order of events as a format needs.
 
 mod about;
+pub mod filter;
+pub(crate) mod links;
 mod mapping;
 pub mod places;
+pub mod recording;
+mod save_error;
+pub mod snapshot;
+mod source;
+pub mod stats;
+mod torn;
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,6 +20,9 @@ use rustc_hash::FxBuildHasher;
 pub use self::about::{
     About, Detail, LONGEST_SEARCH_PATH, Process, ProcessId, State, Thread, ThreadId,
 };
+pub use self::save_error::SaveError;
+pub use self::source::Source;
+pub use self::torn::TornReason;
 use crate::stack::{FrameId, FrameTable, Index};
 
 /// The samples of one run.

@@ -13,14 +13,14 @@ use super::counting::Rest;
 use super::held::StoppedThreads;
 use super::owed::Moment;
 use super::{ATTEMPTS, Engine, Proof, Tick, TickTime, TornReason, Unproven};
-use crate::abi::Abi;
-use crate::account::Account;
-use crate::memory::prefetch::Prefetch;
-use crate::memory::{Memory, Remote};
+use crate::cpython::abi::Abi;
+use crate::cpython::memory::{Memory, Remote};
+use crate::cpython::read::frames::{Broken, first_word};
+use crate::cpython::read::objects::Thread;
+use crate::cpython::read::threads::ThreadInfo;
 use crate::profile::Profile;
-use crate::python::frames::{Broken, first_word};
-use crate::python::objects::Thread;
-use crate::python::threads::ThreadInfo;
+use crate::profile::stats::Account;
+use crate::sampler::fetch::prefetch::Prefetch;
 
 /// What is fetched for one thread, and what was copied of it.
 pub(super) struct Reader<M> {

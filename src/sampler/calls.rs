@@ -10,8 +10,8 @@ use std::collections::HashSet;
 use rustc_hash::FxBuildHasher;
 
 use super::chain::Link;
-use crate::python::code::CodeId;
-use crate::python::frames::Position;
+use crate::cpython::read::code::CodeId;
+use crate::cpython::read::frames::Position;
 
 /// What is known of the calls of a program: who calls whom, from where, and what
 /// stacks begin and end with.

@@ -8,17 +8,17 @@
 //! code objects read in between were the ones that it ran. Two different walks
 //! are torn, and thrown away.
 
-use crate::abi::Abi;
-use crate::memory::{Memory, Remote};
-use crate::process::stop::Stopper;
-use crate::python::code::{CodeCache, Named, Place, Verified};
-use crate::python::frames::{Broken, RawFrame, Walk, is_settled, walk_thread};
-use crate::python::objects::Thread;
-use crate::python::threads::{ProcessRoots, ThreadInfo};
-use crate::python::types::ObjectTypes;
-use crate::python::values::Values;
-use crate::python::variables::variables;
+use crate::cpython::abi::Abi;
+use crate::cpython::memory::{Memory, Remote};
+use crate::cpython::read::code::{CodeCache, Named, Place, Verified};
+use crate::cpython::read::frames::{Broken, RawFrame, Walk, is_settled, walk_thread};
+use crate::cpython::read::objects::Thread;
+use crate::cpython::read::threads::{ProcessRoots, ThreadInfo};
+use crate::cpython::read::types::ObjectTypes;
+use crate::cpython::read::values::Values;
+use crate::cpython::read::variables::variables;
 use crate::stack::{FrameTable, Stack, Variable};
+use crate::target::live::stop::Stopper;
 
 /// How often a torn sample is tried again before it counts as failed.
 const ATTEMPTS: usize = 5;

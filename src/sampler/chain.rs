@@ -10,9 +10,9 @@
 //! dead frame of an earlier call.
 
 use super::calls::CallSites;
-use crate::memory::prefetch::Side;
-use crate::python::code::{CodeId, Named};
-use crate::python::frames::{Position, RawFrame};
+use crate::cpython::read::code::{CodeId, Named};
+use crate::cpython::read::frames::{Position, RawFrame};
+use crate::sampler::fetch::prefetch::Side;
 
 /// One frame of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

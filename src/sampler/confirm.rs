@@ -4,9 +4,9 @@ use super::chain::Part;
 use super::first::Told;
 use super::owed::Callee;
 use super::{Engine, Remote, Thread};
-use crate::abi::Abi;
-use crate::memory::Memory;
-use crate::python::frames::{Broken, is_settled};
+use crate::cpython::abi::Abi;
+use crate::cpython::memory::Memory;
+use crate::cpython::read::frames::{Broken, is_settled};
 
 /// A thread that was met in calls that are not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

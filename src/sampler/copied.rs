@@ -7,12 +7,14 @@ use super::calls::CallSites;
 use super::chain::{Chains, Link};
 use super::loops::{Loop, Loops};
 use super::{TornReason, Unproven};
-use crate::abi::Abi;
-use crate::memory::prefetch::{Prefetch, Side};
-use crate::memory::{Memory, Remote};
-use crate::python::code::{CodeCache, Place};
-use crate::python::frames::{Frames, MAX_DEPTH, RawFrame, Step, Walk, newest_c_frame, top_frame};
-use crate::python::objects::{Frame, Thread};
+use crate::cpython::abi::Abi;
+use crate::cpython::memory::{Memory, Remote};
+use crate::cpython::read::code::{CodeCache, Place};
+use crate::cpython::read::frames::{
+    Frames, MAX_DEPTH, RawFrame, Step, Walk, newest_c_frame, top_frame,
+};
+use crate::cpython::read::objects::{Frame, Thread};
+use crate::sampler::fetch::prefetch::{Prefetch, Side};
 
 /// Among so many of the innermost known steps a frame is looked for.
 const NEAR: usize = 8;
@@ -313,7 +315,7 @@ impl Chain {
 
 /// What was copied of the frame at a place, if one can be there.
 fn frame_at<A: Abi, M: Memory>(prefetch: &Prefetch<M>, place: Remote<Frame>) -> Option<RawFrame> {
-    let mut copy = [0; crate::python::frames::COPY];
+    let mut copy = [0; crate::cpython::read::frames::COPY];
     let copy = &mut copy[..A::Frames::SIZE];
     prefetch.frames().read_into(place.address(), copy).ok()?;
     A::Frames::decode(place, copy)?.raw

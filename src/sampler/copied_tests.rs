@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 
 use super::*;
-use crate::abi::{InterpreterFrameAbi, Python312};
-use crate::memory::Fault;
-use crate::python::fixtures::{FakePython, TYPES};
-use crate::python::objects::Code;
+use crate::cpython::abi::{InterpreterFrameAbi, Python312};
+use crate::cpython::memory::Fault;
+use crate::cpython::read::fixtures::{FakePython, TYPES};
+use crate::cpython::read::objects::Code;
 
 /// A process of 3.12 in which a function has called another, while the top-frame
 /// pointer still, or again, says that it is on top.

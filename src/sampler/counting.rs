@@ -7,14 +7,14 @@ use super::chain::Link;
 use super::owed::{Callee, Claim, Moment, Owed};
 use super::pending::{Sample, Weight};
 use super::{Engine, TornReason};
-use crate::abi::Abi;
-use crate::account::Account;
-use crate::memory::prefetch::Footprint;
-use crate::memory::{Memory, Remote};
-use crate::process::RunCount;
+use crate::cpython::abi::Abi;
+use crate::cpython::memory::{Memory, Remote};
+use crate::cpython::read::frames::{Broken, Frames};
+use crate::cpython::read::objects::Thread;
+use crate::profile::stats::Account;
 use crate::profile::{self, Profile, StackId, State, Step, ThreadId};
-use crate::python::frames::{Broken, Frames};
-use crate::python::objects::Thread;
+use crate::sampler::fetch::prefetch::Footprint;
+use crate::target::live::RunCount;
 
 /// The last stack of a thread, from which the next one mostly differs at its tip.
 #[derive(Default)]

@@ -10,10 +10,10 @@
 use super::callees::Callees;
 use super::chain::{Chains, Part, position};
 use super::{Broken, Engine, Remote, Thread};
-use crate::abi::Abi;
-use crate::memory::Memory;
-use crate::memory::prefetch::Side;
-use crate::python::frames::Frames;
+use crate::cpython::abi::Abi;
+use crate::cpython::memory::Memory;
+use crate::cpython::read::frames::Frames;
+use crate::sampler::fetch::prefetch::Side;
 
 /// So many spans between the two copies of the pointer take two or three microseconds. A
 /// stack that takes longer to copy, and changes, has other frames by then: nothing would be

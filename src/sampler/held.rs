@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::clock::thread_cpu_time;
-use crate::memory::Remote;
-use crate::process::stop::Stopped;
-use crate::process::turn::{Resting, Turns};
-use crate::python::objects::Thread;
+use crate::cpython::memory::Remote;
+use crate::cpython::read::objects::Thread;
+use crate::sampler::clock::thread_cpu_time;
+use crate::target::live::stop::Stopped;
+use crate::target::live::turn::{Resting, Turns};
 
 /// A thread state, and whose it was.
 #[derive(Clone, Copy, Debug)]

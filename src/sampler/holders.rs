@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::Engine;
-use crate::abi::Abi;
-use crate::memory::{Memory, Remote};
-use crate::python::frames::Broken;
-use crate::python::objects::Thread;
+use crate::cpython::abi::Abi;
+use crate::cpython::memory::{Memory, Remote};
+use crate::cpython::read::frames::Broken;
+use crate::cpython::read::objects::Thread;
 
 /// How long the list of GILs is taken to stay the same. A subinterpreter that
 /// is younger is not sampled yet.

@@ -14,10 +14,10 @@
 //! nothing is told without the pointer any more; that one is called meanwhile is noticed
 //! when the process is asked.
 
-use crate::abi::Abi;
-use crate::memory::{Fault, Memory, Remote};
-use crate::python::frames::{COPY, Frames, Step, caller_of_loop, newest_c_frame, top_frame};
-use crate::python::objects::{CFrame, Thread};
+use crate::cpython::abi::Abi;
+use crate::cpython::memory::{Fault, Memory, Remote};
+use crate::cpython::read::frames::{COPY, Frames, Step, caller_of_loop, newest_c_frame, top_frame};
+use crate::cpython::read::objects::{CFrame, Thread};
 
 /// So many times a call of the loop must be met, one after the other, before it is worth
 /// to ask for it.

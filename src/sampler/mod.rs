@@ -4,7 +4,7 @@
 //! call, and walks inside of it. The sample counts if nothing was missing, the top
 //! is known ([`chain`]), every call was seen in a thread that stood still ([`calls`]), the
 //! frames were copied twice alike, every position lies inside its code object, and every code
-//! object is what it was before and after ([`crate::python::code`]). What is not
+//! object is what it was before and after ([`crate::cpython::read::code`]). What is not
 //! proven is tried again with what was learnt, then given up and counted. Where all
 //! threads are sampled, each has a fetch of its own ([`all_threads`]).
 
@@ -13,9 +13,11 @@ mod callees;
 pub mod calls;
 pub mod careful;
 pub mod chain;
+pub mod clock;
 mod confirm;
 mod copied;
 mod counting;
+pub mod fetch;
 mod first;
 pub mod held;
 mod holders;
@@ -27,15 +29,11 @@ pub(crate) mod pending;
 pub mod processor;
 mod proving;
 pub mod selection;
-mod source;
 mod stacks;
 mod still;
 pub mod thread_ids;
-mod torn;
 
 pub(crate) use self::confirm::Unknown;
-pub use self::source::Source;
-pub use self::torn::TornReason;
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -53,15 +51,15 @@ use self::owed::{Callee, Claim, Moment, Owed};
 use self::pending::{Pending, Weight};
 use self::selection::Selection;
 use self::still::Still;
-use crate::abi::Abi;
-use crate::account::Account;
-use crate::memory::prefetch::{Prefetch, Side};
-use crate::memory::{Memory, Remote};
-use crate::profile::{self, Profile};
-use crate::python::code::{CodeCache, Named};
-use crate::python::frames::Broken;
-use crate::python::objects::Thread;
-use crate::python::threads::{GilRef, ProcessRoots, thread_info};
+use crate::cpython::abi::Abi;
+use crate::cpython::memory::{Memory, Remote};
+use crate::cpython::read::code::{CodeCache, Named};
+use crate::cpython::read::frames::Broken;
+use crate::cpython::read::objects::Thread;
+use crate::cpython::read::threads::{GilRef, ProcessRoots, thread_info};
+use crate::profile::stats::Account;
+use crate::profile::{self, Profile, TornReason};
+use crate::sampler::fetch::prefetch::{Prefetch, Side};
 
 /// How often a tick is tried before it counts as torn.
 const ATTEMPTS: usize = 6;

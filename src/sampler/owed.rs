@@ -12,9 +12,9 @@
 use std::mem;
 
 use super::chain::Link;
+use crate::cpython::read::code::CodeId;
+use crate::cpython::read::frames::Position;
 use crate::profile::{State, ThreadId};
-use crate::python::code::CodeId;
-use crate::python::frames::Position;
 
 /// The most calls that something is owed to at a time. Beyond that the oldest is given up.
 const MOST_CALLS: usize = 1024;

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use super::held::{Known, StoppedThreads};
 use super::thread_ids::ThreadIds;
-use crate::abi::Abi;
-use crate::clock::thread_cpu_time;
-use crate::memory::{Memory, Remote};
-use crate::process::stop::{Stopped, Stopper};
-use crate::process::turn::{Resting, Turn, Turns};
-use crate::process::{Process, release_left};
-use crate::python::objects::Thread;
-use crate::python::threads::ProcessRoots;
+use crate::cpython::abi::Abi;
+use crate::cpython::memory::{Memory, Remote};
+use crate::cpython::read::objects::Thread;
+use crate::cpython::read::threads::ProcessRoots;
+use crate::sampler::clock::thread_cpu_time;
+use crate::target::live::stop::{Stopped, Stopper};
+use crate::target::live::turn::{Resting, Turn, Turns};
+use crate::target::live::{Process, release_left};
 
 /// Whether a process is stopped to be read.
 #[derive(Clone, Copy, Debug, PartialEq)]

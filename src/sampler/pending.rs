@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::FxBuildHasher;
 
-use crate::abi::Abi;
-use crate::memory::Memory;
+use crate::cpython::abi::Abi;
+use crate::cpython::memory::Memory;
+use crate::cpython::read::code::{CodeCache, Named, Verified};
 use crate::profile::{self, Profile};
-use crate::python::code::{CodeCache, Named, Verified};
 
 /// How long a sample waits: the longer, the fewer comparisons; but if a code
 /// object has changed, all samples that waited with it are lost.

@@ -20,7 +20,7 @@ use std::time::Duration;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use rustc_hash::FxBuildHasher;
 
-use crate::process::{RunCount, Stat, ThreadState};
+use crate::target::live::{RunCount, Stat, ThreadState};
 
 /// How much a thread may be counted ahead of its time: the kernel brings the time of one
 /// that runs up to date every few milliseconds.

@@ -6,11 +6,11 @@ use super::chain::{Link, Verdict, common_root};
 use super::first::Told;
 use super::owed::Callee;
 use super::{Engine, Proof, TornReason, Unproven};
-use crate::abi::Abi;
-use crate::memory::{Memory, Remote};
-use crate::python::code::Verified;
-use crate::python::frames::{Frames, top_frame};
-use crate::python::objects::Thread;
+use crate::cpython::abi::Abi;
+use crate::cpython::memory::{Memory, Remote};
+use crate::cpython::read::code::Verified;
+use crate::cpython::read::frames::{Frames, top_frame};
+use crate::cpython::read::objects::Thread;
 
 /// What is compared later than this after a fetch began was not compared at once: the
 /// profiler had to wait for its turn on a processor.

@@ -9,13 +9,13 @@ use rustc_hash::FxBuildHasher;
 
 use super::processor::{Look, Processor};
 use super::thread_ids::ThreadIds;
-use crate::abi::Abi;
-use crate::filter::ThreadFilter;
-use crate::memory::{Memory, Remote};
-use crate::process::{Process, RunCount};
-use crate::python::objects::Thread;
-use crate::python::thread_names::{Names, ThreadNames};
-use crate::python::threads::{ProcessRoots, ThreadInfo};
+use crate::cpython::abi::Abi;
+use crate::cpython::memory::{Memory, Remote};
+use crate::cpython::read::objects::Thread;
+use crate::cpython::read::thread_names::{Names, ThreadNames};
+use crate::cpython::read::threads::{ProcessRoots, ThreadInfo};
+use crate::profile::filter::ThreadFilter;
+use crate::target::live::{Process, RunCount};
 
 /// How long names and ids are taken to stay the same.
 const NAMES_HOLD: Duration = Duration::from_secs(2);

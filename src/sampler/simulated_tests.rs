@@ -11,18 +11,18 @@ use std::time::{Duration, Instant};
 
 use super::held::StoppedThreads;
 use super::{Engine, Tick};
-use crate::abi::{
+use crate::cpython::abi::{
     Abi, Executing, HeapFrameAbi, InterpreterFrameAbi, Python36, Python310, Python313, Python314,
     Python315, Roots, TopFrame,
 };
-use crate::account::Account;
-use crate::memory::{Fault, Memory, Remote};
+use crate::cpython::memory::{Fault, Memory, Remote};
+use crate::cpython::read::code::CodeCache;
+use crate::cpython::read::fixtures::{FakePython, TYPES};
+use crate::cpython::read::frames::Position;
+use crate::cpython::read::objects::{Code, Frame, Thread};
+use crate::cpython::read::threads::{ProcessRoots, RootSymbols};
+use crate::profile::stats::Account;
 use crate::profile::{Detail, Process, Profile};
-use crate::python::code::CodeCache;
-use crate::python::fixtures::{FakePython, TYPES};
-use crate::python::frames::Position;
-use crate::python::objects::{Code, Frame, Thread};
-use crate::python::threads::{ProcessRoots, RootSymbols};
 
 const FUNCTIONS: usize = 6;
 

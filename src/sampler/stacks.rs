@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use rustc_hash::FxBuildHasher;
 
-use crate::abi::Abi;
-use crate::memory::{Memory, Remote};
-use crate::python::code::{CodeCache, CopiedCode, Named, Place};
-use crate::python::frames::{Broken, Position, RawFrame, Walk};
-use crate::python::objects::Frame;
+use crate::cpython::abi::Abi;
+use crate::cpython::memory::{Memory, Remote};
+use crate::cpython::read::code::{CodeCache, CopiedCode, Named, Place};
+use crate::cpython::read::frames::{Broken, Position, RawFrame, Walk};
+use crate::cpython::read::objects::Frame;
 
 /// A frame of a stack, and the code object that it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

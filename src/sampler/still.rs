@@ -6,18 +6,19 @@
 use std::time::Instant;
 
 use super::chain::Link;
+use super::fetch::{Paged, Pages};
 use super::held::StoppedThreads;
 use super::pending::Sample;
 use super::stacks::{Copies, NoStack, Placed, place_frames};
 use super::{Engine, Tick, TornReason, Unproven};
-use crate::abi::Abi;
-use crate::account::Account;
-use crate::memory::{Memory, Paged, Pages, Remote};
+use crate::cpython::abi::Abi;
+use crate::cpython::memory::{Memory, Remote};
+use crate::cpython::read::code::{Named, Place, Verified};
+use crate::cpython::read::frames::{Broken, Walk, is_settled, walk_thread};
+use crate::cpython::read::objects::Thread;
+use crate::cpython::read::threads::thread_info;
+use crate::profile::stats::Account;
 use crate::profile::{self, Profile, StackId, Step};
-use crate::python::code::{Named, Place, Verified};
-use crate::python::frames::{Broken, Walk, is_settled, walk_thread};
-use crate::python::objects::Thread;
-use crate::python::threads::thread_info;
 
 /// How often frames are placed: what is there now may be another code object than before.
 const PLACINGS: usize = 2;

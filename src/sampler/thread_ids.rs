@@ -9,12 +9,12 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::rc::Rc;
 
-use crate::abi::Abi;
-use crate::locate::thread_id_offset;
-use crate::memory::{Memory, Remote};
-use crate::process::Process;
-use crate::python::objects::Thread;
-use crate::python::threads::ProcessRoots;
+use crate::cpython::abi::Abi;
+use crate::cpython::memory::{Memory, Remote};
+use crate::cpython::read::objects::Thread;
+use crate::cpython::read::threads::ProcessRoots;
+use crate::target::live::Process;
+use crate::target::locate::thread_id_offset;
 
 /// How much of a C library's thread record is searched, in bytes. musl has the id at 48.
 const RECORD: usize = 1024;
@@ -295,10 +295,10 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::abi::{Python36, Roots};
-    use crate::memory::Fault;
-    use crate::python::fixtures::FakePython;
-    use crate::python::threads::RootSymbols;
+    use crate::cpython::abi::{Python36, Roots};
+    use crate::cpython::memory::Fault;
+    use crate::cpython::read::fixtures::FakePython;
+    use crate::cpython::read::threads::RootSymbols;
 
     /// The record of a thread, which has nothing but the kernel's id.
     const FIRST: u64 = 0x200;
@@ -306,7 +306,7 @@ mod tests {
 
     /// A memory in which the word at an address changes at each read.
     struct Restless<'a> {
-        memory: &'a crate::memory::fake::FakeMemory,
+        memory: &'a crate::cpython::memory::fake::FakeMemory,
         address: u64,
         words: [u64; 2],
         reads: Cell<usize>,

@@ -5,7 +5,7 @@ mod probe;
 
 use headers::Headers;
 use probe::{Answer, Probe, Question};
-use pyflame::abi::layout::{Entry, TABLES};
+use pyflame::cpython::abi::layout::{Entry, TABLES};
 
 /// Versions that no machine we know of has development headers for.
 const WITHOUT_HEADERS: [&str; 2] = ["3.4", "3.5"];

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use pyflame::output::{Format, Settings};
 use pyflame::profile::Profile;
+use pyflame::render::{Format, Settings};
 
 #[allow(dead_code)]
 #[path = "../support/mod.rs"]

@@ -2,11 +2,11 @@
 //! is executed, without or beyond the pointer to the top.
 
 use super::{Calls, Chain, Known, Link, frame_at};
-use crate::abi::Abi;
-use crate::memory::prefetch::Prefetch;
-use crate::memory::{Memory, Remote};
-use crate::python::code::{CodeCache, Place};
-use crate::python::frames::{MAX_DEPTH, RawFrame, Step};
+use crate::cpython::abi::Abi;
+use crate::cpython::memory::{Memory, Remote};
+use crate::cpython::read::code::{CodeCache, Place};
+use crate::cpython::read::frames::{MAX_DEPTH, RawFrame, Step};
+use crate::sampler::fetch::prefetch::Prefetch;
 
 /// How many frames are looked for above the one that the top-frame pointer names.
 const MOST_ABOVE: usize = 64;

@@ -5,10 +5,10 @@ use std::cell::RefCell;
 use super::super::tests::{Changing, code};
 use super::super::{Calls, Copied};
 use super::*;
-use crate::abi::{Abi, InterpreterFrameAbi, Python312, TopFrame};
-use crate::memory::Field;
-use crate::python::fixtures::{FakePython, TYPES};
-use crate::python::objects::{CFrame, Frame, Thread};
+use crate::cpython::abi::{Abi, InterpreterFrameAbi, Python312, TopFrame};
+use crate::cpython::memory::Field;
+use crate::cpython::read::fixtures::{FakePython, TYPES};
+use crate::cpython::read::objects::{CFrame, Frame, Thread};
 use crate::sampler::callees::Callees;
 use crate::sampler::calls::CallSites;
 
@@ -95,7 +95,7 @@ impl<'a> Running<'a> {
     }
 }
 
-fn c_frames() -> crate::abi::CFrameLayout {
+fn c_frames() -> crate::cpython::abi::CFrameLayout {
     let TopFrame::CFrame(layout) = Python312::THREAD.top else { panic!("3.12 has C frames") };
     layout
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::KernelError;
 use super::constants::Constants;
-use crate::nap::nap;
-use crate::python::code::Named;
+use crate::cpython::read::code::Named;
+use crate::target::live::nap;
 
 /// No program.
 pub struct Loaded;

@@ -11,15 +11,15 @@ use super::engine::{Interrupts, Run};
 use super::look::{Found, LEAST_PATIENCE};
 use super::perf::{Mark, Sight};
 use super::threads::{Rest, Resting, Threads, Tracked};
-use crate::abi::Abi;
-use crate::clock::cpu_time;
-use crate::memory::Remote;
-use crate::process::RunCount;
+use crate::cpython::abi::Abi;
+use crate::cpython::memory::Remote;
+use crate::cpython::read::frames::Broken;
+use crate::cpython::read::objects::Thread;
 use crate::profile::{Sample, State};
-use crate::python::frames::Broken;
-use crate::python::objects::Thread;
+use crate::sampler::clock::cpu_time;
 use crate::sampler::processor::Look;
 use crate::sampler::selection::TimeMode;
+use crate::target::live::RunCount;
 
 /// How long a look may take, however many threads there are. The others are next.
 const LONGEST_LOOK: Duration = Duration::from_millis(100);

@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use super::engine::{Interrupts, Run};
 use super::record::{Completed, Partial, Record, cut_at};
-use crate::abi::Abi;
-use crate::memory::Remote;
+use crate::cpython::abi::Abi;
+use crate::cpython::memory::Remote;
+use crate::cpython::read::code::Named;
+use crate::cpython::read::frames::{Frames, is_settled};
 use crate::profile::State;
-use crate::python::code::Named;
-use crate::python::frames::{Frames, is_settled};
-use crate::sampler::TornReason;
+use crate::profile::TornReason;
 use crate::sampler::selection::TimeMode;
 use crate::sampler::stacks::{NoStack, Ran, place_frames};
 

@@ -9,11 +9,11 @@ use nix::sys::stat::{major, minor};
 use super::KernelError;
 use super::plan::Plan;
 use super::record::chunk_size;
-use crate::abi::{Abi, CodeLength, TopFrame};
-use crate::process::Process;
-use crate::python::frames::Frames;
-use crate::python::threads::ProcessRoots;
+use crate::cpython::abi::{Abi, CodeLength, TopFrame};
+use crate::cpython::read::frames::Frames;
+use crate::cpython::read::threads::ProcessRoots;
 use crate::sampler::thread_ids::innermost_id;
+use crate::target::live::Process;
 
 /// How many GILs there can be, as in `program.c`.
 pub const MOST_GILS: u32 = 32;

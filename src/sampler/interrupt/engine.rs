@@ -17,24 +17,24 @@ use super::plan::Plan;
 use super::record::{CopiedStack, Partial};
 use super::threads::Threads;
 use super::usage::Usage;
-use crate::abi::Abi;
-use crate::account::{Account, ByKernel};
-use crate::clock::Jitter;
-use crate::memory::live::LiveMemory;
-use crate::memory::{Field, Memory, Remote};
-use crate::nap::nap;
-use crate::process::Process;
+use crate::cpython::abi::Abi;
+use crate::cpython::memory::{Field, Memory, Remote};
+use crate::cpython::read::code::{CodeCache, Named};
+use crate::cpython::read::frames::{Broken, Walk};
+use crate::cpython::read::objects::Thread;
+use crate::cpython::read::threads::{GilRef, ProcessRoots, ThreadInfo};
+use crate::profile::stats::{Account, ByKernel};
 use crate::profile::{self, Profile, State, Step};
-use crate::promptness::make_way;
-use crate::python::code::{CodeCache, Named};
-use crate::python::frames::{Broken, Walk};
-use crate::python::objects::Thread;
-use crate::python::threads::{GilRef, ProcessRoots, ThreadInfo};
 use crate::sampler::Tick;
+use crate::sampler::clock::Jitter;
 use crate::sampler::pending::{Pending, Sample, Weight};
 use crate::sampler::selection::{Selection, TimeMode};
 use crate::sampler::stacks::{Copies, Placed, Ran};
 use crate::sampler::thread_ids::{Tasks, ThreadIds};
+use crate::target::live::Process;
+use crate::target::live::memory::LiveMemory;
+use crate::target::live::nap;
+use crate::target::live::scheduling::make_way;
 
 /// How long a code object has to stay before it is trusted not to be gone when a sample is
 /// looked at: one that does not stay for long costs the samples that were waiting then.

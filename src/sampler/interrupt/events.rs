@@ -9,7 +9,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::KernelError;
 use super::perf::{Sight, Timer, Watch};
-use crate::process::Process;
+use crate::target::live::Process;
 
 /// So many threads are watched.
 const MOST_WATCHED: usize = 256;

@@ -16,7 +16,7 @@ use rustc_hash::FxHashMap;
 
 use super::KernelError;
 use super::constants::Constants;
-use crate::python::code::Named;
+use crate::cpython::read::code::Named;
 
 /// The program, as clang has compiled it.
 static PROGRAM: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/interrupt.o"));

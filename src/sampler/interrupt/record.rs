@@ -5,10 +5,10 @@
 
 use std::cell::Cell;
 
-use crate::abi::{Abi, TopFrame};
-use crate::memory::{Fault, Memory, Remote, Value};
-use crate::python::frames::Frames;
-use crate::python::objects::{Frame, Thread};
+use crate::cpython::abi::{Abi, TopFrame};
+use crate::cpython::memory::{Fault, Memory, Remote, Value};
+use crate::cpython::read::frames::Frames;
+use crate::cpython::read::objects::{Frame, Thread};
 
 /// As in `program.c`.
 const CHUNK_FRAMES: usize = 32;
@@ -324,10 +324,10 @@ pub fn cut_at(next: u64) -> impl FnMut(Remote<Frame>) -> bool {
 mod tests {
     use super::*;
     #[cfg(not(feature = "py311"))]
-    use crate::abi::Python27 as Python;
+    use crate::cpython::abi::Python27 as Python;
     #[cfg(feature = "py311")]
-    use crate::abi::Python311 as Python;
-    use crate::memory::fake::FakeMemory;
+    use crate::cpython::abi::Python311 as Python;
+    use crate::cpython::memory::fake::FakeMemory;
 
     fn words(words: &[u64]) -> Vec<u8> {
         words.iter().flat_map(|word| word.to_ne_bytes()).collect()

@@ -8,16 +8,16 @@ use rustc_hash::FxBuildHasher;
 
 use super::engine::{Interrupts, Run};
 use super::load::Loaded;
-use crate::abi::Abi;
-use crate::memory::live::LiveMemory;
-use crate::memory::prefetch::Prefetch;
-use crate::memory::{Memory, Remote};
-use crate::process::RunCount;
+use crate::cpython::abi::Abi;
+use crate::cpython::memory::{Memory, Remote};
+use crate::cpython::read::frames::{Broken, first_word};
+use crate::cpython::read::objects::Thread;
+use crate::cpython::read::threads::ThreadInfo;
 use crate::profile::Sample;
-use crate::python::frames::{Broken, first_word};
-use crate::python::objects::Thread;
-use crate::python::threads::ThreadInfo;
+use crate::sampler::fetch::prefetch::Prefetch;
 use crate::sampler::processor::Processor;
+use crate::target::live::RunCount;
+use crate::target::live::memory::LiveMemory;
 
 /// How often a list is read that changes meanwhile.
 const ATTEMPTS: usize = 3;

@@ -1,0 +1,322 @@
+//! From a process to a sampler that may be trusted: find the interpreter,
+//! refuse what this binary is not for, prove the layout.
+
+use std::time::{Duration, Instant};
+
+use crate::app::error::Error;
+use crate::cpython::abi::{Abi, Roots, SystemLayout};
+use crate::cpython::read::code::Types;
+use crate::cpython::read::proof::{Proof, check_debug_offsets, prove};
+use crate::cpython::read::thread_names::ThreadNames;
+use crate::cpython::read::threads::{ProcessRoots, RootSymbols};
+use crate::cpython::read::types::ObjectTypes;
+use crate::target::live::memory::LiveMemory;
+use crate::target::live::nap;
+use crate::target::live::stop::Stopper;
+use crate::target::live::{self, Process};
+use crate::target::locate::{self, Interpreter, LocateError};
+
+/// How old a process may be and still be about to load its interpreter.
+const LOADING: Duration = Duration::from_millis(500);
+
+/// How long an interpreter that has not started is waited for.
+const STARTING: Duration = Duration::from_secs(5);
+
+/// How long the first frame is waited for. A program that embeds Python may
+/// have none for hours; then every code object proves itself when it comes.
+const FIRST_FRAME: Duration = Duration::from_millis(50);
+
+/// How often, and for how long at least, a proof is tried: a process that is not stopped
+/// changes while it is read.
+const PROOFS: usize = 10;
+const PROVING: Duration = Duration::from_millis(250);
+
+/// How many programs are looked at that a process executes one after the other.
+const ATTEMPTS: usize = 10;
+
+/// How many descendants of a process that is not Python are looked at.
+const DESCENDANTS: usize = 100;
+
+/// The pause between two looks at a process that is starting.
+const NAP: Duration = Duration::from_millis(1);
+
+/// A process whose layout has been proven, and what is needed to read it.
+pub struct Attached {
+    /// The process.
+    pub process: Process,
+    /// Its memory.
+    pub memory: LiveMemory,
+    /// Where its interpreters are.
+    pub roots: ProcessRoots,
+    /// Its type objects.
+    pub types: Types,
+    /// What leads to its other objects.
+    pub objects: Objects,
+    /// Stops its threads.
+    pub stopper: Stopper,
+    /// The full version of its Python.
+    pub python: String,
+    /// What there is to say of its other interpreters, if it has any.
+    pub companions: Option<String>,
+}
+
+/// What leads to the objects of a process.
+#[derive(Clone)]
+pub struct Objects {
+    /// What they are told by.
+    pub types: ObjectTypes,
+    /// Where the first of them are.
+    pub system: SystemLayout,
+}
+
+impl Objects {
+    /// The names of its threads.
+    #[must_use]
+    pub fn names(&self) -> ThreadNames {
+        ThreadNames::new(self.types.clone(), self.system)
+    }
+}
+
+/// Attaches to process `pid`, waiting a while if it is starting. Unless it `may_stop`, not
+/// even the proof makes a ptrace call.
+///
+/// # Errors
+/// [`Error`] if it cannot be read, is not Python, is another Python than `A`,
+/// or does not look as `A` says it must.
+pub fn attach<A: Abi>(pid: i32, may_stop: bool) -> Result<Attached, Error> {
+    let mut attempts = 1;
+    loop {
+        let process = Process::open(pid)?;
+        // What was found in one program says nothing of the next.
+        let execution = process.execution();
+        match attach_to::<A>(process, may_stop) {
+            Err(_) if attempts < ATTEMPTS && execution.is_some_and(|e| e.is_over(pid)) => {
+                attempts += 1;
+            }
+            result => return result,
+        }
+    }
+}
+
+fn attach_to<A: Abi>(process: Process, may_stop: bool) -> Result<Attached, Error> {
+    let pid = process.pid();
+    let memory = LiveMemory::new(pid);
+    let mut interpreters = wait_for_interpreters(&process, &memory)?;
+    // The first is the one that the program is linked to; `A` may be for another.
+    let own = interpreters.iter().position(|found| refuse_others::<A>(&process, found).is_ok());
+    let companions = companions(pid, &interpreters, own);
+    let interpreter = interpreters.swap_remove(own.unwrap_or(0));
+    refuse_others::<A>(&process, &interpreter).map_err(|error| match companions.clone() {
+        Some(all) => Error::NoneOfAll { error: Box::new(error), all },
+        None => error,
+    })?;
+    let roots = resolve::<A>(&process, &interpreter)?;
+    let types = types(&process, &interpreter)?;
+    let objects = Objects {
+        types: ObjectTypes::find::<A>(|name| interpreter.symbol(name)),
+        system: A::system(interpreter.version.micro),
+    };
+    let mut stopper = Stopper::new(pid).allowed(may_stop);
+    if let Some(runtime) = interpreter.runtime {
+        check_debug_offsets::<A, _>(&memory, runtime)
+            .map_err(|mismatch| unproven(&process, &mismatch))?;
+    }
+    wait_for_proof::<A>(&process, &memory, &roots, types, &mut stopper)?;
+    stopper.wait_for_late();
+    let python = interpreter.version.to_string();
+    Ok(Attached { process, memory, roots, types, objects, stopper, python, companions })
+}
+
+/// Lists the interpreters of a process that has several, of which number `own` is read.
+fn companions(pid: i32, interpreters: &[Interpreter], own: Option<usize>) -> Option<String> {
+    if interpreters.len() < 2 {
+        return None;
+    }
+    let version = |position: usize| interpreters.get(position).map(|found| found.version.version());
+    let line = |(position, found): (usize, &Interpreter)| {
+        let release = found.version;
+        let link = if found.is_linked { ", which its program is linked to" } else { "" };
+        let choice = if Some(position) == own {
+            "this one is read".to_owned()
+        } else if own.and_then(version) == Some(release.version()) {
+            "not read; none of the same version can be chosen beside it".to_owned()
+        } else if !release.version().is_supported() {
+            "not known to this release".to_owned()
+        } else {
+            format!("--abi {} takes this one", release.version().abi())
+        };
+        format!("\n  CPython {release} ({}){link}: {choice}", found.module().path().display())
+    };
+    let lines: String = interpreters.iter().enumerate().map(line).collect();
+    Some(format!("process {pid} has {} Python interpreters:{lines}", interpreters.len()))
+}
+
+/// The interpreter of a process, which may still be starting it. If there are several, the
+/// one that its program is linked to.
+///
+/// # Errors
+/// [`Error`] if there is none in time.
+pub fn wait_for_interpreter(process: &Process, memory: &LiveMemory) -> Result<Interpreter, Error> {
+    wait_until_found(process, || locate::find(process, memory))
+}
+
+/// All interpreters of a process, that one first.
+fn wait_for_interpreters(
+    process: &Process,
+    memory: &LiveMemory,
+) -> Result<Vec<Interpreter>, Error> {
+    wait_until_found(process, || locate::find_all(process, memory))
+}
+
+fn wait_until_found<T>(
+    process: &Process,
+    find: impl Fn() -> Result<T, LocateError>,
+) -> Result<T, Error> {
+    let deadline = Instant::now() + STARTING;
+    loop {
+        match find() {
+            Err(error) if may_yet_start(process, &error) && Instant::now() < deadline => {
+                nap(NAP);
+            }
+            Err(error @ LocateError::NotPython { .. }) => return Err(not_python(process, error)),
+            result => return Ok(result?),
+        }
+    }
+}
+
+/// Says of a process that is not Python which of those that it has started is.
+fn not_python(process: &Process, error: LocateError) -> Error {
+    match python_below(process.pid()) {
+        Some((child, found)) => Error::NotPythonItself { error, child, found },
+        None => error.into(),
+    }
+}
+
+/// The nearest descendant of a process that runs Python, and its version.
+fn python_below(pid: i32) -> Option<(i32, String)> {
+    let mut family = live::children(pid).unwrap_or_default();
+    let mut position = 0;
+    while let Some(child) = family.get(position).copied() {
+        position += 1;
+        if let Ok(process) = Process::open(child) {
+            if let Ok(found) = locate::find(&process, &LiveMemory::new(child)) {
+                return Some((child, found.version.to_string()));
+            }
+        }
+        family.extend(live::children(child).unwrap_or_default());
+        family.truncate(DESCENDANTS);
+    }
+    None
+}
+
+/// Whether a process without a running interpreter may be about to have one:
+/// its interpreter is there but has not begun, or it is too young to tell.
+fn may_yet_start(process: &Process, error: &LocateError) -> bool {
+    let is_young = || process.age().is_some_and(|age| age < LOADING);
+    error.is_starting() || (error.may_pass() && is_young())
+}
+
+/// Refuses every Python but `A`.
+fn refuse_others<A: Abi>(process: &Process, found: &Interpreter) -> Result<(), Error> {
+    let pid = process.pid();
+    let release = found.version;
+    let version = release.version();
+    if !version.is_supported() {
+        return Err(Error::UnknownVersion { pid, found: release.to_string() });
+    }
+    let kind = if found.free_threaded {
+        "a free-threaded build of"
+    } else if found.trace_refs {
+        "a build with reference tracing (Py_TRACE_REFS) of"
+    } else if !release.is_final() {
+        "a pre-release of"
+    } else if version == A::VERSION {
+        return Ok(());
+    } else {
+        let found = release.to_string();
+        return Err(Error::OtherVersion { pid, found, version, own: A::VERSION });
+    };
+    Err(Error::Unsupported { pid, kind, found: release.to_string() })
+}
+
+fn resolve<A: Abi>(process: &Process, found: &Interpreter) -> Result<ProcessRoots, Error> {
+    let symbols = RootSymbols {
+        current_thread: found.current_thread,
+        interpreters_head: found.interpreters_head,
+        runtime: found.runtime,
+    };
+    let roots = A::roots(found.version.micro);
+    let resolved =
+        ProcessRoots::resolve(&roots, symbols).map_err(|missing| unproven(process, &missing))?;
+    check_decoded_head(process, found, &roots, &resolved)?;
+    Ok(resolved)
+}
+
+/// From 3.7 on, the code of `PyInterpreterState_Head` is a second witness of
+/// where the list of interpreters begins.
+fn check_decoded_head(
+    process: &Process,
+    found: &Interpreter,
+    roots: &Roots,
+    resolved: &ProcessRoots,
+) -> Result<(), Error> {
+    let agree = match (roots, found.interpreters_head) {
+        (Roots::Runtime { .. }, Some(decoded)) => resolved.interpreters_head() == Some(decoded),
+        _ => true,
+    };
+    if agree { Ok(()) } else { Err(unproven(process, &"PyInterpreterState_Head reads elsewhere")) }
+}
+
+fn types(process: &Process, found: &Interpreter) -> Result<Types, Error> {
+    let need = |address: Option<u64>, name: &str| {
+        address.ok_or_else(|| unproven(process, &format!("it has no symbol {name}")))
+    };
+    let types = &found.types;
+    let (text, bytes) = if found.version.major == 2 {
+        let string = need(types.string, "PyString_Type")?;
+        (string, string)
+    } else {
+        (need(types.unicode, "PyUnicode_Type")?, need(types.bytes, "PyBytes_Type")?)
+    };
+    Ok(Types { code: need(types.code, "PyCode_Type")?, text, bytes })
+}
+
+fn wait_for_proof<A: Abi>(
+    process: &Process,
+    memory: &LiveMemory,
+    roots: &ProcessRoots,
+    types: Types,
+    stopper: &mut Stopper,
+) -> Result<(), Error> {
+    let start = Instant::now();
+    let mut mismatches = 0;
+    loop {
+        let proof = {
+            let held = stopper.hold();
+            let stands_still = held.as_ref().is_some_and(|held| held.missing() == 0);
+            prove::<A, _>(memory, roots, types, stands_still)
+        };
+        let waited = start.elapsed();
+        match proof {
+            Ok(Proof::Proven) => return Ok(()),
+            Ok(Proof::NoFrames) if waited > FIRST_FRAME => return Ok(()),
+            Ok(Proof::NotStarted) if waited > STARTING => {
+                return Err(Error::NotStarted { pid: process.pid() });
+            }
+            Err(mismatch) => {
+                mismatches += 1;
+                if !process.is_alive() {
+                    return Err(Error::Ended { pid: process.pid() });
+                } else if mismatches >= PROOFS && waited > PROVING {
+                    return Err(unproven(process, &mismatch));
+                }
+            }
+            Ok(_) => {}
+        }
+        nap(NAP);
+    }
+}
+
+fn unproven(process: &Process, reason: &dyn std::fmt::Display) -> Error {
+    Error::Unproven { pid: process.pid(), reason: reason.to_string() }
+}

@@ -1,0 +1,360 @@
+//! What can end a run, said to the person who started it.
+//!
+//! The first words are the original's, because scripts look for them; the
+//! lines after them say what to do.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::app::cli::UsageError;
+use crate::cpython::abi::Version;
+use crate::profile::SaveError;
+use crate::profile::filter::Lacking;
+use crate::profile::stats::Outcome;
+use crate::sampler::interrupt::KernelError;
+use crate::sampler::pause::Pause;
+use crate::target::live::OpenError;
+use crate::target::locate::LocateError;
+
+/// Why there is no profile.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The command line cannot be followed.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    /// The process cannot be looked at.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The process is not Python, as far as can be told.
+    #[error(transparent)]
+    Locate(#[from] LocateError),
+    /// The process is not Python, but has started one that is.
+    #[error(
+        "{error}\nProcess {child}, which it has started, runs CPython {found}: name that one \
+         with -p, or add --subprocesses."
+    )]
+    NotPythonItself {
+        /// What is to be said of the process.
+        error: LocateError,
+        /// The other process.
+        child: i32,
+        /// Its full version.
+        found: String,
+    },
+    /// The process has several interpreters, and none is for this binary.
+    #[error("{error}\n{all}")]
+    NoneOfAll {
+        /// What is to be said of the first.
+        error: Box<Error>,
+        /// The list of them.
+        all: String,
+    },
+    /// The process runs a CPython that another binary is for.
+    #[error(
+        "process {pid} runs CPython {found}; this is {}. Run {right} (package {right}).",
+        own.program(),
+        right = version.program()
+    )]
+    OtherVersion {
+        /// The process.
+        pid: i32,
+        /// Its full version.
+        found: String,
+        /// X.Y of it.
+        version: Version,
+        /// X.Y of this binary.
+        own: Version,
+    },
+    /// The process runs a CPython that this release has no binary for.
+    #[error(
+        "process {pid} runs CPython {found}, which this release does not know.\n\
+         It profiles {}.",
+        supported()
+    )]
+    UnknownVersion {
+        /// The process.
+        pid: i32,
+        /// Its full version.
+        found: String,
+    },
+    /// A kind of Python that cannot be profiled.
+    #[error(
+        "process {pid} runs {kind} CPython {found}, which this release cannot profile.\n\
+         Its objects are laid out differently, and pyflame does not guess."
+    )]
+    Unsupported {
+        /// The process.
+        pid: i32,
+        /// What is special about it.
+        kind: &'static str,
+        /// Its full version.
+        found: String,
+    },
+    /// What was read does not fit the layout.
+    #[error(
+        "process {pid} does not look as its version says: {reason}.\n\
+         Nothing was sampled. If this Python is an unmodified release, please report it."
+    )]
+    Unproven {
+        /// The process.
+        pid: i32,
+        /// What did not fit.
+        reason: String,
+    },
+    /// Python has not started in time.
+    #[error(
+        "process {pid} has not started its Python interpreter.\n\
+         Try again when it runs, or start it through pyflame with -t."
+    )]
+    NotStarted {
+        /// The process.
+        pid: i32,
+    },
+    /// The process ended before it could be sampled.
+    #[error("process {pid} ended before it could be sampled.")]
+    Ended {
+        /// The process.
+        pid: i32,
+    },
+    /// `--abi` names another version than this binary's.
+    #[error("This is {}, for ABI {}; for --abi {} run {}.", own.program(), own.abi(), asked.abi(), asked.program())]
+    OtherAbi {
+        /// X.Y of this binary.
+        own: Version,
+        /// What was asked for.
+        asked: Version,
+    },
+    /// The command of `-t` could not be started.
+    #[error("Child process exited with status: {status}\nCannot run {program}: {source}")]
+    Start {
+        /// The status a shell would give.
+        status: i32,
+        /// The first word of the command.
+        program: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The command of `-t` ended, or was left, and there was no Python to sample.
+    #[error("Failed to locate libpython: {program} {what}\n-t profiles Python programs only.")]
+    NeverPython {
+        /// The first word of the command.
+        program: String,
+        /// What it did instead.
+        what: &'static str,
+    },
+    /// The profile did not come over from one profiler to the next.
+    #[error("what has been sampled so far cannot be handed over: {0}")]
+    Handover(#[source] io::Error),
+    /// The result cannot be written.
+    #[error(transparent)]
+    Save(#[from] SaveError),
+    /// `--rotate` without a place for files.
+    #[error(
+        "--rotate writes a file for each window, and {} is no file.\n\
+         Name one with -o, such as -o out.folded; the time goes into its name.",
+        path.as_ref().map_or("stdout".into(), |path| path.display().to_string())
+    )]
+    Windows {
+        /// What was named instead; `None` for stdout.
+        path: Option<PathBuf>,
+    },
+    /// A profile does not tell what is to be chosen by.
+    #[error("cannot choose from \"{}\"{}: {source}.", path.display(), and_more(*others))]
+    Lacking {
+        /// The file.
+        path: PathBuf,
+        /// How many other files were read with it.
+        others: usize,
+        /// What is missing.
+        source: Lacking,
+    },
+    /// No stack could be read consistently.
+    #[error("process {pid} could not be read: {reason}.")]
+    Unreadable {
+        /// The process.
+        pid: i32,
+        /// What happened at the last attempt.
+        reason: String,
+    },
+    /// A run of which no tick came to a sample, or found that there was none.
+    #[error(
+        "no stack of {what} could be proven; of the moments at which that was tried, {outcome}.{}{}",
+        reason.as_ref().map_or(String::new(), |reason| format!("\nThe last failure: {reason}.")),
+        what_to_try(outcome, *pause)
+    )]
+    NothingProven {
+        /// The process, or several.
+        what: String,
+        /// What became of the ticks.
+        outcome: Outcome,
+        /// Why reading failed, the last time that it did.
+        reason: Option<String>,
+        /// Whether there were stops.
+        pause: Pause,
+    },
+    /// A dump of a thread that is not there.
+    #[error("process {pid} has no thread that is called so or has this id, but {threads}.")]
+    NoThread {
+        /// The process.
+        pid: i32,
+        /// Those that there are, in words.
+        threads: String,
+    },
+    /// The binary for a version is not there.
+    #[error(
+        "{what} needs {program}, which is not installed beside pyflame or in PATH.\n\
+         Install the package {program}.",
+        program = version.program()
+    )]
+    NotInstalled {
+        /// Who needs it.
+        what: String,
+        /// X.Y.
+        version: Version,
+    },
+    /// The launcher is not there.
+    #[error(
+        "{command} is done by pyflame, which is not installed beside this program or in PATH.\n\
+         Install the package pyflame."
+    )]
+    NoLauncher {
+        /// The command that was to be run.
+        command: String,
+    },
+    /// A file cannot be read.
+    #[error("cannot read \"{}\": {source}", path.display())]
+    Input {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file is neither a recording nor folded stacks.
+    #[error(
+        "\"{}\" is neither a recording nor folded stacks: line {line} is not \
+         `frame;frame;... COUNT`.",
+        path.display()
+    )]
+    NotFolded {
+        /// The file.
+        path: PathBuf,
+        /// The first line that does not fit.
+        line: usize,
+    },
+    /// There is nothing to compare.
+    #[error("there are no samples of Python code in \"{}\".", path.display())]
+    NoSamples {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The live view has nowhere to be.
+    #[error(
+        "pyflame top draws on a terminal, and stdout is none.\n\
+         To sample into a file or a pipe, run pyflame without top."
+    )]
+    NoTerminal,
+    /// The terminal does not do what it should.
+    #[error("cannot use the terminal: {0}")]
+    Terminal(#[source] io::Error),
+    /// The profiler that feeds the live view ended with an error.
+    #[error("{words}")]
+    Profiler {
+        /// What it said.
+        words: String,
+        /// Its exit status.
+        status: u8,
+    },
+    /// The binary for a version is there, but cannot be executed.
+    #[error("cannot execute {}: {source}", program.display())]
+    Execute {
+        /// The binary.
+        program: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// `--subprocesses` on a kernel that does not help.
+    #[error(
+        "this kernel does not tell which processes a process has started \
+         (CONFIG_PROC_CHILDREN).\nName the processes with several -p, or with --name."
+    )]
+    NoChildren,
+    /// `--name` with a pattern that is none.
+    #[error("\"{pattern}\" is not a regular expression for --name: {reason}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// `--name` with a pattern that nobody matches.
+    #[error(
+        "no process of Python that may be profiled matches --name {pattern}{}.\n\
+         pgrep -af python lists those that there are.",
+        if *unreadable > 0 {
+            format!(" ({unreadable} that match may not be read)")
+        } else {
+            String::new()
+        }
+    )]
+    NobodyNamed {
+        /// The pattern.
+        pattern: String,
+        /// How many match it and may not be read.
+        unreadable: u64,
+    },
+    /// None of the processes could be sampled.
+    #[error("no process could be sampled: {found}.")]
+    NothingSampled {
+        /// What the processes were instead.
+        found: String,
+    },
+    /// The kernel does not take samples.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// Signals cannot be caught.
+    #[error("cannot catch signals: {0}")]
+    Signals(#[source] io::Error),
+}
+
+fn what_to_try(outcome: &Outcome, pause: Pause) -> &'static str {
+    match pause {
+        _ if outcome.torn == 0 => "",
+        Pause::Always => "\nTry pyflame --dump: it says what is in the way.",
+        _ => {
+            "\nTry --pause always, which stops the process for each sample, or pyflame --dump, \
+             which says what is in the way."
+        }
+    }
+}
+
+fn and_more(others: usize) -> String {
+    if others == 0 { String::new() } else { format!(" and {others} more") }
+}
+
+fn supported() -> String {
+    let versions: Vec<String> =
+        crate::cpython::abi::SUPPORTED.iter().map(Version::to_string).collect();
+    versions.join(", ")
+}
+
+impl Error {
+    /// The exit status where another binary is the right one.
+    pub const STATUS_OTHER_BINARY: u8 = 3;
+
+    /// The exit status for a Python that no binary of this release is for.
+    pub const STATUS_UNSUPPORTED: u8 = 4;
+
+    /// The exit status: 3 where another binary is the right one, 4 for a Python
+    /// that no binary of this release is for, otherwise 1, as the original had it.
+    #[must_use]
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::Profiler { status, .. } => *status,
+            Self::NoneOfAll { error, .. } => error.exit_status(),
+            Self::OtherVersion { .. } => Self::STATUS_OTHER_BINARY,
+            Self::Unsupported { .. } | Self::UnknownVersion { .. } => Self::STATUS_UNSUPPORTED,
+            Self::Locate(error) if error.is_other_python() => Self::STATUS_UNSUPPORTED,
+            _ => 1,
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The program: options and command line, attach, one run, trees, the live view, reports.
+//! Nothing imports it but the executables.
+
+pub mod attach;
+pub mod cli;
+pub mod dump;
+pub mod error;
+mod follow;
+pub mod labels;
+pub mod launch;
+pub mod launcher;
+pub mod programs;
+pub mod progress;
+pub mod report;
+pub mod results;
+pub mod run;
+pub mod session;
+pub mod signals;
+mod sources;
+pub mod top;
+pub mod tree;

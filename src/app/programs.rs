@@ -1,0 +1,62 @@
+//! The programs of this project, as they find each other: in the same folder, or in
+//! `PATH`.
+
+use std::env;
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::app::error::Error;
+use crate::cpython::abi::Version;
+
+/// `pyflameX.Y`; or `pyflameXY`, as `cargo install` has to name it.
+#[must_use]
+pub fn profiler(version: Version) -> Option<PathBuf> {
+    find(&[version.program(), format!("pyflame{}", version.abi())], |_| true)
+}
+
+/// The profiler for process `pid`, which runs CPython `found`.
+///
+/// # Errors
+/// [`Error::UnknownVersion`] if there is none for this version, [`Error::NotInstalled`] if it
+/// is not there.
+pub fn profiler_for(pid: i32, found: &impl Display, version: Version) -> Result<PathBuf, Error> {
+    if !version.is_supported() {
+        return Err(Error::UnknownVersion { pid, found: found.to_string() });
+    }
+    let what = || format!("process {pid} runs CPython {found} and");
+    profiler(version).ok_or_else(|| Error::NotInstalled { what: what(), version })
+}
+
+/// The launcher, `pyflame`.
+#[must_use]
+pub fn launcher() -> Option<PathBuf> {
+    // This program may be called so, and is not what it looks for.
+    let own = env::current_exe().ok();
+    find(&["pyflame".to_owned()], |program| program.canonicalize().ok() != own)
+}
+
+/// Executes the launcher in place of this program, because `command` is one of its. Comes
+/// back only with an error.
+#[must_use]
+pub fn become_launcher(command: &str, arguments: &[OsString]) -> Error {
+    let Some(program) = launcher() else {
+        return Error::NoLauncher { command: command.to_owned() };
+    };
+    let source = Command::new(&program).args(arguments.iter().skip(1)).exec();
+    Error::Execute { program, source }
+}
+
+/// The first program of one of these names that is there, and that `suits`.
+fn find(names: &[String], suits: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+    let own = env::current_exe().ok();
+    let beside = own.as_deref().and_then(Path::parent).map(Path::to_path_buf);
+    let path = env::var_os("PATH").unwrap_or_default();
+    beside
+        .into_iter()
+        .chain(env::split_paths(&path))
+        .flat_map(|folder| names.iter().map(move |name| folder.join(name)))
+        .find(|program| program.is_file() && suits(program))
+}

@@ -1,0 +1,174 @@
+//! The profiler that feeds the live view: a child, and the threads that read what it
+//! writes.
+
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::tally::Tally;
+use crate::app::cli::TopOptions;
+use crate::app::error::Error;
+use crate::app::signals::Signals;
+use crate::profile::recording::Reader;
+use crate::profile::{About, Detail, Profile, Sample};
+
+/// How often a signal is looked for while the profiler starts.
+const NAP: Duration = Duration::from_millis(50);
+
+/// The most bytes of what the profiler says that are kept.
+const MOST_WORDS: u64 = 16 * 1024;
+
+/// All that has been seen of the process.
+pub struct Seen {
+    /// Its threads, frames and stacks. The events have been moved into `tally`.
+    pub profile: Profile,
+    /// What was sampled.
+    pub tally: Tally,
+    /// What the profiler says of its run.
+    pub about: About,
+}
+
+impl Seen {
+    /// What has been counted, as a profile of stacks.
+    pub fn profile_of(&self, only_gil: bool) -> Profile {
+        let mut profile = Profile::new(Detail::Stacks);
+        profile.about = self.about.clone();
+        for (_, process) in self.profile.processes() {
+            profile.add_process(process.clone());
+        }
+        let mut steps = Vec::new();
+        for (stack, count) in self.tally.stacks(false, only_gil) {
+            self.profile.steps(stack, &mut steps);
+            let copied = profile.copy_stack(&self.profile, &steps);
+            if let Some(stack) = copied {
+                let sample = Sample { stack, thread: None, state: Default::default() };
+                profile.count(sample, count);
+            }
+        }
+        profile
+    }
+
+    /// What to say when the view is over.
+    pub fn summary(&self, pid: i32) -> String {
+        let seconds = self.about.elapsed.as_secs_f64();
+        format!("Process {pid}: {} samples in {seconds:.1} s.", self.tally.whole_samples())
+    }
+}
+
+/// The profiler and what it has told.
+pub struct Feed {
+    child: Child,
+    seen: Arc<Mutex<Seen>>,
+    started: Receiver<()>,
+    reader: JoinHandle<()>,
+    words: JoinHandle<String>,
+}
+
+impl Feed {
+    /// Starts `program` for the process.
+    ///
+    /// # Errors
+    /// [`Error::Execute`] if it cannot be executed.
+    pub fn start(program: &Path, options: &TopOptions) -> Result<Self, Error> {
+        let failed = |source| Error::Execute { program: program.to_path_buf(), source };
+        let mut child = Command::new(program)
+            // All threads, and which of them run: the view tells that of each.
+            .args(["--format", "recording", "-o", "-", "--idle", "-s", "-1"])
+            .args(&options.passed_on)
+            .args(["-p", &options.pid.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // Ctrl-C is for the view, which ends the profiler.
+            .process_group(0)
+            .spawn()
+            .map_err(failed)?;
+        let (Some(samples), Some(mut words)) = (child.stdout.take(), child.stderr.take()) else {
+            return Err(failed(std::io::ErrorKind::BrokenPipe.into()));
+        };
+        let profile = Profile::new(Detail::Timeline);
+        let seen = Seen { profile, tally: Tally::default(), about: About::default() };
+        let seen = Arc::new(Mutex::new(seen));
+        let (start, started) = channel();
+        let shared = Arc::clone(&seen);
+        let reader = thread::spawn(move || read(samples, &shared, &start));
+        let words = thread::spawn(move || {
+            let mut text = Vec::new();
+            let _ = words.by_ref().take(MOST_WORDS).read_to_end(&mut text);
+            // What is not kept is read all the same, so that nobody waits.
+            let _ = std::io::copy(&mut words, &mut std::io::sink());
+            String::from_utf8_lossy(&text).into_owned()
+        });
+        Ok(Self { child, seen, started, reader, words })
+    }
+
+    /// Waits for the first samples. `false` if there will be none.
+    pub fn wait_for_start(&self, signals: &Signals) -> bool {
+        loop {
+            match self.started.recv_timeout(NAP) {
+                Ok(()) => return true,
+                Err(RecvTimeoutError::Disconnected) => return false,
+                Err(RecvTimeoutError::Timeout) if signals.ask_for_end() => return false,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    /// What has been seen so far.
+    pub fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the profiler has ended, because the process has.
+    pub fn has_ended(&self) -> bool {
+        self.reader.is_finished()
+    }
+
+    /// Ends the profiler.
+    ///
+    /// # Errors
+    /// [`Error::Profiler`] if it failed by itself.
+    pub fn end(mut self, pid: i32) -> Result<(), Error> {
+        let ended = self.has_ended();
+        if !ended {
+            // It passes on what it holds of the process, and ends.
+            let child = nix::unistd::Pid::from_raw(self.child.id() as i32);
+            let _ = nix::sys::signal::kill(child, nix::sys::signal::Signal::SIGTERM);
+        }
+        let status = self.child.wait().ok().and_then(|status| status.code());
+        let words = self.words.join().unwrap_or_default();
+        match status {
+            Some(0) | None if ended => {
+                eprintln!("Process {pid} has ended.");
+                Ok(())
+            }
+            Some(status) if ended => {
+                let status = u8::try_from(status).unwrap_or(1);
+                Err(Error::Profiler { words, status })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Reads until the profiler ends, or writes what is no recording.
+fn read(samples: ChildStdout, seen: &Mutex<Seen>, start: &Sender<()>) {
+    let Ok(mut reader) = Reader::new(samples) else { return };
+    // An input that fails has ended too.
+    while let Ok(true) = reader.fetch() {
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let Seen { profile, tally, about } = &mut *seen;
+        if !matches!(reader.apply(profile), Ok(true)) {
+            return;
+        }
+        tally.add(&profile.take_timeline());
+        *about = reader.about();
+        // Nobody waits any more after the first time.
+        let _ = start.send(());
+    }
+}

@@ -1,0 +1,115 @@
+//! The one profile that the recordings of several processes are read into.
+
+use std::collections::HashMap;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::tally::Tally;
+use crate::app::cli::Options;
+use crate::profile::{About, Detail, Profile};
+use crate::sampler::clock::microseconds;
+
+/// The profile of several processes, and what their recordings say of themselves.
+pub struct Merged {
+    /// What has been read so far.
+    pub profile: Profile,
+    /// The run, as far as it is known before anybody has sampled.
+    own: About,
+    begin: Instant,
+    /// What the recordings that are over say, as if they were one.
+    past: About,
+    /// What each other one says by now, by the number of its sampler.
+    live: HashMap<u64, About>,
+}
+
+/// The same, shared with the threads that read.
+#[derive(Clone)]
+pub struct Shared(Arc<Mutex<Merged>>);
+
+impl Merged {
+    /// Nothing yet.
+    pub fn begin(options: &Options) -> Shared {
+        Shared(Arc::new(Mutex::new(Self {
+            profile: empty(options),
+            own: own(options),
+            begin: Instant::now(),
+            past: About::default(),
+            live: HashMap::new(),
+        })))
+    }
+
+    /// Gives the profile away and begins the next.
+    pub fn begin_anew(&mut self, options: &Options) -> Profile {
+        self.own = own(options);
+        self.begin = Instant::now();
+        self.past = About::default();
+        self.live.clear();
+        mem::replace(&mut self.profile, empty(options))
+    }
+
+    /// Notes what the recording of a sampler says by now.
+    pub fn note(&mut self, sampler: u64, about: About) {
+        self.live.insert(sampler, about);
+    }
+
+    /// Notes what the recording of a sampler says at its end.
+    pub fn end(&mut self, sampler: u64, about: &About) {
+        self.live.remove(&sampler);
+        self.past = About::of_all([&self.past, about]);
+    }
+
+    /// How many samples were counted, and how many could not be.
+    pub fn counts(&self) -> (u64, u64) {
+        let abouts = || self.live.values().chain([&self.past]);
+        let sum = |name: &str| abouts().map(|about| count(about, name)).sum::<u64>();
+        let errors = ["torn", "dropped", "lost threads", "failed"];
+        (sum("samples"), errors.iter().map(|name| sum(name)).sum())
+    }
+
+    /// What there is to say of the run by now.
+    fn about(&self, tally: &Tally) -> About {
+        let all = About::of_all(self.live.values().chain([&self.past]));
+        let elapsed = self.begin.elapsed();
+        let mut account = all.account;
+        account.retain(|(name, _)| name != "elapsed s");
+        account.extend(tally.rows());
+        account.push(("elapsed s".to_owned(), format!("{:.2}", elapsed.as_secs_f64())));
+        About { elapsed, ticks: all.ticks, style: all.style, account, ..self.own.clone() }
+    }
+}
+
+impl Shared {
+    /// The profile, while nobody else reads into it.
+    pub fn lock(&self) -> MutexGuard<'_, Merged> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same, with what there is to say of the run by now.
+    pub fn with_about(&self, tally: &Tally) -> MutexGuard<'_, Merged> {
+        let mut merged = self.lock();
+        merged.profile.about = merged.about(tally);
+        merged
+    }
+}
+
+/// A profile that tells the processes apart.
+fn empty(options: &Options) -> Profile {
+    Profile::new(options.format.detail.max(Detail::Threads))
+}
+
+fn own(options: &Options) -> About {
+    About {
+        started: microseconds(),
+        interval: options.interval,
+        every_thread: options.every_thread,
+        tells_processes: true,
+        ..About::default()
+    }
+}
+
+/// The count with this name in an account.
+fn count(about: &About, name: &str) -> u64 {
+    let row = about.account.iter().find(|(row, _)| row == name);
+    row.and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
+}

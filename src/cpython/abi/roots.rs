@@ -1,0 +1,40 @@
+//! Where everything begins: the interpreter list and the GIL's holder.
+
+use super::GilLayout;
+use crate::cpython::memory::{Field, Remote};
+use crate::cpython::read::objects::{Interpreter, Runtime, Thread};
+
+/// Where a version keeps its roots.
+#[derive(Clone, Copy)]
+pub enum Roots {
+    /// 2.7 to 3.6: `interp_head` and `_PyThreadState_Current`, two variables.
+    Variables,
+    /// 3.7 and later: in `_PyRuntime`.
+    Runtime {
+        /// `interpreters.head`.
+        interpreters: Field<Runtime, Remote<Interpreter>>,
+        /// How to tell who holds the GIL.
+        gil: GilHolder,
+    },
+}
+
+/// How a version with a `_PyRuntime` tells who holds the GIL.
+#[derive(Clone, Copy)]
+pub enum GilHolder {
+    /// 3.7 to 3.11: `gilstate.tstate_current`.
+    Current(Field<Runtime, Remote<Thread>>),
+    /// 3.12 and later: every interpreter points to its GIL.
+    PerInterpreter(GilLayout),
+}
+
+/// One entry of `_Py_DebugOffsets` (3.13 and later), which the process itself
+/// carries, and what the layouts here say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DebugOffset {
+    /// Its name in `_Py_DebugOffsets`.
+    pub name: &'static str,
+    /// Where in `_PyRuntime` the entry is.
+    pub position: usize,
+    /// The offset, in bytes, that it must hold.
+    pub offset: usize,
+}

@@ -1,0 +1,107 @@
+//! The proof that a layout fits a process, on live objects, before any sample.
+
+use std::fmt;
+
+use super::code::{CodeCache, Types};
+use super::frames::{RawFrame, Walk, walk_thread};
+use super::threads::ProcessRoots;
+use crate::cpython::abi::Abi;
+use crate::cpython::memory::{Fault, Memory};
+
+/// What the proof came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// Every thread belongs to its interpreter, and the frames of at least one
+    /// thread lead to code objects with a name, a file and a line table.
+    Proven,
+    /// Nothing speaks against the layout, but no thread has a frame yet.
+    NoFrames,
+    /// There is no interpreter yet: Python is starting.
+    NotStarted,
+}
+
+/// Why a layout does not fit a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch(String);
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Mismatch {}
+
+/// So many frames are proof enough: running threads stand still while they are read.
+const ENOUGH_FRAMES: usize = 2000;
+
+/// Reads every thread state, and frames of threads until there are enough, and checks what
+/// must be true of them. Unless the process `stands_still`, each thread is walked twice, and
+/// only the outermost frames that both walks have found prove something.
+///
+/// # Errors
+/// [`Mismatch`] with the first thing that is not as the layout says.
+pub fn prove<A: Abi, M: Memory>(
+    memory: &M,
+    roots: &ProcessRoots,
+    types: Types,
+    stands_still: bool,
+) -> Result<Proof, Mismatch> {
+    let fault = |fault: Fault| Mismatch(fault.to_string());
+    if roots.interpreters::<A, M>(memory).map_err(fault)?.is_empty() {
+        return Ok(Proof::NotStarted);
+    }
+    let mut code = CodeCache::<A>::new(types);
+    let (mut walk, mut again) = (Walk::default(), Walk::default());
+    let mut frames = 0;
+    for thread in roots.states::<A, M>(memory).map_err(fault)? {
+        if !thread.is_consistent {
+            let state = thread.state;
+            return Err(Mismatch(format!("thread state {state:?} is not its interpreter's")));
+        }
+        if frames >= ENOUGH_FRAMES {
+            continue;
+        }
+        let broken = |broken| Mismatch(format!("thread {:#x}: {broken}", thread.id));
+        walk_thread::<A, M>(memory, thread.state, &mut walk).map_err(broken)?;
+        let agreed = if stands_still {
+            walk.frames.as_slice()
+        } else {
+            walk_thread::<A, M>(memory, thread.state, &mut again).map_err(broken)?;
+            in_both(&walk.frames, &again.frames)
+        };
+        for raw in agreed {
+            code.decode(memory, raw.code).map_err(broken)?;
+            frames += 1;
+        }
+    }
+    Ok(if frames == 0 { Proof::NoFrames } else { Proof::Proven })
+}
+
+/// The outermost frames that two walks of a thread have in common.
+fn in_both<'a>(walk: &'a [RawFrame], again: &[RawFrame]) -> &'a [RawFrame] {
+    let pairs = walk.iter().rev().zip(again.iter().rev());
+    let is_same =
+        |(one, other): &(&RawFrame, &RawFrame)| one.frame == other.frame && one.code == other.code;
+    let common = pairs.take_while(is_same).count();
+    &walk[walk.len() - common..]
+}
+
+/// Compares `_Py_DebugOffsets` at the start of `_PyRuntime` (3.13 and later)
+/// with the layouts: a witness that the process itself brings.
+///
+/// # Errors
+/// [`Mismatch`] with the first entry that differs.
+pub fn check_debug_offsets<A: Abi, M: Memory>(memory: &M, runtime: u64) -> Result<(), Mismatch> {
+    for entry in A::debug_offsets() {
+        let position = runtime.wrapping_add(entry.position as u64);
+        let said: u64 = memory.read(position).map_err(|fault| Mismatch(fault.to_string()))?;
+        if said != entry.offset as u64 {
+            let (name, offset) = (entry.name, entry.offset);
+            return Err(Mismatch(format!(
+                "it says that {name} is at offset {said}, the layout says {offset}"
+            )));
+        }
+    }
+    Ok(())
+}

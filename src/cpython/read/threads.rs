@@ -1,0 +1,318 @@
+//! Interpreters and their threads, and who holds the GIL.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use rustc_hash::FxBuildHasher;
+
+use super::nested::innermost_only;
+use super::objects::{Gil as GilObject, Interpreter, Thread};
+use crate::cpython::abi::{Abi, GilHolder, GilLayout, Roots};
+use crate::cpython::memory::{Fault, Memory, Remote};
+
+/// The most interpreters that are read in one process.
+const MAX_INTERPRETERS: usize = 4 * 1024;
+
+/// The most threads that are read in one process.
+const MAX_THREADS: usize = 64 * 1024;
+
+/// The roots of one process: addresses, where [`Roots`] are offsets.
+#[derive(Clone)]
+pub struct ProcessRoots {
+    interpreters: InterpreterList,
+    gil: Gil,
+}
+
+/// Where the list of interpreters begins.
+#[derive(Clone, Debug)]
+enum InterpreterList {
+    /// A variable holds the first one.
+    Variable(u64),
+    /// The variable cannot be found (a stripped build of 3.6 or older whose
+    /// code does not give it away): the interpreter of the first thread that
+    /// was seen holding the GIL.
+    FirstSeen(Cell<Remote<Interpreter>>),
+}
+
+#[derive(Clone)]
+enum Gil {
+    /// A variable holds the thread that has the GIL.
+    Variable(u64),
+    /// Every interpreter points to a GIL.
+    PerInterpreter(GilLayout),
+}
+
+/// A GIL of the process.
+#[derive(Clone, Copy)]
+pub enum GilRef {
+    /// The variable at this address names the holder.
+    Variable(u64),
+    /// The struct at this address does.
+    Struct(Remote<GilObject>, GilLayout),
+}
+
+impl PartialEq for GilRef {
+    fn eq(&self, other: &Self) -> bool {
+        self.address() == other.address()
+    }
+}
+
+impl GilRef {
+    /// Where it is.
+    pub(crate) fn address(self) -> u64 {
+        match self {
+            Self::Variable(address) => address,
+            Self::Struct(object, _) => object.address(),
+        }
+    }
+
+    fn is_null(self) -> bool {
+        self.address() == 0
+    }
+
+    /// The thread that holds it, if one does.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn holder<M: Memory>(self, memory: &M) -> Result<Option<Remote<Thread>>, Fault> {
+        let holder = match self {
+            Self::Variable(address) => memory.read(address)?,
+            Self::Struct(object, layout) => match memory.field(object, layout.locked)? {
+                1 => memory.field(object, layout.last_holder)?,
+                _ => return Ok(None),
+            },
+        };
+        Ok(if holder.is_null() { None } else { Some(holder) })
+    }
+}
+
+/// A symbol that a version's roots need and the process does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it has no symbol {0}")]
+pub struct MissingRoot(pub &'static str);
+
+/// Addresses that were found by symbol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RootSymbols {
+    /// `_PyThreadState_Current` (2.7 to 3.6).
+    pub current_thread: Option<u64>,
+    /// The variable that holds the first interpreter state (2.7 to 3.6).
+    pub interpreters_head: Option<u64>,
+    /// `_PyRuntime` (3.7 and later).
+    pub runtime: Option<u64>,
+}
+
+/// One thread of one interpreter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ThreadInfo {
+    /// Its thread state.
+    pub state: Remote<Thread>,
+    /// `threading.get_ident()`.
+    pub id: u64,
+    /// Whether its thread state names the interpreter in whose list it stands.
+    pub is_consistent: bool,
+}
+
+impl ProcessRoots {
+    /// The roots that a version has, at the addresses of one process.
+    ///
+    /// # Errors
+    /// If a symbol that they need is not there.
+    pub fn resolve(roots: &Roots, symbols: RootSymbols) -> Result<Self, MissingRoot> {
+        match roots {
+            Roots::Variables => {
+                let current =
+                    symbols.current_thread.ok_or(MissingRoot("_PyThreadState_Current"))?;
+                let interpreters = match symbols.interpreters_head {
+                    Some(head) => InterpreterList::Variable(head),
+                    None => InterpreterList::FirstSeen(Cell::new(Remote::new(0))),
+                };
+                Ok(Self { interpreters, gil: Gil::Variable(current) })
+            }
+            Roots::Runtime { interpreters, gil } => {
+                let runtime = symbols.runtime.ok_or(MissingRoot("_PyRuntime"))?;
+                let at = |offset: usize| runtime.wrapping_add(offset as u64);
+                let gil = match gil {
+                    GilHolder::Current(field) => Gil::Variable(at(field.offset())),
+                    GilHolder::PerInterpreter(layout) => Gil::PerInterpreter(*layout),
+                };
+                Ok(Self { interpreters: InterpreterList::Variable(at(interpreters.offset())), gil })
+            }
+        }
+    }
+
+    /// The address of the variable that begins the list of interpreters.
+    #[must_use]
+    pub fn interpreters_head(&self) -> Option<u64> {
+        match self.interpreters {
+            InterpreterList::Variable(address) => Some(address),
+            InterpreterList::FirstSeen(_) => None,
+        }
+    }
+
+    /// All interpreters, newest first. Empty while Python is starting.
+    ///
+    /// # Errors
+    /// If the list cannot be read.
+    pub fn interpreters<A: Abi, M: Memory>(
+        &self,
+        memory: &M,
+    ) -> Result<Vec<Remote<Interpreter>>, Fault> {
+        let first = match &self.interpreters {
+            InterpreterList::Variable(address) => memory.read(*address)?,
+            InterpreterList::FirstSeen(seen) => {
+                if seen.get().is_null() {
+                    seen.set(self.interpreter_of_holder::<A, M>(memory)?);
+                }
+                seen.get()
+            }
+        };
+        list(first, MAX_INTERPRETERS, |interpreter| memory.field(interpreter, A::INTERPRETER.next))
+    }
+
+    fn interpreter_of_holder<A: Abi, M: Memory>(
+        &self,
+        memory: &M,
+    ) -> Result<Remote<Interpreter>, Fault> {
+        match self.gil_holders::<A, M>(memory)?.first() {
+            Some(thread) => memory.field(*thread, A::THREAD.interpreter),
+            None => Ok(Remote::new(0)),
+        }
+    }
+
+    /// What a GIL is made of; `None` where a variable holds the thread that has it.
+    pub(crate) fn gil_layout(&self) -> Option<GilLayout> {
+        match self.gil {
+            Gil::Variable(_) => None,
+            Gil::PerInterpreter(layout) => Some(layout),
+        }
+    }
+
+    /// The GILs of the process: one up to 3.11, then as many as interpreters want.
+    ///
+    /// # Errors
+    /// If the list of interpreters cannot be read.
+    pub fn gils<A: Abi, M: Memory>(&self, memory: &M) -> Result<Vec<GilRef>, Fault> {
+        let layout = match &self.gil {
+            Gil::Variable(address) => return Ok(vec![GilRef::Variable(*address)]),
+            Gil::PerInterpreter(layout) => layout,
+        };
+        let mut gils = Vec::new();
+        for interpreter in self.interpreters::<A, M>(memory)? {
+            let gil = GilRef::Struct(memory.field(interpreter, layout.gil)?, *layout);
+            if !gil.is_null() && !gils.contains(&gil) {
+                gils.push(gil);
+            }
+        }
+        Ok(gils)
+    }
+
+    /// The threads that hold a GIL: at most one for each GIL there is.
+    ///
+    /// # Errors
+    /// If a root cannot be read.
+    pub fn gil_holders<A: Abi, M: Memory>(&self, memory: &M) -> Result<Vec<Remote<Thread>>, Fault> {
+        let mut holders = Vec::new();
+        for gil in self.gils::<A, M>(memory)? {
+            holders.extend(gil.holder(memory)?);
+        }
+        Ok(holders)
+    }
+
+    /// All threads of all interpreters: one that is in several is named once, by the state of
+    /// the innermost.
+    ///
+    /// # Errors
+    /// If a list or a thread state cannot be read.
+    pub fn threads<A: Abi, M: Memory>(&self, memory: &M) -> Result<Vec<ThreadInfo>, Fault> {
+        let interpreters = self.interpreters::<A, M>(memory)?;
+        let states = self.states_in::<A, M>(memory, &interpreters)?;
+        if interpreters.len() < 2 {
+            return Ok(states);
+        }
+        innermost_only::<A, M>(memory, self, states)
+    }
+
+    /// All thread states of all interpreters.
+    ///
+    /// # Errors
+    /// If a list or a thread state cannot be read.
+    pub fn states<A: Abi, M: Memory>(&self, memory: &M) -> Result<Vec<ThreadInfo>, Fault> {
+        let interpreters = self.interpreters::<A, M>(memory)?;
+        self.states_in::<A, M>(memory, &interpreters)
+    }
+
+    fn states_in<A: Abi, M: Memory>(
+        &self,
+        memory: &M,
+        interpreters: &[Remote<Interpreter>],
+    ) -> Result<Vec<ThreadInfo>, Fault> {
+        let mut threads = Vec::new();
+        for interpreter in interpreters.iter().copied() {
+            let begin = threads.len();
+            let left = MAX_THREADS.saturating_sub(begin);
+            let first = memory.field(interpreter, A::INTERPRETER.threads)?;
+            for state in list(first, left, |thread| memory.field(thread, A::THREAD.next))? {
+                let info = thread_info::<A, M>(memory, state)?;
+                let owner = memory.field(state, A::THREAD.interpreter)?;
+                threads.push(ThreadInfo { is_consistent: owner == interpreter, ..info });
+            }
+            let ended = ended::<A, M>(memory, &threads[begin..])?;
+            threads.retain(|thread| !ended.contains(&thread.state));
+        }
+        Ok(threads)
+    }
+}
+
+/// Of the states of one interpreter, latest first, those of threads that have ended: another
+/// thread has their `pthread_t`, and so their C stack, on which shims lie from 3.14 on. C code
+/// that forks without Python leaves them behind. Up to 3.10 no state tells its thread.
+fn ended<A: Abi, M: Memory>(
+    memory: &M,
+    states: &[ThreadInfo],
+) -> Result<Vec<Remote<Thread>>, Fault> {
+    let mut ended = Vec::new();
+    let Some(native) = A::THREAD.native_id else { return Ok(ended) };
+    let mut latest: HashMap<u64, Remote<Thread>, FxBuildHasher> = HashMap::default();
+    for thread in states {
+        match latest.entry(thread.id) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(thread.state);
+            }
+            Entry::Occupied(later) => {
+                let later = memory.field(*later.get(), native)?;
+                if memory.field(thread.state, native)? != later {
+                    ended.push(thread.state);
+                }
+            }
+        }
+    }
+    Ok(ended)
+}
+
+/// What a thread state says of itself.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn thread_info<A: Abi, M: Memory>(
+    memory: &M,
+    state: Remote<Thread>,
+) -> Result<ThreadInfo, Fault> {
+    Ok(ThreadInfo { state, id: memory.field(state, A::THREAD.id)?, is_consistent: true })
+}
+
+/// Follows a list that is linked through its nodes, up to `limit` of them.
+fn list<S>(
+    first: Remote<S>,
+    limit: usize,
+    next: impl Fn(Remote<S>) -> Result<Remote<S>, Fault>,
+) -> Result<Vec<Remote<S>>, Fault> {
+    let mut nodes = Vec::new();
+    let mut node = first;
+    while !node.is_null() && nodes.len() < limit {
+        nodes.push(node);
+        node = next(node)?;
+    }
+    Ok(nodes)
+}

@@ -1,0 +1,128 @@
+//! The stacks of all threads at one moment as one JSON object, for programs.
+//!
+//! `state` is `running`, `idle` or `stopped`. `name`, `native_id` and `state` are null
+//! where they are not known, and so is `locals` of a frame whose variables changed
+//! while they were read; it is missing where it was not asked for.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::json::ProcessWords;
+use crate::profile::snapshot::{Snapshot, ThreadSnapshot};
+use crate::stack::{FrameTable, VariableKind};
+
+/// Writes the object, and a line break behind it.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
+    let threads = snapshot.threads.iter();
+    let dump = Dump {
+        process: ProcessWords::of(&snapshot.process),
+        threads: threads.map(|thread| Thread::of(thread, &snapshot.frames)).collect(),
+    };
+    serde_json::to_writer_pretty(&mut *out, &dump)?;
+    out.write_all(b"\n")
+}
+
+#[derive(Serialize)]
+struct Dump<'a> {
+    process: ProcessWords<'a>,
+    threads: Vec<Thread<'a>>,
+}
+
+#[derive(Serialize)]
+struct Thread<'a> {
+    id: u64,
+    native_id: Option<i32>,
+    name: Option<&'a str>,
+    holds_gil: bool,
+    state: Option<&'static str>,
+    truncated: bool,
+    frames: Vec<Frame<'a>>,
+}
+
+#[derive(Serialize)]
+struct Frame<'a> {
+    file: &'a str,
+    function: &'a str,
+    line: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    locals: Option<Option<Vec<Local<'a>>>>,
+}
+
+#[derive(Serialize)]
+struct Local<'a> {
+    name: &'a str,
+    kind: &'static str,
+    value: &'a str,
+}
+
+impl<'a> Thread<'a> {
+    fn of(thread: &'a ThreadSnapshot, frames: &'a FrameTable) -> Self {
+        let stack = &thread.stack;
+        let frame = |position: usize| {
+            let frame = frames.frame(stack.frames[position]);
+            let locals = stack.variables.get(position).map(|variables| {
+                variables.as_ref().map(|variables| variables.iter().map(Local::of).collect())
+            });
+            Frame { file: &frame.file, function: &frame.function, line: frame.line, locals }
+        };
+        Self {
+            id: stack.thread,
+            native_id: thread.native_id,
+            name: thread.name.as_deref(),
+            holds_gil: stack.holds_gil,
+            state: thread.activity.map(|activity| activity.word()),
+            truncated: stack.truncated,
+            frames: (0..stack.frames.len()).map(frame).collect(),
+        }
+    }
+}
+
+impl<'a> Local<'a> {
+    fn of(variable: &'a crate::stack::Variable) -> Self {
+        let kind = match variable.kind {
+            VariableKind::Argument => "argument",
+            VariableKind::Local => "local",
+        };
+        Self { name: &variable.name, kind, value: &variable.value }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::profile::snapshot::tests::snapshot;
+
+    #[test]
+    fn everything_comes_back() {
+        let mut out = Vec::new();
+        write(&snapshot(), &mut out).expect("a Vec takes everything");
+        let seen: Value = serde_json::from_slice(&out).expect("JSON");
+        let expected = json!({
+            "process": {"pid": 4242, "command": "python3 app.py", "python": "3.11.7"},
+            "threads": [
+                {
+                    "id": 140, "native_id": 4242, "name": "Main\n\"1\"", "holds_gil": true,
+                    "state": "running", "truncated": true,
+                    "frames": [
+                        {"file": "app.py", "function": "work", "line": 7, "locals": [
+                            {"name": "text", "kind": "argument", "value": "'a\\n\"<'"},
+                            {"name": "count", "kind": "local", "value": "3"},
+                        ]},
+                        {"file": "app.py", "function": "main", "line": 3, "locals": null},
+                    ],
+                },
+                {
+                    "id": 141, "native_id": null, "name": null, "holds_gil": false,
+                    "state": null, "truncated": false, "frames": [],
+                },
+            ],
+        });
+        assert_eq!(seen, expected);
+    }
+}

@@ -1,0 +1,112 @@
+//! The stacks of all threads at one moment, and what is known of the threads, for people.
+//!
+//! ```text
+//! Process 4242: python3 app.py (Python 3.11.7)
+//!
+//! Thread 140035230627648 "MainThread" (native 4242): running, holds the GIL
+//!   app.py:work:7
+//!       count = 3
+//! ```
+
+use std::io::{self, Write};
+
+use super::write_in_line;
+use crate::profile::snapshot::{Snapshot, ThreadSnapshot};
+use crate::stack::{FrameStyle, FrameTable};
+
+/// Writes the process, then each thread after an empty line.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(snapshot: &Snapshot, style: FrameStyle, out: &mut dyn Write) -> io::Result<()> {
+    let process = &snapshot.process;
+    write!(out, "Process {}: ", process.pid)?;
+    write_in_line(&process.command, out)?;
+    writeln!(out, " (Python {})", process.python)?;
+    for thread in &snapshot.threads {
+        out.write_all(b"\n")?;
+        write_head(thread, out)?;
+        write_frames(thread, &snapshot.frames, style, out)?;
+    }
+    Ok(())
+}
+
+fn write_head(thread: &ThreadSnapshot, out: &mut dyn Write) -> io::Result<()> {
+    write!(out, "Thread {}", thread.stack.thread)?;
+    if let Some(name) = &thread.name {
+        out.write_all(b" \"")?;
+        write_in_line(name, out)?;
+        out.write_all(b"\"")?;
+    }
+    if let Some(id) = thread.native_id {
+        write!(out, " (native {id})")?;
+    }
+    let activity = thread.activity.map(|activity| activity.word());
+    let gil = thread.stack.holds_gil.then_some("holds the GIL");
+    let words: Vec<&str> = activity.into_iter().chain(gil).collect();
+    let colon = if words.is_empty() { "" } else { ": " };
+    writeln!(out, "{colon}{}", words.join(", "))
+}
+
+fn write_frames(
+    thread: &ThreadSnapshot,
+    frames: &FrameTable,
+    style: FrameStyle,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if thread.stack.frames.is_empty() {
+        out.write_all(b"  (no Python code)\n")?;
+    }
+    for (position, frame) in thread.stack.frames.iter().enumerate() {
+        out.write_all(b"  ")?;
+        style.write(frames.frame(*frame), out)?;
+        out.write_all(b"\n")?;
+        match thread.stack.variables.get(position) {
+            Some(Some(variables)) => {
+                for variable in variables {
+                    out.write_all(b"      ")?;
+                    write_in_line(&variable.name, out)?;
+                    out.write_all(b" = ")?;
+                    write_in_line(&variable.value, out)?;
+                    out.write_all(b"\n")?;
+                }
+            }
+            Some(None) => {
+                out.write_all(b"      (variables could not be read, or changed meanwhile)\n")?
+            }
+            None => {}
+        }
+    }
+    if thread.stack.truncated {
+        out.write_all(b"  (truncated)\n")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::snapshot::tests::snapshot;
+
+    #[test]
+    fn everything_has_its_line() {
+        let mut out = Vec::new();
+        write(&snapshot(), FrameStyle::WithLines, &mut out).expect("a Vec takes everything");
+        let text = String::from_utf8(out).expect("UTF-8");
+        let expected = "\
+Process 4242: python3 app.py (Python 3.11.7)
+
+Thread 140 \"Main\\n\"1\"\" (native 4242): running, holds the GIL
+  app.py:work:7
+      text = 'a\\n\"<'
+      count = 3
+  app.py:main:3
+      (variables could not be read, or changed meanwhile)
+  (truncated)
+
+Thread 141
+  (no Python code)
+";
+        assert_eq!(text, expected);
+    }
+}

@@ -1,0 +1,226 @@
+//! The tables of one thread: stacks lead to frames, frames to functions, functions to
+//! texts.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::iter::repeat_n;
+
+use serde::{Serialize, Serializer};
+
+use super::Category;
+use crate::profile::{Profile, Seen};
+use crate::render::labels;
+use crate::render::rows::{Row, Tree};
+
+/// Where there is no address, and no resource.
+const NONE: i32 = -1;
+
+/// The tables of a thread, while stacks are put in.
+pub struct Tables<'a> {
+    profile: &'a Profile,
+    stacks: Tree<Category>,
+}
+
+impl<'a> Tables<'a> {
+    /// Empty ones.
+    pub fn new(profile: &'a Profile) -> Self {
+        Self { profile, stacks: Tree::new() }
+    }
+
+    /// Puts a stack in.
+    pub fn add(&mut self, category: Category, seen: Seen) {
+        self.stacks.node(self.profile, category, seen);
+    }
+
+    /// The place of a stack that has been put in.
+    pub fn stack(&self, category: Category, seen: Seen) -> Option<u32> {
+        self.stacks.find(category, seen)
+    }
+
+    /// The tables as they are written.
+    pub fn written(&self) -> Written<'_> {
+        let mut frames = Interner::default();
+        let mut functions = Interner::default();
+        let mut strings = Interner::default();
+        let mut stack_table = StackTable::default();
+        let mut frame_functions = Vec::new();
+        for node in self.stacks.nodes() {
+            let frame = frames.number((node.row, node.group));
+            stack_table.frame.push(frame);
+            stack_table.prefix.push(node.caller);
+            if frame as usize == frame_functions.len() {
+                let file = node.row.frame(self.profile).map(|frame| &*frame.file);
+                let name = strings.number(node.row.name(self.profile));
+                frame_functions.push(functions.number((name, file.map(|f| strings.number(f)))));
+            }
+        }
+        let line = |row: &Row| labels::line(self.profile, row.frame(self.profile)?);
+        Written {
+            frame_table: FrameTable {
+                category: frames.values.iter().map(|(_, category)| *category).collect(),
+                func: frame_functions,
+                line: frames.values.iter().map(|(row, _)| line(row)).collect(),
+                ..FrameTable::of(frames.values.len())
+            },
+            func_table: FuncTable {
+                name: functions.values.iter().map(|(name, _)| *name).collect(),
+                file_name: functions.values.iter().map(|(_, file)| *file).collect(),
+                ..FuncTable::of(functions.values.len())
+            },
+            stack_table: StackTable { length: stack_table.frame.len(), ..stack_table },
+            resource_table: ResourceTable::default(),
+            native_symbols: NativeSymbols::default(),
+            string_array: strings.values,
+        }
+    }
+}
+
+/// The tables of a thread.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Written<'a> {
+    stack_table: StackTable,
+    frame_table: FrameTable,
+    func_table: FuncTable,
+    resource_table: ResourceTable,
+    native_symbols: NativeSymbols,
+    string_array: Vec<&'a str>,
+}
+
+#[derive(Default, Serialize)]
+struct StackTable {
+    length: usize,
+    frame: Vec<u32>,
+    prefix: Vec<Option<u32>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FrameTable {
+    length: usize,
+    address: Same<i32>,
+    inline_depth: Same<u32>,
+    category: Vec<Category>,
+    subcategory: Same<u32>,
+    func: Vec<u32>,
+    native_symbol: Same<()>,
+    #[serde(rename = "innerWindowID")]
+    inner_window_id: Same<u32>,
+    line: Vec<Option<u32>>,
+    column: Same<()>,
+}
+
+impl FrameTable {
+    /// A table of so many frames, of which nothing is known yet.
+    fn of(length: usize) -> Self {
+        Self {
+            length,
+            address: Same(NONE, length),
+            inline_depth: Same(0, length),
+            category: Vec::new(),
+            subcategory: Same(0, length),
+            func: Vec::new(),
+            native_symbol: Same((), length),
+            inner_window_id: Same(0, length),
+            line: Vec::new(),
+            column: Same((), length),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FuncTable {
+    length: usize,
+    name: Vec<u32>,
+    #[serde(rename = "isJS")]
+    is_js: Same<bool>,
+    #[serde(rename = "relevantForJS")]
+    relevant_for_js: Same<bool>,
+    resource: Same<i32>,
+    file_name: Vec<Option<u32>>,
+    line_number: Same<()>,
+    column_number: Same<()>,
+}
+
+impl FuncTable {
+    /// A table of so many functions, of which nothing is known yet.
+    fn of(length: usize) -> Self {
+        Self {
+            length,
+            name: Vec::new(),
+            is_js: Same(false, length),
+            relevant_for_js: Same(false, length),
+            resource: Same(NONE, length),
+            file_name: Vec::new(),
+            line_number: Same((), length),
+            column_number: Same((), length),
+        }
+    }
+}
+
+/// None.
+#[derive(Default, Serialize)]
+struct ResourceTable {
+    length: usize,
+    lib: [(); 0],
+    name: [(); 0],
+    host: [(); 0],
+    r#type: [(); 0],
+}
+
+/// None.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NativeSymbols {
+    length: usize,
+    address: [(); 0],
+    function_size: [(); 0],
+    lib_index: [(); 0],
+    name: [(); 0],
+}
+
+/// A column in which every value is the same.
+struct Same<T>(T, usize);
+
+impl<T: Serialize + Clone> Serialize for Same<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(repeat_n(&self.0, self.1))
+    }
+}
+
+/// Numbers for values, in the order in which they come.
+struct Interner<T> {
+    values: Vec<T>,
+    numbers: HashMap<T, u32>,
+}
+
+impl<T> Default for Interner<T> {
+    fn default() -> Self {
+        Self { values: Vec::new(), numbers: HashMap::new() }
+    }
+}
+
+impl<T: Copy + Eq + Hash> Interner<T> {
+    fn number(&mut self, value: T) -> u32 {
+        let next = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
+        let number = *self.numbers.entry(value).or_insert(next);
+        if number == next {
+            self.values.push(value);
+        }
+        number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_values_have_one_number() {
+        let mut strings = Interner::default();
+        let numbers = ["a", "b", "a"].map(|text| strings.number(text));
+        assert_eq!(numbers, [0, 1, 0]);
+        assert_eq!(strings.values, ["a", "b"]);
+    }
+}

@@ -1,0 +1,167 @@
+//! What a report knows, as JSON.
+//!
+//! Tables are columns of numbers: names by their position in a list of names, stacks by
+//! the position of their caller. So a report grows with what is different in a profile,
+//! not with its samples.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::excerpts::{Excerpt, excerpts};
+use super::timeline::Timeline;
+use crate::profile::{Profile, Step};
+use crate::render::SourcesOf;
+use crate::render::heading;
+use crate::render::palette::Origin;
+
+/// Everything in a report.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Document<'a> {
+    title: &'a str,
+    version: &'static str,
+    /// Microseconds since the epoch.
+    started: u64,
+    /// In microseconds.
+    elapsed: u64,
+    /// What one sample stands for, in microseconds.
+    period: f64,
+    rate: String,
+    duration: String,
+    samples: u64,
+    every_thread: bool,
+    tells_processes: bool,
+    account: &'a [(String, String)],
+    processes: Vec<Process<'a>>,
+    threads: Vec<Thread<'a>>,
+    files: Vec<&'a str>,
+    /// Of each file: `o` own, `i` installed, `s` standard library.
+    origins: String,
+    functions: Vec<&'a str>,
+    frames: Frames,
+    stacks: Stacks,
+    timeline: Timeline,
+    excerpts: Vec<Excerpt>,
+}
+
+#[derive(Debug, Serialize)]
+struct Process<'a> {
+    pid: i32,
+    command: &'a str,
+    python: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct Thread<'a> {
+    process: usize,
+    /// A text: JavaScript's numbers are too short for it.
+    id: String,
+    native: Option<i32>,
+    name: Option<&'a str>,
+}
+
+/// A column each, as long as there are frames.
+#[derive(Debug, Default, Serialize)]
+struct Frames {
+    file: Vec<usize>,
+    function: Vec<usize>,
+    line: Vec<i32>,
+}
+
+/// A column each, as long as there are stacks; callers come first.
+#[derive(Debug, Default, Serialize)]
+struct Stacks {
+    /// The distance to the caller, 0 for none.
+    caller: Vec<usize>,
+    /// The innermost frame plus one, 0 where frames were not read.
+    frame: Vec<usize>,
+}
+
+impl<'a> Document<'a> {
+    /// The report on `profile`, with the source of its hottest lines as far as `sources` have it.
+    #[must_use]
+    pub fn of(profile: &'a Profile, title: &'a str, sources: Option<SourcesOf>) -> Self {
+        let about = &profile.about;
+        let (mut files, mut functions) = (Names::default(), Names::default());
+        let mut frames = Frames::default();
+        for frame in profile.frames.all() {
+            frames.file.push(files.index(&frame.file));
+            frames.function.push(functions.index(&frame.function));
+            frames.line.push(frame.line);
+        }
+        let processes = profile.processes().map(|(_, process)| process);
+        let threads = profile.threads().map(|(_, thread)| thread);
+        Self {
+            title,
+            version: env!("CARGO_PKG_VERSION"),
+            started: about.started,
+            elapsed: u64::try_from(about.elapsed.as_micros()).unwrap_or(u64::MAX),
+            period: about.period().as_secs_f64() * 1e6,
+            rate: heading::rate(about),
+            duration: heading::duration(about.elapsed),
+            samples: heading::samples(profile),
+            every_thread: about.every_thread,
+            tells_processes: profile.tells_processes(),
+            account: &about.account,
+            processes: processes
+                .map(|process| Process {
+                    pid: process.pid,
+                    command: &process.command,
+                    python: &process.python,
+                })
+                .collect(),
+            threads: threads
+                .map(|thread| Thread {
+                    process: thread.process.index(),
+                    id: format!("{:#x}", thread.id),
+                    native: thread.native_id,
+                    name: thread.name.as_deref(),
+                })
+                .collect(),
+            origins: files.list.iter().map(|file| letter(Origin::of_file(file))).collect(),
+            files: files.list,
+            functions: functions.list,
+            frames,
+            stacks: stacks(profile),
+            timeline: Timeline::of(profile),
+            excerpts: sources.map_or(Vec::new(), |sources| excerpts(profile, sources)),
+        }
+    }
+}
+
+fn stacks(profile: &Profile) -> Stacks {
+    let mut stacks = Stacks::default();
+    for (index, (caller, step)) in profile.stacks_since(0).enumerate() {
+        stacks.caller.push(caller.map_or(0, |caller| index - caller.index()));
+        stacks.frame.push(match step {
+            Step::Frame(frame) => frame.index() + 1,
+            Step::Truncated => 0,
+        });
+    }
+    stacks
+}
+
+fn letter(origin: Origin) -> char {
+    match origin {
+        Origin::Own => 'o',
+        Origin::Installed => 'i',
+        Origin::Standard => 's',
+    }
+}
+
+/// Every distinct name once.
+#[derive(Default)]
+struct Names<'a> {
+    list: Vec<&'a str>,
+    known: HashMap<&'a str, usize>,
+}
+
+impl<'a> Names<'a> {
+    fn index(&mut self, name: &'a str) -> usize {
+        *self.known.entry(name).or_insert_with(|| {
+            self.list.push(name);
+            self.list.len() - 1
+        })
+    }
+}

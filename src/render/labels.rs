@@ -1,0 +1,102 @@
+//! What lanes, profiles and states are called. Threads and processes themselves are called
+//! as they say.
+
+use super::lanes::{Lane, Lanes};
+use crate::profile::{Process, Profile, State};
+use crate::stack::{Frame, FrameStyle};
+
+/// The highest id that Linux gives to a thread.
+const HIGHEST_NATIVE_ID: u32 = 1 << 22;
+
+/// What is written for the thread of moments that belong to none.
+pub const NO_THREAD: &str = "(no thread)";
+
+/// The program that wrote a file.
+pub const PROGRAM: &str = concat!("pyflame ", env!("CARGO_PKG_VERSION"));
+
+/// The thread of a lane.
+pub fn thread(profile: &Profile, lane: &Lane) -> String {
+    lane.thread.map_or_else(|| NO_THREAD.to_owned(), |id| profile.thread(id).to_string())
+}
+
+/// The thread of a lane, after its process if that has to be told.
+pub fn lane(profile: &Profile, lanes: &Lanes<'_>, lane: &Lane) -> String {
+    let thread = thread(profile, lane);
+    match lanes.process(lane).filter(|_| profile.tells_processes()) {
+        Some((_, process)) => format!("{process}: {thread}"),
+        None => thread,
+    }
+}
+
+/// A title for the whole profile: its processes.
+pub fn title(profile: &Profile) -> String {
+    processes(profile, Process::to_string).unwrap_or_else(|| PROGRAM.to_owned())
+}
+
+/// The first process, as `name` calls it, and how many others there are. `None` if there is
+/// none.
+pub fn processes(profile: &Profile, name: impl Fn(&Process) -> String) -> Option<String> {
+    let mut processes = profile.processes().map(|(_, process)| process);
+    let first = name(processes.next()?);
+    Some(match processes.count() {
+        0 => first,
+        others => format!("{first} and {others} more"),
+    })
+}
+
+/// A number for a thread that is small enough for programs that expect the kernel's: that,
+/// or where it is not known one that the kernel gives to none.
+pub fn thread_number(profile: &Profile, lane: &Lane) -> u32 {
+    let Some(id) = lane.thread else { return 0 };
+    let native_id = profile.thread(id).native_id.and_then(|id| u32::try_from(id).ok());
+    let position = u32::try_from(id.index()).unwrap_or(u32::MAX);
+    native_id.unwrap_or_else(|| position.saturating_add(HIGHEST_NATIVE_ID + 1))
+}
+
+/// What a thread was doing, in words.
+pub fn state(state: State) -> &'static str {
+    match (state.holds_gil, state.on_cpu) {
+        (true, None) => "holds the GIL",
+        (true, Some(true)) => "holds the GIL, on a CPU",
+        (true, Some(false)) => "holds the GIL, off CPU",
+        (false, None) => "without the GIL",
+        (false, Some(true)) => "without the GIL, on a CPU",
+        (false, Some(false)) => "without the GIL, off CPU",
+    }
+}
+
+/// The line of a frame, where it has one and lines are wanted.
+pub fn line(profile: &Profile, frame: &Frame) -> Option<u32> {
+    match profile.about.style {
+        FrameStyle::WithLines => u32::try_from(frame.line).ok().filter(|line| *line > 0),
+        FrameStyle::WithoutLines | FrameStyle::FunctionOnly | FrameStyle::FileOnly => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::fixture;
+
+    #[test]
+    fn a_number_stands_for_one_thread() {
+        let profile = fixture::profile();
+        let lanes = Lanes::of(&profile);
+        let mut numbers: Vec<u32> =
+            lanes.lanes().iter().map(|lane| thread_number(&profile, lane)).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), lanes.lanes().len());
+    }
+
+    #[test]
+    fn lines_that_are_none_are_left_out() {
+        let frame = |line| Frame { file: "a.py".into(), function: "f".into(), line };
+        let mut profile = Profile::default();
+        assert_eq!(line(&profile, &frame(7)), Some(7));
+        assert_eq!(line(&profile, &frame(0)), None);
+        assert_eq!(line(&profile, &frame(-1)), None);
+        profile.about.style = FrameStyle::WithoutLines;
+        assert_eq!(line(&profile, &frame(7)), None);
+    }
+}

@@ -1,0 +1,115 @@
+//! One mapped ELF object of a process, ready for symbol lookups.
+
+use std::path::{Path, PathBuf};
+
+use crate::cpython::memory::Memory;
+use crate::target::elf::{Bytes, Image, Symbol, copy_from_memory, map_file};
+use crate::target::live::{Identity, MappedFile, Process};
+
+/// An ELF object that a process has loaded.
+#[derive(Debug)]
+pub struct Module {
+    path: PathBuf,
+    deleted: bool,
+    image: Image<Bytes>,
+    bias: u64,
+}
+
+impl Module {
+    /// Opens the object behind a mapping; where the file cannot be had, takes
+    /// what the process has in memory. `None` if it is not ELF.
+    pub(super) fn open<M: Memory>(
+        process: &Process,
+        memory: &M,
+        mapped: &MappedFile,
+    ) -> Option<Self> {
+        let (image, bias) = match file_image(process, memory, mapped) {
+            Some(image) => {
+                let bias = image.load_bias(&mapped.segments)?;
+                (image, bias)
+            }
+            None => copy_from_memory(memory, &mapped.segments).ok()?,
+        };
+        Some(Self { path: mapped.path.clone(), deleted: mapped.deleted, image, bias })
+    }
+
+    /// A module out of bytes, loaded at `bias`.
+    #[cfg(test)]
+    pub(super) fn of_bytes(bytes: Vec<u8>, bias: u64) -> Self {
+        let image = Image::parse(Bytes::Copied(bytes)).unwrap();
+        Self { path: "/made/module".into(), deleted: false, image, bias }
+    }
+
+    /// Where it was loaded from, as seen from the process. For messages.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the file has since been removed or replaced.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.deleted
+    }
+
+    /// What to add to an address of the file to get the address in the process.
+    #[must_use]
+    pub fn bias(&self) -> u64 {
+        self.bias
+    }
+
+    /// The ELF image.
+    #[must_use]
+    pub fn image(&self) -> &Image<Bytes> {
+        &self.image
+    }
+
+    /// Where in the process something lies that the object exports.
+    #[must_use]
+    pub fn symbol(&self, name: &str) -> Option<Symbol> {
+        self.image.symbol(name).map(|symbol| self.loaded(symbol))
+    }
+
+    /// Where in the process things lie that it does not export. Slow: reads the
+    /// whole symbol table.
+    #[must_use]
+    pub fn local_symbols<const N: usize>(&self, names: [&str; N]) -> [Option<Symbol>; N] {
+        self.image.local_symbols(names).map(|symbol| symbol.map(|symbol| self.loaded(symbol)))
+    }
+
+    fn loaded(&self, symbol: Symbol) -> Symbol {
+        Symbol { address: symbol.address.wrapping_add(self.bias), ..symbol }
+    }
+}
+
+fn file_image<M: Memory>(
+    process: &Process,
+    memory: &M,
+    mapped: &MappedFile,
+) -> Option<Image<Bytes>> {
+    let opened = process.open_mapped(mapped)?;
+    let image = Image::parse(map_file(&opened.file).ok()?).ok()?;
+    match opened.identity {
+        Identity::Same => Some(image),
+        Identity::CompareContent => has_content_of(&image, memory, mapped).then_some(image),
+    }
+}
+
+/// Whether the process has mapped this very content: the first page, which
+/// holds the headers with the sizes of all parts, and the build id.
+fn has_content_of<M: Memory>(image: &Image<Bytes>, memory: &M, mapped: &MappedFile) -> bool {
+    const PAGE: usize = 4096;
+    let Some(first) = mapped.segments.iter().find(|segment| segment.offset == 0) else {
+        return false;
+    };
+    let head = image.bytes();
+    let head = head.get(..PAGE).unwrap_or(head);
+    let is_there = |address: u64, bytes: &[u8]| {
+        memory.read_bytes(address, bytes.len()).is_ok_and(|found| found == bytes)
+    };
+    if !is_there(first.range.start, head) {
+        return false;
+    }
+    let Some(bias) = image.load_bias(&mapped.segments) else { return false };
+    image.build_id().is_none_or(|(address, id)| is_there(address.wrapping_add(bias), id))
+}
