@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    pyflame::app::cli::main::<pyflame::cpython::abi::Python37>()
+    pyflame::app::profiler::main::<pyflame::cpython::abi::Python37>()
 }

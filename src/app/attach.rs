@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::app::error::Error;
 use crate::cpython::abi::{Abi, Roots, SystemLayout};
-use crate::cpython::read::code::Types;
+use crate::cpython::read::objects::Types;
 use crate::cpython::read::proof::{Proof, check_debug_offsets, prove};
 use crate::cpython::read::thread_names::ThreadNames;
 use crate::cpython::read::threads::{ProcessRoots, RootSymbols};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::app::attach::Attached;
-use crate::app::cli::Options;
 use crate::app::error::Error;
+use crate::app::options::{DumpStyle, Options};
 use crate::cpython::abi::Abi;
 use crate::cpython::memory::Memory;
 use crate::cpython::read::code::CodeCache;
@@ -15,7 +15,7 @@ use crate::profile;
 use crate::profile::filter::{ThreadFilter, in_words};
 use crate::profile::snapshot::{Activity, Snapshot, ThreadSnapshot};
 use crate::render::{Destination, dump, dump_json, dump_text};
-use crate::sampler::careful::{Careful, Sample};
+use crate::sampler::snapshot::{Careful, Sample};
 use crate::sampler::thread_ids::ThreadIds;
 use crate::stack::{FrameTable, Stack};
 use crate::target::live::nap;
@@ -23,18 +23,6 @@ use crate::target::live::scheduling::be_woken_in_time;
 use crate::target::live::stop::Stopper;
 use crate::target::live::turn::{Turn, Turns};
 use crate::target::live::{Process, ThreadState};
-
-/// How a dump is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DumpStyle {
-    /// As the original Pyflame did.
-    #[default]
-    Original,
-    /// With names, states and variables, to be read by people.
-    Verbose,
-    /// With all of that, to be read by programs.
-    Json,
-}
 
 /// How often names are read until they are twice the same.
 const NAME_READS: usize = 5;

@@ -12,7 +12,7 @@ use crate::profile::SaveError;
 use crate::profile::filter::Lacking;
 use crate::profile::stats::Outcome;
 use crate::sampler::interrupt::KernelError;
-use crate::sampler::pause::Pause;
+use crate::sampler::stop::pause::Pause;
 use crate::target::live::OpenError;
 use crate::target::locate::LocateError;
 

@@ -12,14 +12,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::app::attach::{Attached, attach};
-use crate::app::cli::Options;
+use crate::app::closing_words::{NO_SUCH_THREAD, tell_account};
 use crate::app::error::Error;
 use crate::app::launch::Launch;
 use crate::app::launch::handover::{Begun, Carried, Handover, keep_open, read_profile};
+use crate::app::options::Options;
 use crate::app::programs;
 use crate::app::progress::Progress;
 use crate::app::results::Results;
-use crate::app::run::{NO_SUCH_THREAD, tell_account};
 use crate::app::session::{Over, Session};
 use crate::app::tree::search::{Python, Search};
 use crate::cpython::abi::Abi;

@@ -4,40 +4,38 @@
 use std::env;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use crate::app::attach::wait_for_interpreter;
-use crate::app::cli::{self, Invocation, Options, Request, Target};
+use crate::app::cli::{self, Invocation, Request};
 use crate::app::error::Error;
+use crate::app::exit::{conclude, show};
+use crate::app::find::profiler_of;
 use crate::app::follow;
 use crate::app::launch::handover::VARIABLE;
+use crate::app::options::{Options, Target};
 use crate::app::programs;
 use crate::app::report;
 use crate::app::top;
 use crate::app::tree;
 use crate::cpython::abi::{SUPPORTED, Version};
-use crate::target::live::Process;
-use crate::target::live::memory::LiveMemory;
-use crate::target::locate::Interpreter;
 
 /// The launcher's `main`.
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = env::args_os().collect();
-    cli::conclude(launch(&arguments))
+    conclude(launch(&arguments))
 }
 
 fn launch(arguments: &[OsString]) -> Result<u8, Error> {
     match cli::parse_command(arguments)? {
-        Some(Invocation::Show(text)) => return cli::show(&text).map(|()| 0),
+        Some(Invocation::Show(text)) => return show(&text).map(|()| 0),
         Some(Invocation::Report(options)) => return report::report(&options).map(|()| 0),
         Some(Invocation::Diff(options)) => return report::diff(&options).map(|()| 0),
         Some(Invocation::Top(options)) => return top::top(&options).map(|()| 0),
         None => {}
     }
     match cli::parse(arguments, &installed())? {
-        Request::Show(text) => cli::show(&text).map(|()| 0),
+        Request::Show(text) => show(&text).map(|()| 0),
         Request::Profile(options) if options.is_tree() => tree::run(&options, arguments),
         Request::Profile(options) => profile(&options, arguments),
     }
@@ -50,7 +48,7 @@ fn profile(options: &Options, arguments: &[OsString]) -> Result<u8, Error> {
             let what = format!("--abi {}", version.abi());
             programs::profiler(version).ok_or(Error::NotInstalled { what, version })?
         }
-        (None, Target::Process(pid)) => profiler_for(*pid)?,
+        (None, Target::Process(pid)) => profiler_of(*pid)?,
         (None, Target::Command { words, .. }) => return follow::start(options, words, arguments),
         // Several processes are a tree, and not for one binary.
         (None, Target::Processes(_) | Target::Named(_)) => {
@@ -62,20 +60,6 @@ fn profile(options: &Options, arguments: &[OsString]) -> Result<u8, Error> {
     command.args(arguments.iter().skip(1)).env_remove(VARIABLE);
     let source = command.exec();
     Err(Error::Execute { program, source })
-}
-
-/// The profiler that is for a process.
-///
-/// # Errors
-/// [`Error`] if the process cannot be looked at, or the profiler is not installed.
-pub fn profiler_for(pid: i32) -> Result<PathBuf, Error> {
-    let process = Process::open(pid)?;
-    profiler_of(pid, &wait_for_interpreter(&process, &LiveMemory::new(pid))?)
-}
-
-fn profiler_of(pid: i32, interpreter: &Interpreter) -> Result<PathBuf, Error> {
-    let found = interpreter.version;
-    programs::profiler_for(pid, &found, found.version())
 }
 
 /// The versions whose binaries are there.

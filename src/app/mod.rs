@@ -3,12 +3,17 @@
 
 pub mod attach;
 pub mod cli;
+mod closing_words;
 pub mod dump;
 pub mod error;
+mod exit;
+mod find;
 mod follow;
 pub mod labels;
 pub mod launch;
 pub mod launcher;
+pub mod options;
+pub mod profiler;
 pub mod programs;
 pub mod progress;
 pub mod report;

@@ -13,8 +13,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use humantime::format_rfc3339_seconds;
 
-use crate::app::cli::Options;
 use crate::app::error::Error;
+use crate::app::options::Options;
 use crate::app::sources::sources_of;
 use crate::escape::say;
 use crate::profile::filter::{FrameFilter, Sieve};

@@ -1,27 +1,22 @@
 //! One run: attach, sample, write.
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal};
 
 use crate::app::attach::{Attached, attach};
-use crate::app::cli::{Options, Target};
+use crate::app::closing_words::{NO_SUCH_THREAD, tell_account};
 use crate::app::dump::dump_once;
 use crate::app::error::Error;
 use crate::app::follow::follow;
+use crate::app::options::{Options, Target};
 use crate::app::progress::Progress;
 use crate::app::results::Results;
 use crate::app::session::Session;
 use crate::app::signals::Signals;
 use crate::cpython::abi::Abi;
 use crate::escape::say;
-use crate::profile::stats::{Account, words_on_limit};
+use crate::profile::stats::Account;
 use crate::render::Destination;
 use crate::target::live::scheduling::be_woken_in_time;
-
-/// Said after a run of which nothing was counted because of its choice of threads.
-pub(crate) const NO_SUCH_THREAD: &str = "no thread that could have been sampled is one of those asked for.\n\
-     pyflame --dump --verbose shows the names and ids of all; --threads also samples those \
-     that wait.";
 
 /// Does what `options` ask for. `arguments` are those of this program. Returns the exit
 /// status: that of the command, if there is one.
@@ -65,15 +60,6 @@ pub fn run<A: Abi>(options: &Options, arguments: &[OsString]) -> Result<u8, Erro
     results.finish(profile)?;
     expect_outcome(options, pid, &account)?;
     Ok(0)
-}
-
-/// Says what became of every tick, where somebody reads it, and what would give more samples.
-pub(crate) fn tell_account(options: &Options, rows: &[(String, String)]) {
-    if options.stats || io::stderr().is_terminal() {
-        rows.iter().for_each(|(name, value)| say(&format!("{name}: {value}")));
-        let words = options.pause.limit().and_then(|limit| words_on_limit(rows, limit));
-        words.iter().for_each(|words| say(words));
-    }
 }
 
 /// Attaches to a process, and says which other interpreters it has.

@@ -15,6 +15,7 @@ pub(crate) mod fixture;
 pub mod flamechart;
 pub mod folded;
 mod format;
+mod formats;
 mod heading;
 pub mod html;
 mod json;
@@ -34,7 +35,8 @@ pub mod trace_event;
 use std::io::{self, Write};
 
 pub use self::destination::{Destination, NewFile};
-pub use self::format::{Ambiguous, FORMATS, Format, Settings};
+pub use self::format::{Format, Settings};
+pub use self::formats::{Ambiguous, FORMATS};
 pub use self::next_step::next_step;
 pub use self::source::{SourceText, Sources, SourcesOf};
 use crate::escape::in_line;

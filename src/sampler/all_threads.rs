@@ -8,25 +8,21 @@
 
 use std::time::Instant;
 
-use super::copied::Copied;
-use super::counting::Rest;
-use super::held::StoppedThreads;
-use super::owed::Moment;
-use super::{ATTEMPTS, Engine, Proof, Tick, TickTime, TornReason, Unproven};
 use crate::cpython::abi::Abi;
 use crate::cpython::memory::{Memory, Remote};
 use crate::cpython::read::frames::{Broken, first_word};
 use crate::cpython::read::objects::Thread;
 use crate::cpython::read::threads::ThreadInfo;
 use crate::profile::Profile;
+use crate::profile::TornReason;
 use crate::profile::stats::Account;
+use crate::sampler::engine::Engine;
 use crate::sampler::fetch::prefetch::Prefetch;
-
-/// What is fetched for one thread, and what was copied of it.
-pub(super) struct Reader<M> {
-    prefetch: Prefetch<M>,
-    copied: Copied,
-}
+use crate::sampler::kept::{Reader, Rest};
+use crate::sampler::read::deferred::Moment;
+use crate::sampler::read::frame_chain::Copied;
+use crate::sampler::stop::held::StoppedThreads;
+use crate::sampler::tick::{ATTEMPTS, Proof, Tick, TickTime, Unproven};
 
 /// What a tick has come to so far.
 #[derive(Default)]

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::FxBuildHasher;
 
-use super::processor::{Look, Processor};
-use super::thread_ids::ThreadIds;
 use crate::cpython::abi::Abi;
 use crate::cpython::memory::{Memory, Remote};
 use crate::cpython::read::objects::Thread;
 use crate::cpython::read::thread_names::{Names, ThreadNames};
 use crate::cpython::read::threads::{ProcessRoots, ThreadInfo};
 use crate::profile::filter::ThreadFilter;
+use crate::sampler::cpu_time::{Look, Processor};
+use crate::sampler::thread_ids::ThreadIds;
 use crate::target::live::{Process, RunCount};
 
 /// How long names and ids are taken to stay the same.

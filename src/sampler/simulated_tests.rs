@@ -9,8 +9,6 @@ use std::cell::RefCell;
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::held::StoppedThreads;
-use super::{Engine, Tick};
 use crate::cpython::abi::{
     Abi, Executing, HeapFrameAbi, InterpreterFrameAbi, Python36, Python310, Python313, Python314,
     Python315, Roots, TopFrame,
@@ -23,6 +21,9 @@ use crate::cpython::read::objects::{Code, Frame, Thread};
 use crate::cpython::read::threads::{ProcessRoots, RootSymbols};
 use crate::profile::stats::Account;
 use crate::profile::{Detail, Process, Profile};
+use crate::sampler::engine::Engine;
+use crate::sampler::stop::held::StoppedThreads;
+use crate::sampler::tick::Tick;
 
 const FUNCTIONS: usize = 6;
 

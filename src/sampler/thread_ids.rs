@@ -290,7 +290,8 @@ pub(crate) fn innermost_id(pid: i32, tid: i32) -> Option<u64> {
     line.split_ascii_whitespace().last()?.parse().ok()
 }
 
-#[cfg(all(test, feature = "py36"))]
+#[cfg(all(test, feature = "py27", feature = "py36", feature = "py310"))]
+#[cfg(all(feature = "py311", feature = "py312", feature = "py314"))]
 mod tests {
     use std::cell::Cell;
 

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use clap::builder::PossibleValue;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
+use super::colour;
 use super::definition::{engine_choice, formats, frame_choice, thread_choice};
+use super::usage::{COMMANDS, UsageError};
 use super::values::{format, frame_filter, parse_pid, sample_filter};
-use super::{UsageError, colour};
-use crate::profile::filter::{FrameFilter, SampleFilter};
-use crate::render::Format;
+use crate::app::options::{DiffOptions, ReportOptions, TopOptions};
 
 /// A command, and what it is asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,54 +25,6 @@ pub enum Invocation {
     /// `top`.
     Top(TopOptions),
 }
-
-/// Which recordings to render, and how.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ReportOptions {
-    /// The recordings; `-` is stdin.
-    pub files: Vec<PathBuf>,
-    /// Where the result goes; `None` for stdout.
-    pub output: Option<PathBuf>,
-    /// How it is written.
-    pub format: Format,
-    /// Which samples are kept.
-    pub samples: SampleFilter,
-    /// Which frames are kept, and how they are named.
-    pub frames: FrameFilter,
-    /// The title of a picture or a report.
-    pub title: Option<String>,
-}
-
-/// What to compare.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DiffOptions {
-    /// The earlier one.
-    pub before: PathBuf,
-    /// The later one.
-    pub after: PathBuf,
-    /// Where the stacks with both counts go, if anywhere.
-    pub output: Option<PathBuf>,
-    /// Compare lines instead of functions.
-    pub lines: bool,
-    /// Show also what chance explains.
-    pub all: bool,
-}
-
-/// What to watch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TopOptions {
-    /// The process.
-    pub pid: i32,
-    /// What its profiler is asked for besides, as it stands on the command line.
-    pub passed_on: Vec<String>,
-}
-
-/// What the commands are called, and do. A profiler knows no more of them, and stays small.
-pub(super) const COMMANDS: [(&str, &str); 3] = [
-    ("report", "Renders recordings in any other format"),
-    ("diff", "Compares two profiles: what has become slower, and what faster"),
-    ("top", "Shows live what a process does"),
-];
 
 /// The definition of each command.
 #[must_use]
@@ -275,6 +227,7 @@ Examples:
 mod tests {
     use super::*;
     use crate::profile::filter::State;
+    use crate::render::Format;
     use crate::stack::FrameStyle;
 
     fn parse(line: &str) -> Result<Option<Invocation>, UsageError> {

@@ -9,8 +9,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValue;
 use clap::{Arg, ArgAction, Command, value_parser};
 
-use super::abi_list;
-use super::commands::COMMANDS;
+use super::usage::{COMMANDS, abi_list};
 use crate::cpython::abi::Version;
 use crate::render::FORMATS;
 

@@ -4,10 +4,10 @@ use std::ffi::{OsStr, OsString};
 
 use clap::ArgMatches;
 
-use super::commands::COMMANDS;
+use super::usage::{COMMANDS, UsageError};
 use super::values::parse_pid;
-use super::{Target, UsageError};
 use crate::app::launch::handover::Handover;
+use crate::app::options::Target;
 
 /// What to profile, and things to say about that. `command` is what follows `-t`.
 pub fn target(

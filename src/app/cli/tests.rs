@@ -1,6 +1,14 @@
 //! Tests of the command line: what scripts written for the original rely on.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use super::*;
+use crate::app::options::{DumpStyle, EngineChoice};
+
+use crate::sampler::selection::TimeMode;
+use crate::sampler::stop::pause::Pause;
+use crate::stack::FrameStyle;
 
 const ABIS: [Version; 2] = [Version::new(2, 7), Version::new(3, 10)];
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::ArgMatches;
 use humantime::parse_duration;
 
-use super::UsageError;
+use super::usage::UsageError;
 
 /// The shortest window of `--rotate`: the name of its file tells the second.
 const SHORTEST_WINDOW: Duration = Duration::from_secs(1);

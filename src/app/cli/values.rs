@@ -6,14 +6,14 @@ use std::time::Duration;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
-use super::{EngineChoice, UsageError, abi_list};
-use crate::app::dump::DumpStyle;
+use super::usage::{UsageError, abi_list};
+use crate::app::options::{DumpStyle, EngineChoice};
 use crate::cpython::abi::Version;
 use crate::profile::filter::{FrameFilter, Glob, SampleFilter, State, ThreadFilter};
 use crate::render::{Ambiguous, Format, flamechart, svg};
 use crate::sampler::interrupt::{SHORTEST_INTERVAL, SHORTEST_WITH_JITTER};
-use crate::sampler::pause::Pause;
 use crate::sampler::selection::TimeMode;
+use crate::sampler::stop::pause::Pause;
 use crate::stack::FrameStyle;
 
 pub fn parse_pid(text: &str) -> Result<i32, UsageError> {

@@ -10,8 +10,8 @@ use std::fmt::Write as _;
 
 use super::load::{Stacks, load_stacks};
 use super::print;
-use crate::app::cli::DiffOptions;
 use crate::app::error::Error;
+use crate::app::options::DiffOptions;
 use crate::escape::in_line;
 use crate::render::{Destination, Format, difference, svg, write_in_line};
 

@@ -9,8 +9,8 @@ use std::io::{self, IsTerminal, Write};
 
 pub use self::compare::diff;
 use self::load::load;
-use crate::app::cli::ReportOptions;
 use crate::app::error::Error;
+use crate::app::options::ReportOptions;
 use crate::app::sources::sources_of;
 use crate::escape::in_lines;
 use crate::profile::SaveError;

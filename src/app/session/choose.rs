@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::app::attach::Attached;
-use crate::app::cli::{EngineChoice, Options};
 use crate::app::error::Error;
+use crate::app::options::{EngineChoice, Options};
 use crate::cpython::abi::Abi;
 use crate::cpython::read::code::CodeCache;
 use crate::profile::ProcessId;
@@ -12,8 +12,8 @@ use crate::profile::Source;
 use crate::sampler::interrupt::{
     Interrupts, KernelError, Plan, SHORTEST_INTERVAL, SHORTEST_WITH_JITTER,
 };
-use crate::sampler::pause::Pause;
 use crate::sampler::selection::Selection;
+use crate::sampler::stop::pause::Pause;
 use crate::target::live::Process;
 use crate::target::live::scheduling::is_woken_at_once;
 

@@ -9,12 +9,10 @@ mod tick;
 use std::time::{Duration, Instant};
 
 use self::choose::Way;
-use self::search::Search;
-use self::tick::LONGEST_TICK;
 use crate::app::attach::{Attached, Objects};
-use crate::app::cli::Options;
 use crate::app::error::Error;
 use crate::app::labels::{Labels, SearchPath};
+use crate::app::options::Options;
 use crate::app::progress::Progress;
 use crate::app::results::Results;
 use crate::app::signals::Signals;
@@ -27,12 +25,23 @@ use crate::profile::{Source, TornReason};
 use crate::sampler::Engine;
 use crate::sampler::clock::{Clock, microseconds};
 use crate::sampler::interrupt::Interrupts;
-use crate::sampler::pause::{Pause, Pauses};
 use crate::sampler::selection::{Selection, TimeMode};
+use crate::sampler::stop::pause::{Pause, Pauses};
 use crate::stack::FrameStyle;
 use crate::target::live::Process;
 use crate::target::live::memory::LiveMemory;
 use crate::target::live::scheduling::is_woken_at_once;
+
+/// How long a tick may take, however much there is to read. What is left of it is left to the
+/// next one.
+const LONGEST_TICK: Duration = Duration::from_millis(100);
+
+/// The search for an interpreter in a process that had one.
+#[derive(Clone, Copy, Debug)]
+struct Search {
+    next_look: Instant,
+    end: Instant,
+}
 
 /// How long threads are read before the clock starts.
 const REHEARSAL: Duration = Duration::from_secs(1);

@@ -3,10 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::Session;
+use super::{Search, Session};
 use crate::app::attach::{Attached, attach};
-use crate::app::cli::Target;
 use crate::app::error::Error;
+use crate::app::options::Target;
 use crate::cpython::abi::Abi;
 use crate::escape::say;
 
@@ -25,13 +25,6 @@ const SEARCH: Duration = Duration::from_millis(500);
 
 /// The pause between two looks for it.
 const SEARCH_PAUSE: Duration = Duration::from_millis(10);
-
-/// The search for an interpreter in a process that had one.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Search {
-    next_look: Instant,
-    end: Instant,
-}
 
 /// What a search has come to.
 pub(super) enum Found {

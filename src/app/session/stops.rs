@@ -14,7 +14,7 @@ use crate::cpython::memory::Remote;
 use crate::cpython::read::objects::Thread;
 use crate::profile::{Source, TornReason};
 use crate::sampler::Tick;
-use crate::sampler::pending::Weight;
+use crate::sampler::commit_queue::Weight;
 
 /// How often threads are held at one tick: another may have got the GIL meanwhile, or one of
 /// them its turn before it had been read.

@@ -2,19 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use super::Session;
 use super::search::Found;
+use super::{LONGEST_TICK, Session};
 use crate::app::signals::Signals;
 use crate::cpython::abi::Abi;
 use crate::profile::{Source, TornReason};
 use crate::sampler::clock::Clock;
-use crate::sampler::held::StoppedThreads;
+use crate::sampler::stop::held::StoppedThreads;
 use crate::sampler::{Tick, Unknown};
 use crate::target::live::nap;
-
-/// How long a tick may take, however much there is to read. What is left of it is left to the
-/// next one.
-pub(super) const LONGEST_TICK: Duration = Duration::from_millis(100);
 
 /// How often the first sample is tried, and for how long where it is the only one.
 const FIRST_LOOKS: u32 = 100;

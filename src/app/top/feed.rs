@@ -11,8 +11,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::tally::Tally;
-use crate::app::cli::TopOptions;
 use crate::app::error::Error;
+use crate::app::options::TopOptions;
 use crate::app::signals::Signals;
 use crate::profile::recording::Reader;
 use crate::profile::{About, Detail, Profile, Sample};

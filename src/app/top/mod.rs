@@ -23,9 +23,9 @@ use ratatui::crossterm::event::{self, Event};
 use self::feed::{Feed, Seen};
 use self::picture::Painter;
 use self::view::{Action, View};
-use crate::app::cli::TopOptions;
 use crate::app::error::Error;
-use crate::app::launcher;
+use crate::app::find::profiler_of;
+use crate::app::options::TopOptions;
 use crate::app::signals::Signals;
 use crate::render::{Destination, Format, Settings};
 
@@ -40,7 +40,7 @@ pub fn top(options: &TopOptions) -> Result<(), Error> {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         return Err(Error::NoTerminal);
     }
-    let program = launcher::profiler_for(options.pid)?;
+    let program = profiler_of(options.pid)?;
     let signals = Signals::watch()?;
     let feed = Feed::start(&program, options)?;
     // What goes wrong at the beginning is said where the command was typed.

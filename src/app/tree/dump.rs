@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::sampler::command;
 use super::tally::{Denials, Tally};
-use crate::app::cli::Options;
-use crate::app::dump::DumpStyle;
 use crate::app::error::Error;
+use crate::app::options::DumpStyle;
+use crate::app::options::Options;
 use crate::app::programs;
 use crate::escape::{in_line, say};
 use crate::render::Destination;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::tally::Tally;
-use crate::app::cli::Options;
+use crate::app::options::Options;
 use crate::profile::{About, Detail, Profile};
 use crate::sampler::clock::microseconds;
 

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::family::Family;
 use super::member::State;
-use crate::app::cli::Options;
 use crate::app::error::Error;
+use crate::app::options::Options;
 use crate::cpython::abi::Version;
 use crate::escape::say;
 use crate::target::live::nap;

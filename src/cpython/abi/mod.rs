@@ -12,6 +12,7 @@ pub mod layout;
 #[macro_use]
 mod object_families;
 mod objects;
+mod prelude;
 mod roots;
 mod version;
 
@@ -28,9 +29,9 @@ pub use objects::{
 pub use roots::{DebugOffset, GilHolder, Roots};
 pub use version::{SUPPORTED, Version};
 
-use crate::cpython::read::frames::Frames;
+use crate::cpython::read::frame_format::Frames;
 use crate::cpython::read::lines::LineTable;
-use crate::cpython::read::text::Text;
+use crate::cpython::read::text_format::Text;
 
 /// One CPython X.Y.
 pub trait Abi: Sized + 'static {
@@ -97,21 +98,6 @@ pub trait UnicodeAbi: Abi {
 pub trait ByteStringAbi: Abi {
     /// `PyStringObject`.
     const STRING: StringLayout;
-}
-
-/// What every version file uses.
-#[allow(unused_imports, reason = "which of them depends on the enabled versions")]
-mod prelude {
-    pub(super) use std::mem::offset_of;
-
-    pub(super) use super::*;
-    pub(super) use crate::cpython::memory::field;
-    pub(super) use crate::cpython::read::heap_frames::HeapFrames;
-    pub(super) use crate::cpython::read::interpreter_frames::InterpreterFrames;
-    pub(super) use crate::cpython::read::lines::{
-        LocationTable, Ranges, SignedLnotab, UnsignedLnotab,
-    };
-    pub(super) use crate::cpython::read::text::{ByteString, Unicode};
 }
 
 macro_rules! versions {

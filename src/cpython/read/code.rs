@@ -8,7 +8,7 @@
 //! another's name.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::Hash;
 use std::marker::PhantomData;
 use std::time::Instant;
 
@@ -16,7 +16,8 @@ use rustc_hash::FxBuildHasher;
 
 use super::frames::{Broken, Position, RawFrame};
 use super::known::Known;
-use super::objects::Code;
+pub use super::known::{CodeId, Place};
+use super::objects::{Code, Types};
 use super::youth::Youth;
 use crate::cpython::abi::Abi;
 use crate::cpython::memory::{Memory, Remote, Span};
@@ -28,36 +29,6 @@ const MAX_ENTRIES: usize = 100_000;
 /// Of how many that are gone it is remembered which frames had their names.
 const MAX_GONE: usize = 10_000;
 
-/// Addresses of the type objects that prove what an object is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Types {
-    /// `PyCode_Type`.
-    pub code: u64,
-    /// The type of names: `PyUnicode_Type`, in 2.7 `PyString_Type`.
-    pub text: u64,
-    /// The type of line tables: `PyBytes_Type`, in 2.7 `PyString_Type`.
-    pub bytes: u64,
-}
-
-/// Which code object it is, by what it says of itself: a text that is compiled again and
-/// again makes one that has the same identity each time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CodeId(u64);
-
-impl CodeId {
-    fn of(known: &Known) -> Self {
-        let mut hasher = DefaultHasher::new();
-        known.content().hash(&mut hasher);
-        Self(hasher.finish())
-    }
-
-    /// An identity out of thin air.
-    #[cfg(test)]
-    pub(crate) fn for_tests(number: u32) -> Self {
-        Self(number.into())
-    }
-}
-
 /// A code object that something was named after: where it lies, and which of those that
 /// have lain there it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,18 +37,6 @@ pub struct Named {
     pub address: u64,
     /// Which it is.
     pub id: CodeId,
-}
-
-/// Where a frame stands in its code object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// On an instruction.
-    Inside(CodeId),
-    /// Before the first traceable instruction: not a frame yet, or one of the
-    /// interpreter's own.
-    Incomplete,
-    /// Nowhere: the frame is a mixture of two, copied while it changed.
-    Outside,
 }
 
 /// A code object that was copied when a frame ran it.

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::code::Types;
+use super::objects::Types;
 use super::objects::{CFrame, Code, Frame, Thread};
 use crate::cpython::abi::{
     Abi, ByteStringAbi, CFrameLayout, CodeLength, Executing, HeapFrameAbi, InterpreterFrameAbi,

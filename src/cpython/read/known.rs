@@ -1,15 +1,14 @@
 //! One code object, decoded, with the bytes that it is recognised by.
 
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use rustc_hash::FxBuildHasher;
 
-use super::code::{CodeId, Place, Types};
 use super::frames::{Broken, Position, RawFrame};
 use super::lines::LineTable;
-use super::objects::{Bytes, Code, Text as TextObject};
+use super::objects::{Bytes, Code, Text as TextObject, Types};
 use super::text::Text;
 use super::youth::Youth;
 use crate::cpython::abi::{Abi, CodeLength};
@@ -26,6 +25,37 @@ const LINE_TABLE_WITNESS: usize = 1024;
 
 /// Bytes of an instruction, in every version that has frames in the making.
 const INSTRUCTION: i32 = 2;
+
+/// Which code object it is, by what it says of itself: a text that is compiled again and
+/// again makes one that has the same identity each time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CodeId(u64);
+
+impl CodeId {
+    pub(super) fn of(known: &Known) -> Self {
+        let mut hasher = DefaultHasher::new();
+        known.content().hash(&mut hasher);
+        Self(hasher.finish())
+    }
+
+    /// An identity out of thin air.
+    #[cfg(test)]
+    pub(crate) fn for_tests(number: u32) -> Self {
+        Self(number.into())
+    }
+}
+
+/// Where a frame stands in its code object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On an instruction.
+    Inside(CodeId),
+    /// Before the first traceable instruction: not a frame yet, or one of the
+    /// interpreter's own.
+    Incomplete,
+    /// Nowhere: the frame is a mixture of two, copied while it changed.
+    Outside,
+}
 
 /// A code object that has been decoded.
 #[derive(Debug)]

@@ -6,6 +6,7 @@
 
 pub mod code;
 pub mod dictionaries;
+pub mod frame_format;
 pub mod frames;
 pub mod heap_frames;
 pub mod integers;
@@ -17,6 +18,7 @@ pub mod objects;
 pub mod proof;
 pub mod search_path;
 pub mod text;
+pub mod text_format;
 pub mod thread_names;
 pub mod threads;
 pub mod types;

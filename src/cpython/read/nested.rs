@@ -13,11 +13,27 @@ use crate::cpython::memory::{Fault, Memory, Remote};
 /// `bound_gilstate` in the first byte of `_status` (3.12 and later).
 const BOUND: u8 = 1 << 3;
 
+impl ProcessRoots {
+    /// All threads of all interpreters: one that is in several is named once, by the state of
+    /// the innermost.
+    ///
+    /// # Errors
+    /// If a list or a thread state cannot be read.
+    pub fn threads<A: Abi, M: Memory>(&self, memory: &M) -> Result<Vec<ThreadInfo>, Fault> {
+        let interpreters = self.interpreters::<A, M>(memory)?;
+        let states = self.states_in::<A, M>(memory, &interpreters)?;
+        if interpreters.len() < 2 {
+            return Ok(states);
+        }
+        innermost_only::<A, M>(memory, self, states)
+    }
+}
+
 /// Leaves of the states of each thread the innermost only.
 ///
 /// # Errors
 /// If a thread state cannot be read.
-pub(super) fn innermost_only<A: Abi, M: Memory>(
+fn innermost_only<A: Abi, M: Memory>(
     memory: &M,
     roots: &ProcessRoots,
     threads: Vec<ThreadInfo>,

@@ -49,3 +49,14 @@ pub enum Tuple {}
 pub enum Set {}
 /// `PyCellObject`.
 pub enum Cell {}
+
+/// Addresses of the type objects that prove what an object is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Types {
+    /// `PyCode_Type`.
+    pub code: u64,
+    /// The type of names: `PyUnicode_Type`, in 2.7 `PyString_Type`.
+    pub text: u64,
+    /// The type of line tables: `PyBytes_Type`, in 2.7 `PyString_Type`.
+    pub bytes: u64,
+}

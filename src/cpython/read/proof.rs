@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::code::{CodeCache, Types};
+use super::code::CodeCache;
 use super::frames::{RawFrame, Walk, walk_thread};
+use super::objects::Types;
 use super::threads::ProcessRoots;
 use crate::cpython::abi::Abi;
 use crate::cpython::memory::{Fault, Memory};

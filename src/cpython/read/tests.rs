@@ -3,9 +3,10 @@
 
 use std::collections::HashSet;
 
-use super::code::{CodeCache, Named, Place, Types, Verified};
+use super::code::{CodeCache, Named, Place, Verified};
 use super::fixtures::{CODE_LENGTH, FakePython, TYPES};
 use super::frames::{Broken, Frames, MAX_DEPTH, Position, RawFrame, Walk, is_settled, walk_thread};
+use super::objects::Types;
 use super::objects::{Code, Frame, Text as TextObject};
 use super::proof::{Proof, prove};
 use super::text::{MAX_UNITS, Text};

@@ -6,7 +6,6 @@ use std::collections::hash_map::Entry;
 
 use rustc_hash::FxBuildHasher;
 
-use super::nested::innermost_only;
 use super::objects::{Gil as GilObject, Interpreter, Thread};
 use crate::cpython::abi::{Abi, GilHolder, GilLayout, Roots};
 use crate::cpython::memory::{Fault, Memory, Remote};
@@ -220,20 +219,6 @@ impl ProcessRoots {
         Ok(holders)
     }
 
-    /// All threads of all interpreters: one that is in several is named once, by the state of
-    /// the innermost.
-    ///
-    /// # Errors
-    /// If a list or a thread state cannot be read.
-    pub fn threads<A: Abi, M: Memory>(&self, memory: &M) -> Result<Vec<ThreadInfo>, Fault> {
-        let interpreters = self.interpreters::<A, M>(memory)?;
-        let states = self.states_in::<A, M>(memory, &interpreters)?;
-        if interpreters.len() < 2 {
-            return Ok(states);
-        }
-        innermost_only::<A, M>(memory, self, states)
-    }
-
     /// All thread states of all interpreters.
     ///
     /// # Errors
@@ -243,7 +228,7 @@ impl ProcessRoots {
         self.states_in::<A, M>(memory, &interpreters)
     }
 
-    fn states_in<A: Abi, M: Memory>(
+    pub(super) fn states_in<A: Abi, M: Memory>(
         &self,
         memory: &M,
         interpreters: &[Remote<Interpreter>],

@@ -11,7 +11,7 @@ use std::io::{self, Write};
 
 use serde::{Serialize, Serializer};
 
-use self::tables::Tables;
+use self::tables::{Category, Tables};
 use super::json::{self, Items};
 use super::lanes::{Lane, Lanes, microseconds, with_gaps};
 use super::{Format, Settings, labels};
@@ -42,9 +42,6 @@ const CATEGORIES: [(&str, &str); 6] = [
     ("Without the GIL", "blue"),
     ("Off CPU", "orange"),
 ];
-
-/// A place in [`CATEGORIES`].
-type Category = u8;
 
 #[derive(Serialize)]
 struct Document<Threads: Serialize> {

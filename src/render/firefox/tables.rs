@@ -7,10 +7,12 @@ use std::iter::repeat_n;
 
 use serde::{Serialize, Serializer};
 
-use super::Category;
 use crate::profile::{Profile, Seen};
 use crate::render::labels;
 use crate::render::rows::{Row, Tree};
+
+/// A place in the list of categories.
+pub(super) type Category = u8;
 
 /// Where there is no address, and no resource.
 const NONE: i32 = -1;

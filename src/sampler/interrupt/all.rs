@@ -17,7 +17,7 @@ use crate::cpython::read::frames::Broken;
 use crate::cpython::read::objects::Thread;
 use crate::profile::{Sample, State};
 use crate::sampler::clock::cpu_time;
-use crate::sampler::processor::Look;
+use crate::sampler::cpu_time::Look;
 use crate::sampler::selection::TimeMode;
 use crate::target::live::RunCount;
 

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::engine::{Interrupts, Run};
 use super::lanes::Lane;
-use super::perf::{Mark, Sight};
+use super::perf::Sight;
+use super::resting::Resting;
 use crate::cpython::abi::Abi;
 use crate::cpython::memory::{Memory, Remote};
 use crate::cpython::read::code::{Named, Verified};
@@ -43,16 +44,6 @@ pub(super) enum Found {
     Torn,
     /// It runs.
     Runs,
-}
-
-/// A thread that did not run when a look found it.
-#[derive(Clone, Copy)]
-pub(super) struct Resting {
-    thread: Remote<Thread>,
-    tid: i32,
-    mark: Mark,
-    /// What it waits in, if that is to be sampled.
-    sample: Option<Sample>,
 }
 
 impl<A: Abi> Interrupts<A> {

@@ -14,12 +14,14 @@ mod constants;
 mod engine;
 mod events;
 mod lanes;
+mod list;
 #[cfg_attr(not(feature = "kernel"), path = "absent.rs")]
 mod load;
 mod look;
 mod perf;
 mod plan;
 mod record;
+mod resting;
 mod switches;
 mod threads;
 mod usage;

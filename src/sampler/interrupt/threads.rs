@@ -1,26 +1,20 @@
-//! The threads that are sampled whether they hold a GIL or not: their list, and the thread
-//! states by which the program finds their stacks.
+//! The threads that are sampled whether they hold a GIL or not, and the thread states by which
+//! the program finds their stacks.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxBuildHasher;
 
-use super::engine::{Interrupts, Run};
 use super::load::Loaded;
-use crate::cpython::abi::Abi;
-use crate::cpython::memory::{Memory, Remote};
-use crate::cpython::read::frames::{Broken, first_word};
+use crate::cpython::memory::Remote;
 use crate::cpython::read::objects::Thread;
 use crate::cpython::read::threads::ThreadInfo;
 use crate::profile::Sample;
+use crate::sampler::cpu_time::Processor;
 use crate::sampler::fetch::prefetch::Prefetch;
-use crate::sampler::processor::Processor;
 use crate::target::live::RunCount;
 use crate::target::live::memory::LiveMemory;
-
-/// How often a list is read that changes meanwhile.
-const ATTEMPTS: usize = 3;
 
 /// How many lists have to lack a thread before it is forgotten: one that was read while it
 /// changed may end early.
@@ -41,7 +35,7 @@ const LONGEST_GAP: Duration = Duration::from_millis(250);
 
 /// The threads of the process.
 pub(super) struct Threads {
-    list: Prefetch<LiveMemory>,
+    pub(super) list: Prefetch<LiveMemory>,
     /// By the kernel's id, as the process knows it.
     pub tracked: BTreeMap<u32, Tracked>,
     /// The first that the last look did not come to.
@@ -92,10 +86,10 @@ pub(super) enum Resting {
 }
 
 /// A thread as the list has it.
-struct Listed {
-    native: u32,
-    info: ThreadInfo,
-    first_word: u64,
+pub(super) struct Listed {
+    pub(super) native: u32,
+    pub(super) info: ThreadInfo,
+    pub(super) first_word: u64,
 }
 
 impl Threads {
@@ -132,7 +126,7 @@ impl Threads {
     }
 
     /// Adds those that are listed, and forgets those that have not been for a while.
-    fn adopt(&mut self, listed: Vec<Listed>, loaded: &mut Loaded) {
+    pub(super) fn adopt(&mut self, listed: Vec<Listed>, loaded: &mut Loaded) {
         let Self { tracked, told, told_since, processor, .. } = self;
         if told_since.elapsed() >= TOLD_HOLD {
             told.clear();
@@ -187,71 +181,5 @@ impl Tracked {
     /// How many ticks are left.
     pub fn left(&self) -> u64 {
         self.left.try_into().unwrap_or(0)
-    }
-}
-
-impl<A: Abi> Interrupts<A> {
-    /// Finds out which threads there are, and tells the program. A list that changes while it
-    /// is read is read again, but not after `deadline`. If it cannot be read because it changes
-    /// meanwhile, the last one stands.
-    ///
-    /// # Errors
-    /// If the process is gone.
-    pub(super) fn refresh_threads(
-        &mut self,
-        deadline: Instant,
-        run: &Run<'_>,
-    ) -> Result<(), Broken> {
-        let Some(mut threads) = self.threads.take() else { return Ok(()) };
-        let mut result = Ok(());
-        for attempt in 1..=ATTEMPTS {
-            let read = self.list_threads(&threads.list);
-            let is_last = attempt == ATTEMPTS || Instant::now() >= deadline;
-            match read {
-                // Which thread a state belongs to is looked at again whenever that matters.
-                Ok((mut listed, is_whole)) if is_whole || is_last => {
-                    listed.retain(|one| self.wants(one.info.state, one.info.id, run.moment));
-                    threads.adopt(listed, &mut self.loaded);
-                    break;
-                }
-                Err(Broken::Fault(fault)) if fault.is_process_gone() => {
-                    result = Err(fault.into());
-                    break;
-                }
-                _ if is_last => break,
-                _ => {}
-            }
-        }
-        self.threads = Some(threads);
-        result
-    }
-
-    /// All threads, and whether that was read at one moment.
-    fn list_threads(&self, list: &Prefetch<LiveMemory>) -> Result<(Vec<Listed>, bool), Broken> {
-        list.fetch()?;
-        let body = list.body();
-        let mut listed = Vec::new();
-        for info in self.roots.threads::<A, _>(&body)? {
-            // The record of one that has ended may be gone.
-            let Ok(native) = self.native_id(&body, info.state) else { continue };
-            let first_word = first_word::<A, _>(&body, info.state)?;
-            listed.push(Listed { native, info, first_word });
-        }
-        Ok((listed, list.misses() == 0))
-    }
-
-    /// The kernel's id of a thread, as its process knows it.
-    pub(super) fn native_id<M: Memory>(
-        &self,
-        memory: &M,
-        thread: Remote<Thread>,
-    ) -> Result<u32, Broken> {
-        Ok(match (A::THREAD.native_id, self.record_id) {
-            (Some(field), None) => memory.field(thread, field)? as u32,
-            (_, offset) => {
-                let record = memory.field(thread, A::THREAD.id)?;
-                memory.read(record.wrapping_add(offset.unwrap_or(0)))?
-            }
-        })
     }
 }

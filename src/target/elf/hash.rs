@@ -9,8 +9,7 @@ use goblin::elf::Sym;
 use goblin::elf::sym::Symtab;
 use goblin::elf64::gnu_hash;
 
-use super::bytes::{text_at, u32_at, u64_at};
-use super::image::CONTEXT;
+use super::bytes::{CONTEXT, text_at, u32_at, u64_at};
 
 /// Where the dynamic symbols and their names begin in the file.
 pub(super) struct Tables<'a> {

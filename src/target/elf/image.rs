@@ -2,20 +2,16 @@
 
 use std::ops::Deref;
 
-use goblin::container::{Container, Ctx, Endian};
 use goblin::elf::header::{EI_CLASS, EI_DATA, ET_DYN, ET_EXEC};
 use goblin::elf::program_header::{PF_X, PT_DYNAMIC, PT_LOAD, PT_NOTE};
-use goblin::elf::section_header::{SHN_ABS, SHN_UNDEF};
+use goblin::elf::section_header::{SHN_ABS, SHN_UNDEF, SHT_DYNSYM, SHT_SYMTAB};
 use goblin::elf::sym::{STT_FUNC, STT_GNU_IFUNC, STT_NOTYPE, STT_OBJECT};
 use goblin::elf::{Elf, ProgramHeader, Sym};
 
-use super::bytes::{slice, text_at, u32_at};
+use super::bytes::{CONTEXT, slice, text_at, u32_at};
 use super::dynamic::Dynamic;
 use crate::target::disasm::{Compatibility, compatibility};
 use crate::target::live::Segment;
-
-/// The layout of every number in a file of this kind.
-pub(super) const CONTEXT: Ctx = Ctx { container: Container::Big, le: Endian::Little };
 
 /// Why bytes are not an ELF image that can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -198,7 +194,7 @@ impl<B: Deref<Target = [u8]>> Image<B> {
         if self.dynamic.has_hash() {
             return self.dynamic.lookup(&self.bytes, name).and_then(defined);
         }
-        let [found] = self.symbols_in_section(super::sections::DYNAMIC_SYMBOLS, [name]);
+        let [found] = self.symbols_in_section(SHT_DYNSYM, [name]);
         found
     }
 
@@ -206,7 +202,7 @@ impl<B: Deref<Target = [u8]>> Image<B> {
     /// which a stripped file does not have. Reads all of it, once.
     #[must_use]
     pub fn local_symbols<const N: usize>(&self, names: [&str; N]) -> [Option<Symbol>; N] {
-        self.symbols_in_section(super::sections::ALL_SYMBOLS, names)
+        self.symbols_in_section(SHT_SYMTAB, names)
     }
 
     /// The libraries that it says it needs (`DT_NEEDED`).

@@ -2,17 +2,12 @@
 
 use std::ops::Deref;
 
-use goblin::elf::section_header::{SHT_DYNSYM, SHT_NOBITS, SHT_SYMTAB};
+use goblin::elf::section_header::SHT_NOBITS;
 use goblin::elf::sym::Symtab;
 use goblin::elf::{SectionHeader, Sym};
 
-use super::bytes::{slice, text_at};
-use super::image::{CONTEXT, Image, Symbol, defined};
-
-/// `.dynsym`.
-pub(super) const DYNAMIC_SYMBOLS: u32 = SHT_DYNSYM;
-/// `.symtab`.
-pub(super) const ALL_SYMBOLS: u32 = SHT_SYMTAB;
+use super::bytes::{CONTEXT, slice, text_at};
+use super::image::{Image, Symbol, defined};
 
 impl<B: Deref<Target = [u8]>> Image<B> {
     /// The section called `name`: its address as linked, and its bytes if the

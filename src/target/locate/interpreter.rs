@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::LocateError;
+use super::error::LocateError;
 use super::module::Module;
 use super::release::Release;
 use super::roots;

@@ -2,11 +2,6 @@
 
 mod upwards;
 
-use super::callees::Callees;
-use super::calls::CallSites;
-use super::chain::{Chains, Link};
-use super::loops::{Loop, Loops};
-use super::{TornReason, Unproven};
 use crate::cpython::abi::Abi;
 use crate::cpython::memory::{Memory, Remote};
 use crate::cpython::read::code::{CodeCache, Place};
@@ -14,7 +9,14 @@ use crate::cpython::read::frames::{
     Frames, MAX_DEPTH, RawFrame, Step, Walk, newest_c_frame, top_frame,
 };
 use crate::cpython::read::objects::{Frame, Thread};
+use crate::profile::TornReason;
 use crate::sampler::fetch::prefetch::{Prefetch, Side};
+use crate::sampler::frame_record::Link;
+use crate::sampler::read::call_sites::CallSites;
+use crate::sampler::read::callees::Callees;
+use crate::sampler::read::chain::Chains;
+use crate::sampler::read::eval_loop::{Loop, Loops};
+use crate::sampler::tick::Unproven;
 
 /// Among so many of the innermost known steps a frame is looked for.
 const NEAR: usize = 8;
@@ -34,7 +36,7 @@ impl Copied {
     /// Reads the chains of `thread` that end with its top-frame pointer as it was before
     /// and after its frames were copied. Where the frames tell which of them was on top,
     /// no pointer is asked for, and soon none is fetched.
-    pub(super) fn read<A: Abi, M: Memory>(
+    pub(in crate::sampler) fn read<A: Abi, M: Memory>(
         &mut self,
         prefetch: &Prefetch<M>,
         code: &mut CodeCache<A>,
@@ -80,12 +82,12 @@ impl Copied {
 
     /// To be called when a thread that stood still was in another frame than was told
     /// without its pointer.
-    pub(super) fn doubt(&mut self) {
+    pub(in crate::sampler) fn doubt(&mut self) {
         self.loops.doubt();
     }
 
     /// The frames that were walked, no loop executes, and another had called.
-    pub(super) fn foreign_callees(&self) -> impl Iterator<Item = &RawFrame> {
+    pub(in crate::sampler) fn foreign_callees(&self) -> impl Iterator<Item = &RawFrame> {
         let chains = [&self.before, &self.after].into_iter();
         chains.filter(|chain| chain.walk.has_foreign).flat_map(Chain::foreign_callees)
     }
@@ -149,7 +151,7 @@ impl Known {
 }
 
 /// What is known of a program's calls.
-pub(super) struct Calls<'a> {
+pub(in crate::sampler) struct Calls<'a> {
     pub sites: &'a CallSites,
     pub callees: &'a Callees,
 }
@@ -323,5 +325,5 @@ fn frame_at<A: Abi, M: Memory>(prefetch: &Prefetch<M>, place: Remote<Frame>) -> 
 
 #[cfg(all(test, feature = "py27", feature = "py36", feature = "py310"))]
 #[cfg(all(feature = "py311", feature = "py312", feature = "py314"))]
-#[path = "copied_tests.rs"]
+#[path = "frame_chain_tests.rs"]
 mod tests;

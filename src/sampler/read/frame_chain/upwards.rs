@@ -1,12 +1,13 @@
 //! The way up: from frames that are known to be on the stack to the one that says that it
 //! is executed, without or beyond the pointer to the top.
 
-use super::{Calls, Chain, Known, Link, frame_at};
+use super::{Calls, Chain, Known, frame_at};
 use crate::cpython::abi::Abi;
 use crate::cpython::memory::{Memory, Remote};
 use crate::cpython::read::code::{CodeCache, Place};
 use crate::cpython::read::frames::{MAX_DEPTH, RawFrame, Step};
 use crate::sampler::fetch::prefetch::Prefetch;
+use crate::sampler::frame_record::Link;
 
 /// How many frames are looked for above the one that the top-frame pointer names.
 const MOST_ABOVE: usize = 64;
@@ -16,7 +17,7 @@ impl Chain {
     /// executed, where the last fetch had frames, without a pointer to the top: for a
     /// thread that is still in the call of the evaluation loop that begins with `first`.
     /// `false` if that does not lead to one.
-    pub(super) fn read_upwards<A: Abi, M: Memory>(
+    pub(in crate::sampler) fn read_upwards<A: Abi, M: Memory>(
         &mut self,
         prefetch: &Prefetch<M>,
         code: &CodeCache<A>,
@@ -86,7 +87,7 @@ impl Chain {
     /// call that is known is believed, for the two were not copied at one instant. Returns
     /// how many callees there were, one above the other. If there is none, the pointer is
     /// right, or as good as any guess.
-    pub(super) fn ascend<A: Abi, M: Memory>(
+    pub(in crate::sampler) fn ascend<A: Abi, M: Memory>(
         &mut self,
         prefetch: &Prefetch<M>,
         code: &CodeCache<A>,

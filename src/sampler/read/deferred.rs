@@ -6,15 +6,15 @@
 //! To give such a moment to the caller, or to look until some callee is met, would give the
 //! time of short functions to others. So it is owed: the next proven stack that goes
 //! through the same call is counted for it too. Up to 3.10 a pointer named the innermost
-//! frame, and it has left ([`super::first`]): the next proven stack with that on top, and
+//! frame, and it has left ([`crate::sampler::read::top_pointer`]): the next proven stack with that on top, and
 //! the same functions below, is counted for it.
 
 use std::mem;
 
-use super::chain::Link;
 use crate::cpython::read::code::CodeId;
 use crate::cpython::read::frames::Position;
 use crate::profile::{State, ThreadId};
+use crate::sampler::frame_record::Link;
 
 /// The most calls that something is owed to at a time. Beyond that the oldest is given up.
 const MOST_CALLS: usize = 1024;
@@ -173,8 +173,8 @@ impl Debt {
 
 #[cfg(test)]
 mod tests {
-    use super::super::chain::fixtures::chain;
     use super::*;
+    use crate::sampler::read::chain::fixtures::chain;
 
     fn moment(microseconds: u64) -> Moment {
         let state = State { holds_gil: true, on_cpu: None };

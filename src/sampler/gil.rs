@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::Engine;
 use crate::cpython::abi::Abi;
 use crate::cpython::memory::{Memory, Remote};
 use crate::cpython::read::frames::Broken;
 use crate::cpython::read::objects::Thread;
+use crate::sampler::engine::Engine;
 
 /// How long the list of GILs is taken to stay the same. A subinterpreter that
 /// is younger is not sampled yet.

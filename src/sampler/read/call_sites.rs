@@ -9,9 +9,9 @@ use std::collections::HashSet;
 
 use rustc_hash::FxBuildHasher;
 
-use super::chain::Link;
 use crate::cpython::read::code::CodeId;
 use crate::cpython::read::frames::Position;
+use crate::sampler::frame_record::Link;
 
 /// What is known of the calls of a program: who calls whom, from where, and what
 /// stacks begin and end with.
@@ -128,8 +128,8 @@ fn site(link: &Link) -> Site {
 
 #[cfg(test)]
 mod tests {
-    use super::super::chain::fixtures::chain;
     use super::*;
+    use crate::sampler::read::chain::fixtures::chain;
 
     #[test]
     fn a_call_is_known_once_it_was_on_a_stack_that_stood_still() {

@@ -5,39 +5,26 @@
 
 use std::time::Instant;
 
-use super::chain::Link;
-use super::fetch::{Paged, Pages};
-use super::held::StoppedThreads;
-use super::pending::Sample;
-use super::stacks::{Copies, NoStack, Placed, place_frames};
-use super::{Engine, Tick, TornReason, Unproven};
 use crate::cpython::abi::Abi;
 use crate::cpython::memory::{Memory, Remote};
-use crate::cpython::read::code::{Named, Place, Verified};
-use crate::cpython::read::frames::{Broken, Walk, is_settled, walk_thread};
+use crate::cpython::read::code::{Place, Verified};
+use crate::cpython::read::frames::{Broken, is_settled, walk_thread};
 use crate::cpython::read::objects::Thread;
 use crate::cpython::read::threads::thread_info;
+use crate::profile::TornReason;
 use crate::profile::stats::Account;
 use crate::profile::{self, Profile, StackId, Step};
+use crate::sampler::commit_queue::Sample;
+use crate::sampler::engine::Engine;
+use crate::sampler::fetch::Paged;
+use crate::sampler::frame_record::Link;
+use crate::sampler::kept::Still;
+use crate::sampler::stacks::{NoStack, Placed, place_frames};
+use crate::sampler::stop::held::StoppedThreads;
+use crate::sampler::tick::{Tick, Unproven};
 
 /// How often frames are placed: what is there now may be another code object than before.
 const PLACINGS: usize = 2;
-
-/// What is kept from one sample to the next, for its memory.
-#[derive(Default)]
-pub(super) struct Still {
-    pages: Pages,
-    walk: Walk,
-    /// What the thread calls itself: `threading.get_ident()`.
-    identity: u64,
-    /// The stack, outermost frame first.
-    stack: Vec<Placed>,
-    /// The same, to be learnt.
-    links: Vec<Link>,
-    young: Vec<Named>,
-    /// No code object is copied: the thread stands still while they are decoded.
-    copies: Copies,
-}
 
 impl<A: Abi, M: Memory> Engine<A, M> {
     /// Takes a sample of `thread`, which holds the only GIL that is held, and stands still. It

@@ -7,13 +7,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::held::{Known, StoppedThreads};
-use super::thread_ids::ThreadIds;
 use crate::cpython::abi::Abi;
 use crate::cpython::memory::{Memory, Remote};
 use crate::cpython::read::objects::Thread;
 use crate::cpython::read::threads::ProcessRoots;
 use crate::sampler::clock::thread_cpu_time;
+use crate::sampler::stop::held::{Known, StoppedThreads};
+use crate::sampler::thread_ids::ThreadIds;
 use crate::target::live::stop::{Stopped, Stopper};
 use crate::target::live::turn::{Resting, Turn, Turns};
 use crate::target::live::{Process, release_left};

@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use super::chain::{Link, Verdict, common_root};
-use super::first::Told;
-use super::owed::Callee;
-use super::{Engine, Proof, TornReason, Unproven};
 use crate::cpython::abi::Abi;
 use crate::cpython::memory::{Memory, Remote};
 use crate::cpython::read::code::Verified;
 use crate::cpython::read::frames::{Frames, top_frame};
 use crate::cpython::read::objects::Thread;
+use crate::profile::TornReason;
+use crate::sampler::engine::Engine;
+use crate::sampler::frame_record::Link;
+use crate::sampler::read::chain::{Verdict, common_root};
+use crate::sampler::read::deferred::Callee;
+use crate::sampler::read::top_pointer::Told;
+use crate::sampler::tick::{Proof, Unproven};
 
 /// What is compared later than this after a fetch began was not compared at once: the
 /// profiler had to wait for its turn on a processor.
@@ -21,7 +24,7 @@ const POINTER: usize = 8;
 
 impl<A: Abi, M: Memory> Engine<A, M> {
     /// Decides what the stack of a thread was.
-    pub(super) fn prove(
+    pub(in crate::sampler) fn prove(
         &mut self,
         thread: Remote<Thread>,
         is_held: bool,
@@ -82,12 +85,12 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     }
 
     /// The stack under proof, outermost frame first.
-    pub(super) fn stack(&self) -> &[Link] {
+    pub(in crate::sampler) fn stack(&self) -> &[Link] {
         self.copied.chains().part(self.stack)
     }
 
     /// Learns everything of the stack: the thread stood still until it had been read.
-    pub(super) fn learn(&mut self) {
+    pub(in crate::sampler) fn learn(&mut self) {
         let stack = self.copied.chains().part(self.stack);
         if self.copied.before.walk.truncated {
             self.sites.learn_calls(stack);
@@ -97,7 +100,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     }
 
     /// Finds the stack.
-    pub(super) fn decide(&mut self, thread: Remote<Thread>) -> Result<(), Unproven> {
+    pub(in crate::sampler) fn decide(&mut self, thread: Remote<Thread>) -> Result<(), Unproven> {
         match self.copied.chains().decide(&self.sites) {
             Verdict::Stack(stack) => {
                 self.stack = stack;
@@ -112,7 +115,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         }
     }
 
-    pub(super) fn note_common(&mut self, thread: Remote<Thread>) {
+    pub(in crate::sampler) fn note_common(&mut self, thread: Remote<Thread>) {
         let known = self.threads.get(&thread.address());
         self.common = known.map_or(0, |known| common_root(&known.links, self.stack()));
     }
@@ -141,7 +144,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     /// in both copies, and all others were copied twice alike.
     ///
     /// Up to 3.10 the pointer that was read before all frames tells the moment
-    /// ([`super::first`]), so the caller of the innermost frame may have gone on: that it calls
+    /// ([`crate::sampler::read::top_pointer`]), so the caller of the innermost frame may have gone on: that it calls
     /// the other from where it stood is known, and only that.
     fn is_of_one_moment(&self) -> bool {
         let stack = self.stack();
@@ -170,7 +173,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
 
     /// Whether the stack begins where stacks are known to begin; the root of one
     /// that was cut off is not known.
-    pub(super) fn has_known_root(&self) -> bool {
+    pub(in crate::sampler) fn has_known_root(&self) -> bool {
         self.copied.before.walk.truncated || self.sites.has_root_of(self.stack())
     }
 

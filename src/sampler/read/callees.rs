@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use rustc_hash::FxBuildHasher;
 
-use super::chain::Link;
+use crate::sampler::frame_record::Link;
 
 /// How many places are remembered for one caller.
 const PLACES: usize = 4;
@@ -63,8 +63,8 @@ impl Callees {
 
 #[cfg(test)]
 mod tests {
-    use super::super::chain::fixtures::chain;
     use super::*;
+    use crate::sampler::read::chain::fixtures::chain;
 
     /// Notes a call of the frame at 1, and returns where its callees were.
     fn note(callees: &mut Callees, callee: u64) -> Vec<u64> {

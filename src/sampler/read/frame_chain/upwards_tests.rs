@@ -9,8 +9,8 @@ use crate::cpython::abi::{Abi, InterpreterFrameAbi, Python312, TopFrame};
 use crate::cpython::memory::Field;
 use crate::cpython::read::fixtures::{FakePython, TYPES};
 use crate::cpython::read::objects::{CFrame, Frame, Thread};
-use crate::sampler::callees::Callees;
-use crate::sampler::calls::CallSites;
+use crate::sampler::read::call_sites::CallSites;
+use crate::sampler::read::callees::Callees;
 
 const NOWHERE: u64 = 0xdead_0000;
 

@@ -1,26 +1,23 @@
 //! Stacks of a thread that runs, with a call that is not known yet.
 
-use super::chain::Part;
-use super::first::Told;
-use super::owed::Callee;
-use super::{Engine, Remote, Thread};
 use crate::cpython::abi::Abi;
 use crate::cpython::memory::Memory;
+use crate::cpython::memory::Remote;
 use crate::cpython::read::frames::{Broken, is_settled};
-
-/// A thread that was met in calls that are not known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unknown {
-    /// Which.
-    pub thread: Remote<Thread>,
-    /// Whether it held a GIL.
-    pub holds_gil: bool,
-}
+use crate::cpython::read::objects::Thread;
+use crate::sampler::engine::Engine;
+use crate::sampler::read::chain::Part;
+use crate::sampler::read::deferred::Callee;
+use crate::sampler::read::top_pointer::Told;
+use crate::sampler::tick::Unknown;
 
 impl<A: Abi, M: Memory> Engine<A, M> {
     /// Takes down that a thread was met in calls that are not known: it is to be met while it
     /// stands still.
-    pub(super) fn note_unknown(&mut self, thread: Remote<Thread>) -> Result<(), Broken> {
+    pub(in crate::sampler) fn note_unknown(
+        &mut self,
+        thread: Remote<Thread>,
+    ) -> Result<(), Broken> {
         let holds_gil = self.holds_gil(thread)?;
         if !self.unknown.iter().any(|unknown| unknown.thread == thread) {
             self.unknown.push(Unknown { thread, holds_gil });
@@ -31,7 +28,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     /// The part of the stack of a thread that runs that is known, and whom the last of it
     /// had called: the frame on top, if that is `told`, or one that it calls from where it
     /// says that it is inside a call. What was copied above that is of another moment.
-    pub(super) fn known_callers(&mut self, told: Told) -> Option<(Part, Callee)> {
+    pub(in crate::sampler) fn known_callers(&mut self, told: Told) -> Option<(Part, Callee)> {
         let mut pairs = self.stack().windows(2);
         let caller = pairs.position(|pair| !self.sites.contains(&pair[0], &pair[1]))?;
         let part = Part { length: caller + 1, ..self.stack };
@@ -44,7 +41,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
 
     /// Whether a thread was not just entering the evaluation loop, when seen in
     /// `memory` at the moment of the first chain.
-    pub(super) fn is_settled(
+    pub(in crate::sampler) fn is_settled(
         &self,
         thread: Remote<Thread>,
         memory: &impl Memory,

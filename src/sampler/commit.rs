@@ -3,60 +3,17 @@
 
 use std::time::Instant;
 
-use super::chain::Link;
-use super::owed::{Callee, Claim, Moment, Owed};
-use super::pending::{Sample, Weight};
-use super::{Engine, TornReason};
 use crate::cpython::abi::Abi;
 use crate::cpython::memory::{Memory, Remote};
 use crate::cpython::read::frames::{Broken, Frames};
 use crate::cpython::read::objects::Thread;
+use crate::profile::TornReason;
 use crate::profile::stats::Account;
 use crate::profile::{self, Profile, StackId, State, Step, ThreadId};
-use crate::sampler::fetch::prefetch::Footprint;
-use crate::target::live::RunCount;
-
-/// The last stack of a thread, from which the next one mostly differs at its tip.
-#[derive(Default)]
-pub(super) struct Remembered {
-    /// Outermost first.
-    pub(super) links: Vec<Link>,
-    /// What was interned for each of them: for a stack that was cut off there is one
-    /// more, before them.
-    ids: Vec<StackId>,
-    truncated: bool,
-    /// What the walk read.
-    footprint: Footprint,
-    /// How many of the outermost links have had their code objects named in `round`.
-    named: usize,
-    round: u32,
-    /// The generation of the code objects.
-    generation: u32,
-    /// What the profile knows it by.
-    owner: Option<ThreadId>,
-    /// What shows that the thread has not run since the stack was read.
-    pub(super) rest: Option<Rest>,
-}
-
-/// What does not change while a thread does not run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Rest {
-    /// How often it has run, counted when it was off every processor.
-    pub count: RunCount,
-    /// Its identity, and the first of the words that lead to its innermost frame: a thread
-    /// state can be another thread's than it says.
-    pub id: u64,
-    pub first_word: u64,
-}
-
-impl Remembered {
-    /// Whether the code objects of the stack are trusted to stay, and known to have stayed.
-    /// One with young ones is always walked: they are compared then.
-    fn has_known_code(&self, generation: u32) -> bool {
-        let are_named = self.named == self.links.len() && !self.links.is_empty();
-        are_named && self.generation == generation
-    }
-}
+use crate::sampler::commit_queue::{Sample, Weight};
+use crate::sampler::engine::Engine;
+use crate::sampler::kept::{Remembered, Rest};
+use crate::sampler::read::deferred::{Callee, Claim, Moment, Owed};
 
 impl<A: Abi, M: Memory> Engine<A, M> {
     /// Whether nothing that the last walk of a thread read has changed, nor what is known of

@@ -5,15 +5,18 @@
 //! turned back: for a function of a fraction of a microsecond that takes as long as the call
 //! itself. The pointer turns at one instant, and the clock alone decides when it is copied.
 //! If the frame that it named has left the stack by the time that the frames are copied,
-//! the moment is owed to it ([`super::owed`]).
+//! the moment is owed to it ([`crate::sampler::read::deferred`]).
 
-use super::callees::Callees;
-use super::chain::{Chains, Part, position};
-use super::{Broken, Engine, Remote, Thread};
 use crate::cpython::abi::Abi;
 use crate::cpython::memory::Memory;
+use crate::cpython::memory::Remote;
+use crate::cpython::read::frames::Broken;
 use crate::cpython::read::frames::Frames;
+use crate::cpython::read::objects::Thread;
+use crate::sampler::engine::Engine;
 use crate::sampler::fetch::prefetch::Side;
+use crate::sampler::read::callees::Callees;
+use crate::sampler::read::chain::{Chains, Part, position};
 
 /// So many spans between the two copies of the pointer take two or three microseconds. A
 /// stack that takes longer to copy, and changes, has other frames by then: nothing would be
@@ -25,7 +28,7 @@ const NEAR: usize = 4;
 
 /// What the first pointer tells of the stack under proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(in crate::sampler) enum Told {
     /// Nothing: the frames themselves have to tell.
     Nothing,
     /// It ends with the frame that the pointer named.
@@ -37,7 +40,7 @@ pub(super) enum Told {
 impl<A: Abi, M: Memory> Engine<A, M> {
     /// Lets the stack under proof of a `thread` end by the first pointer, if it runs.
     /// `is_decided`: whether the frames tell a stack.
-    pub(super) fn turn_to_first(
+    pub(in crate::sampler) fn turn_to_first(
         &mut self,
         thread: Remote<Thread>,
         is_decided: bool,
@@ -84,9 +87,9 @@ fn told_by(first: u64, chains: &Chains<'_>, callees: &Callees) -> Option<(Told, 
 
 #[cfg(test)]
 mod tests {
-    use super::super::chain::Link;
-    use super::super::chain::fixtures::chain;
     use super::*;
+    use crate::sampler::frame_record::Link;
+    use crate::sampler::read::chain::fixtures::chain;
 
     /// A chain of which each frame was called by the one before it.
     fn linked(links: &[(u64, u32, i32)]) -> Vec<Link> {

@@ -9,64 +9,9 @@
 //! call; if it stood elsewhere, it was on top itself, and what lies above is the
 //! dead frame of an earlier call.
 
-use super::calls::CallSites;
-use crate::cpython::read::code::{CodeId, Named};
-use crate::cpython::read::frames::{Position, RawFrame};
 use crate::sampler::fetch::prefetch::Side;
-
-/// One frame of a chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Link {
-    /// The address of the frame.
-    pub frame: u64,
-    /// What it is linked to: the frame of its caller, or a shim between them.
-    pub caller: u64,
-    /// Whether its caller says when it is not under way.
-    pub is_told_by_caller: bool,
-    /// Whether it existed when it was copied, as far as it tells.
-    pub is_alive: bool,
-    /// Whether it said that it was inside a call. Where frames do not tell, it is not.
-    pub may_call: bool,
-    /// Whether it said that it was not inside a call.
-    pub calls_none: bool,
-    /// How many held it ([`RawFrame::references`]).
-    pub references: u32,
-    /// The code object that it runs, by address.
-    pub address: u64,
-    /// The same, by identity.
-    pub code: CodeId,
-    /// Where in it.
-    pub position: Position,
-}
-
-impl Link {
-    /// The code object that it runs.
-    pub fn named(&self) -> Named {
-        Named { address: self.address, id: self.code }
-    }
-
-    /// A frame that was copied, and the code object that it ran.
-    pub fn new(raw: &RawFrame, code: CodeId) -> Self {
-        Self {
-            frame: raw.frame.address(),
-            caller: raw.caller.address(),
-            is_told_by_caller: raw.is_told_by_caller,
-            is_alive: raw.is_alive,
-            may_call: raw.may_call,
-            calls_none: raw.calls_none,
-            references: raw.references,
-            address: raw.code.address(),
-            code,
-            position: raw.position,
-        }
-    }
-
-    /// Whether it said that it was inside a call, or another held it as a callee does.
-    #[must_use]
-    pub fn says_inside(&self) -> bool {
-        self.may_call || self.references > 1
-    }
-}
+use crate::sampler::frame_record::Link;
+use crate::sampler::read::call_sites::CallSites;
 
 /// Two chains that were found in one fetch, outermost frame first.
 #[derive(Clone, Copy, Debug)]
@@ -207,6 +152,8 @@ pub fn position(chain: &[Link], frame: u64) -> Option<usize> {
 /// Chains for tests.
 pub mod fixtures {
     use super::*;
+    use crate::cpython::read::code::CodeId;
+    use crate::cpython::read::frames::Position;
 
     /// A chain, outermost first: (frame, code, position).
     pub fn chain(links: &[(u64, u32, i32)]) -> Vec<Link> {

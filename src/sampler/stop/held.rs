@@ -10,39 +10,39 @@ use crate::target::live::turn::{Resting, Turns};
 
 /// A thread state, and whose it was.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Known {
-    pub(super) state: Remote<Thread>,
+pub(in crate::sampler) struct Known {
+    pub(in crate::sampler) state: Remote<Thread>,
     /// The kernel's id of the thread.
-    pub(super) tid: i32,
+    pub(in crate::sampler) tid: i32,
     /// What the thread calls itself: `threading.get_ident()`.
-    pub(super) identity: u64,
+    pub(in crate::sampler) identity: u64,
 }
 
 /// Threads that stand still, until they are released or this is dropped.
 #[derive(Default)]
 pub struct StoppedThreads<'a> {
-    pub(super) stopped: Option<Stopped<'a>>,
+    pub(in crate::sampler) stopped: Option<Stopped<'a>>,
     /// Or the turn for which one of them waits, and the time on a processor that this thread
     /// had spent before.
-    pub(super) turn: Option<(&'a mut Turns, Duration)>,
+    pub(in crate::sampler) turn: Option<(&'a mut Turns, Duration)>,
     /// Whether it is blocked, and waits for no turn.
-    pub(super) rests: bool,
+    pub(in crate::sampler) rests: bool,
     /// Those that do not run, and so were not stopped.
-    pub(super) resting: Vec<Resting>,
+    pub(in crate::sampler) resting: Vec<Resting>,
     /// Whether every thread of the process stands or rests, whoever they are.
-    pub(super) is_everyone: bool,
+    pub(in crate::sampler) is_everyone: bool,
     /// Whether it has got it too early.
-    pub(super) is_disturbed: bool,
-    pub(super) threads: Vec<Known>,
-    pub(super) since: Option<Instant>,
+    pub(in crate::sampler) is_disturbed: bool,
+    pub(in crate::sampler) threads: Vec<Known>,
+    pub(in crate::sampler) since: Option<Instant>,
     /// Whether they stand until the whole tick is over.
-    pub(super) is_for_all: bool,
+    pub(in crate::sampler) is_for_all: bool,
     /// Whether those that run on are not read.
-    pub(super) is_exact: bool,
+    pub(in crate::sampler) is_exact: bool,
     /// Whether one runs on: it may not be stopped, and had no turn to wait for.
-    pub(super) is_any_free: bool,
+    pub(in crate::sampler) is_any_free: bool,
     /// How long they stood, if any did.
-    pub(super) time: Option<Duration>,
+    pub(in crate::sampler) time: Option<Duration>,
 }
 
 impl StoppedThreads<'_> {
@@ -121,7 +121,7 @@ impl StoppedThreads<'_> {
     }
 
     /// Lets them go when they have been read, unless others are to be read meanwhile.
-    pub(super) fn release_read(&mut self) {
+    pub(in crate::sampler) fn release_read(&mut self) {
         if !self.is_for_all {
             self.release();
         }
@@ -142,7 +142,7 @@ impl StoppedThreads<'_> {
     /// Lets them go. One that has not stopped in time will stand for a moment later, so it
     /// counts as if it had stood for all of the time: else a process on a crowded processor
     /// would be stopped whenever it gets its turn.
-    pub(super) fn release(&mut self) {
+    pub(in crate::sampler) fn release(&mut self) {
         let Some(stopped) = self.stopped.take() else { return };
         let is_any_late = stopped.missing() > 0;
         let is_any_held = stopped.threads().next().is_some();

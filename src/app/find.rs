@@ -1,0 +1,19 @@
+//! Which profiler is for a process that nobody has looked at yet.
+
+use std::path::PathBuf;
+
+use crate::app::attach::wait_for_interpreter;
+use crate::app::error::Error;
+use crate::app::programs::profiler_for;
+use crate::target::live::Process;
+use crate::target::live::memory::LiveMemory;
+
+/// The profiler that is for a process.
+///
+/// # Errors
+/// [`Error`] if the process cannot be looked at, or the profiler is not installed.
+pub fn profiler_of(pid: i32) -> Result<PathBuf, Error> {
+    let process = Process::open(pid)?;
+    let found = wait_for_interpreter(&process, &LiveMemory::new(pid))?.version;
+    profiler_for(pid, &found, found.version())
+}
