@@ -109,7 +109,7 @@ fn option(argument: &Arg, program: Program) -> Opt {
         ("trace", _) => Value::Command,
         _ if !argument.get_action().takes_values() => Value::None,
         ("pid", _) => Value::Pid,
-        ("abi", _) => Value::Word(program.abis().iter().map(|v| v.abi().to_string()).collect()),
+        ("abi", _) => Value::Word(program.abis().iter().map(|v| v.abi()).collect()),
         _ if !words.is_empty() => {
             Value::Word(words.iter().map(|word| word.get_name().to_owned()).collect())
         }

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::{env, fs};
 
 use completions::Shell;
-use pyflame::cpython::abi::{SUPPORTED, Version};
+use pyflame::cpython::abi::{AbiTag, SUPPORTED};
 
 /// A program that is documented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ enum Program {
     /// `pyflame`.
     Launcher,
     /// `pyflameX.Y`.
-    Profiler(Version),
+    Profiler(AbiTag),
 }
 
 impl Program {
@@ -35,7 +35,7 @@ impl Program {
     }
 
     /// The ABIs that can be asked of it.
-    fn abis(self) -> Vec<Version> {
+    fn abis(self) -> Vec<AbiTag> {
         match self {
             Self::Launcher => SUPPORTED.to_vec(),
             Self::Profiler(version) => vec![version],
@@ -79,10 +79,10 @@ fn run(args: &[String]) -> Result<(), String> {
 fn programs(versions: &[String]) -> Result<Vec<Program>, String> {
     let mut programs = vec![Program::Launcher];
     if versions.is_empty() {
-        programs.extend(SUPPORTED.map(Program::Profiler));
+        programs.extend(SUPPORTED.iter().copied().map(Program::Profiler));
     }
     for text in versions {
-        let version = SUPPORTED.into_iter().find(|version| version.to_string() == *text);
+        let version = SUPPORTED.iter().copied().find(|tag| tag.to_string() == *text);
         programs
             .push(Program::Profiler(version.ok_or(format!("there is no profiler for {text}"))?));
     }

@@ -23,7 +23,8 @@ pub fn page(program: Program) -> Result<String, String> {
     let (description, python, others) = match program {
         Program::Launcher => {
             commands = command_sections()?;
-            let others = SUPPORTED.map(|version| format!(".BR {} (1),\n", version.program()));
+            let others: Vec<String> =
+                SUPPORTED.iter().map(|tag| format!(".BR {} (1),\n", tag.program())).collect();
             (LAUNCHER.to_owned(), "3".to_owned(), others.concat())
         }
         Program::Profiler(version) => {

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::app::error::Error;
+use crate::app::programs::check_supported;
 use crate::cpython::abi::{Abi, Roots, SystemLayout};
 use crate::cpython::read::objects::Types;
 use crate::cpython::read::proof::{Proof, check_debug_offsets, prove};
@@ -111,7 +112,7 @@ fn attach_to<A: Abi>(process: Process, may_stop: bool) -> Result<Attached, Error
         None => error,
     })?;
     let roots = resolve::<A>(&process, &interpreter)?;
-    let types = types(&process, &interpreter)?;
+    let types = types::<A>(&process, &interpreter)?;
     let objects = Objects {
         types: ObjectTypes::find::<A>(|name| interpreter.symbol(name)),
         system: A::system(interpreter.version.micro),
@@ -132,18 +133,18 @@ fn companions(pid: i32, interpreters: &[Interpreter], own: Option<usize>) -> Opt
     if interpreters.len() < 2 {
         return None;
     }
-    let version = |position: usize| interpreters.get(position).map(|found| found.version.version());
+    let tag_of = |position: usize| interpreters.get(position).map(Interpreter::tag);
     let line = |(position, found): (usize, &Interpreter)| {
-        let release = found.version;
+        let (release, tag) = (found.version, found.tag());
         let link = if found.is_linked { ", which its program is linked to" } else { "" };
         let choice = if Some(position) == own {
             "this one is read".to_owned()
-        } else if own.and_then(version) == Some(release.version()) {
+        } else if own.and_then(tag_of) == Some(tag) {
             "not read; none of the same version can be chosen beside it".to_owned()
-        } else if !release.version().is_supported() {
+        } else if !tag.is_supported() {
             "not known to this release".to_owned()
         } else {
-            format!("--abi {} takes this one", release.version().abi())
+            format!("--abi {} takes this one", tag.abi())
         };
         format!("\n  CPython {release} ({}){link}: {choice}", found.module().path().display())
     };
@@ -219,24 +220,16 @@ fn may_yet_start(process: &Process, error: &LocateError) -> bool {
 /// Refuses every Python but `A`.
 fn refuse_others<A: Abi>(process: &Process, found: &Interpreter) -> Result<(), Error> {
     let pid = process.pid();
-    let release = found.version;
-    let version = release.version();
-    if !version.is_supported() {
-        return Err(Error::UnknownVersion { pid, found: release.to_string() });
+    let (release, tag) = (found.version, found.tag());
+    check_supported(pid, &release, tag)?;
+    let found = release.to_string();
+    if !release.is_final() {
+        return Err(Error::Unsupported { pid, kind: "a pre-release of", found });
     }
-    let kind = if found.free_threaded {
-        "a free-threaded build of"
-    } else if found.trace_refs {
-        "a build with reference tracing (Py_TRACE_REFS) of"
-    } else if !release.is_final() {
-        "a pre-release of"
-    } else if version == A::VERSION {
-        return Ok(());
-    } else {
-        let found = release.to_string();
-        return Err(Error::OtherVersion { pid, found, version, own: A::VERSION });
-    };
-    Err(Error::Unsupported { pid, kind, found: release.to_string() })
+    if tag != A::TAG {
+        return Err(Error::OtherVersion { pid, found, version: tag, own: A::TAG });
+    }
+    Ok(())
 }
 
 fn resolve<A: Abi>(process: &Process, found: &Interpreter) -> Result<ProcessRoots, Error> {
@@ -267,12 +260,12 @@ fn check_decoded_head(
     if agree { Ok(()) } else { Err(unproven(process, &"PyInterpreterState_Head reads elsewhere")) }
 }
 
-fn types(process: &Process, found: &Interpreter) -> Result<Types, Error> {
+fn types<A: Abi>(process: &Process, found: &Interpreter) -> Result<Types, Error> {
     let need = |address: Option<u64>, name: &str| {
         address.ok_or_else(|| unproven(process, &format!("it has no symbol {name}")))
     };
     let types = &found.types;
-    let (text, bytes) = if found.version.major == 2 {
+    let (text, bytes) = if A::NAMES_ARE_BYTES {
         let string = need(types.string, "PyString_Type")?;
         (string, string)
     } else {

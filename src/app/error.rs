@@ -7,7 +7,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::app::cli::UsageError;
-use crate::cpython::abi::Version;
+use crate::cpython::abi::AbiTag;
 use crate::profile::SaveError;
 use crate::profile::filter::Lacking;
 use crate::profile::stats::Outcome;
@@ -61,9 +61,9 @@ pub enum Error {
         /// Its full version.
         found: String,
         /// X.Y of it.
-        version: Version,
+        version: AbiTag,
         /// X.Y of this binary.
-        own: Version,
+        own: AbiTag,
     },
     /// The process runs a CPython that this release has no binary for.
     #[error(
@@ -120,9 +120,9 @@ pub enum Error {
     #[error("This is {}, for ABI {}; for --abi {} run {}.", own.program(), own.abi(), asked.abi(), asked.program())]
     OtherAbi {
         /// X.Y of this binary.
-        own: Version,
+        own: AbiTag,
         /// What was asked for.
-        asked: Version,
+        asked: AbiTag,
     },
     /// The command of `-t` could not be started.
     #[error("Child process exited with status: {status}\nCannot run {program}: {source}")]
@@ -210,7 +210,7 @@ pub enum Error {
         /// Who needs it.
         what: String,
         /// X.Y.
-        version: Version,
+        version: AbiTag,
     },
     /// The launcher is not there.
     #[error(
@@ -333,7 +333,7 @@ fn and_more(others: usize) -> String {
 
 fn supported() -> String {
     let versions: Vec<String> =
-        crate::cpython::abi::SUPPORTED.iter().map(Version::to_string).collect();
+        crate::cpython::abi::SUPPORTED.iter().map(AbiTag::to_string).collect();
     versions.join(", ")
 }
 

@@ -14,6 +14,6 @@ use crate::target::live::memory::LiveMemory;
 /// [`Error`] if the process cannot be looked at, or the profiler is not installed.
 pub fn profiler_of(pid: i32) -> Result<PathBuf, Error> {
     let process = Process::open(pid)?;
-    let found = wait_for_interpreter(&process, &LiveMemory::new(pid))?.version;
-    profiler_for(pid, &found, found.version())
+    let found = wait_for_interpreter(&process, &LiveMemory::new(pid))?;
+    profiler_for(pid, &found.version, found.tag())
 }

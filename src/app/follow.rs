@@ -182,7 +182,7 @@ impl<'a> Run<'a> {
             });
             let Some(python) = next else { break };
             // Who was called by its own name begins with a Python of its version.
-            let is_for_others = handover.is_some() && python.version != A::VERSION;
+            let is_for_others = handover.is_some() && python.version != A::TAG;
             if has_sampled || is_for_others {
                 let Some(program) = self.profiler_for(python) else { continue };
                 let (error, kept) =

@@ -17,7 +17,7 @@ use crate::app::programs;
 use crate::app::report;
 use crate::app::top;
 use crate::app::tree;
-use crate::cpython::abi::{SUPPORTED, Version};
+use crate::cpython::abi::{AbiTag, SUPPORTED};
 
 /// The launcher's `main`.
 #[must_use]
@@ -63,6 +63,6 @@ fn profile(options: &Options, arguments: &[OsString]) -> Result<u8, Error> {
 }
 
 /// The versions whose binaries are there.
-fn installed() -> Vec<Version> {
-    SUPPORTED.into_iter().filter(|version| programs::profiler(*version).is_some()).collect()
+fn installed() -> Vec<AbiTag> {
+    SUPPORTED.iter().copied().filter(|version| programs::profiler(*version).is_some()).collect()
 }

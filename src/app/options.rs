@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::app::launch::handover::Handover;
-use crate::cpython::abi::Version;
+use crate::cpython::abi::AbiTag;
 use crate::profile::filter::{FrameFilter, SampleFilter, ThreadFilter};
 use crate::render::{Format, recording};
 use crate::sampler::selection::TimeMode;
@@ -61,7 +61,7 @@ pub struct Options {
     /// The title of a picture or a report.
     pub title: Option<String>,
     /// The ABI that was asked for.
-    pub abi: Option<Version>,
+    pub abi: Option<AbiTag>,
     /// Things to say on stderr before the run.
     pub warnings: Vec<String>,
 }

@@ -16,7 +16,7 @@ pub fn main<A: Abi>() -> ExitCode {
     if let Some(command) = named_command(&arguments) {
         return conclude(Err(programs::become_launcher(command, &arguments)));
     }
-    conclude(match parse(&arguments, &[A::VERSION]) {
+    conclude(match parse(&arguments, &[A::TAG]) {
         Ok(Request::Show(text)) => show(&text).map(|()| 0),
         Ok(Request::Profile(options)) if options.is_tree() => {
             let what = if options.subprocesses { "--subprocesses" } else { "several processes" };

@@ -9,25 +9,42 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::app::error::Error;
-use crate::cpython::abi::Version;
+use crate::cpython::abi::AbiTag;
 
 /// `pyflameX.Y`; or `pyflameXY`, as `cargo install` has to name it.
 #[must_use]
-pub fn profiler(version: Version) -> Option<PathBuf> {
+pub fn profiler(version: AbiTag) -> Option<PathBuf> {
     find(&[version.program(), format!("pyflame{}", version.abi())], |_| true)
 }
 
 /// The profiler for process `pid`, which runs CPython `found`.
 ///
 /// # Errors
-/// [`Error::UnknownVersion`] if there is none for this version, [`Error::NotInstalled`] if it
-/// is not there.
-pub fn profiler_for(pid: i32, found: &impl Display, version: Version) -> Result<PathBuf, Error> {
-    if !version.is_supported() {
-        return Err(Error::UnknownVersion { pid, found: found.to_string() });
-    }
+/// As [`check_supported`]; [`Error::NotInstalled`] if it is not there.
+pub fn profiler_for(pid: i32, found: &impl Display, version: AbiTag) -> Result<PathBuf, Error> {
+    check_supported(pid, found, version)?;
     let what = || format!("process {pid} runs CPython {found} and");
     profiler(version).ok_or_else(|| Error::NotInstalled { what: what(), version })
+}
+
+/// Whether there is a profiler for process `pid`, which runs CPython `found`, of this ABI.
+///
+/// # Errors
+/// [`Error::UnknownVersion`], or [`Error::Unsupported`] if there is one for other builds of it.
+pub(crate) fn check_supported(pid: i32, found: &impl Display, tag: AbiTag) -> Result<(), Error> {
+    if tag.is_supported() {
+        return Ok(());
+    }
+    let found = found.to_string();
+    if !AbiTag::new(tag.major, tag.minor).is_supported() {
+        return Err(Error::UnknownVersion { pid, found });
+    }
+    let kind = if tag.flags.free_threaded {
+        "a free-threaded build of"
+    } else {
+        "a build with reference tracing (Py_TRACE_REFS) of"
+    };
+    Err(Error::Unsupported { pid, kind, found })
 }
 
 /// The launcher, `pyflame`.

@@ -83,7 +83,7 @@ fn expect_outcome(options: &Options, pid: i32, account: &Account) -> Result<(), 
 /// `--abi` on a binary must be its own.
 fn check_abi<A: Abi>(options: &Options) -> Result<(), Error> {
     match options.abi {
-        Some(asked) if asked != A::VERSION => Err(Error::OtherAbi { own: A::VERSION, asked }),
+        Some(asked) if asked != A::TAG => Err(Error::OtherAbi { own: A::TAG, asked }),
         _ => Ok(()),
     }
 }

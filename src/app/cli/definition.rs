@@ -10,12 +10,12 @@ use clap::builder::PossibleValue;
 use clap::{Arg, ArgAction, Command, value_parser};
 
 use super::usage::{COMMANDS, abi_list};
-use crate::cpython::abi::Version;
+use crate::cpython::abi::AbiTag;
 use crate::render::FORMATS;
 
 /// The command line of `program`, which profiles `abis`.
 #[must_use]
-pub fn definition(program: &str, abis: &[Version]) -> Command {
+pub fn definition(program: &str, abis: &[AbiTag]) -> Command {
     let abis = format!("ABIs: {}", abi_list(abis));
     Command::new("pyflame")
         .display_name(program)

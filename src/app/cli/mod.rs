@@ -24,7 +24,7 @@ use self::values::{
     abi, dump_style, engine, format, frame_filter, pause, thread_filter, time_mode,
 };
 use crate::app::options::{Options, Target};
-use crate::cpython::abi::Version;
+use crate::cpython::abi::AbiTag;
 use crate::render::recording;
 
 /// What the command line asks for.
@@ -45,7 +45,7 @@ const HINT: &str = "Name a process with -p, or a command to run with -t. \
 ///
 /// # Errors
 /// [`UsageError`] with what to say on stderr.
-pub fn parse(arguments: &[OsString], abis: &[Version]) -> Result<Request, UsageError> {
+pub fn parse(arguments: &[OsString], abis: &[AbiTag]) -> Result<Request, UsageError> {
     let mut definition = definition("pyflame", abis);
     let (own, command) = split_at_trace(&definition, arguments);
     let matches = match definition.try_get_matches_from_mut(own) {
@@ -106,7 +106,7 @@ pub fn parse(arguments: &[OsString], abis: &[Version]) -> Result<Request, UsageE
 }
 
 /// The line that `-v` prints.
-fn version_line(abis: &[Version]) -> String {
+fn version_line(abis: &[AbiTag]) -> String {
     let (system, libc) =
         if cfg!(target_env = "musl") { ("linux", "musl") } else { ("linux", "gnu") };
     format!(

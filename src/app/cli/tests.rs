@@ -10,7 +10,7 @@ use crate::sampler::selection::TimeMode;
 use crate::sampler::stop::pause::Pause;
 use crate::stack::FrameStyle;
 
-const ABIS: [Version; 2] = [Version::new(2, 7), Version::new(3, 10)];
+const ABIS: [AbiTag; 2] = [AbiTag::new(2, 7), AbiTag::new(3, 10)];
 
 fn words(line: &str) -> Vec<OsString> {
     std::iter::once("pyflame").chain(line.split_whitespace()).map(OsString::from).collect()

@@ -1,6 +1,6 @@
 //! What is said where a command line cannot be followed, and of which commands and ABIs.
 
-use crate::cpython::abi::Version;
+use crate::cpython::abi::AbiTag;
 
 /// A command line that cannot be followed. The text is complete.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,7 +15,7 @@ pub(super) const COMMANDS: [(&str, &str); 3] = [
 ];
 
 /// The ABIs as `-v` lists them.
-pub(super) fn abi_list(abis: &[Version]) -> String {
-    let abis: Vec<String> = abis.iter().map(|version| version.abi().to_string()).collect();
+pub(super) fn abi_list(abis: &[AbiTag]) -> String {
+    let abis: Vec<String> = abis.iter().map(|version| version.abi()).collect();
     abis.join(" ")
 }

@@ -8,7 +8,7 @@ use clap::parser::ValueSource;
 
 use super::usage::{UsageError, abi_list};
 use crate::app::options::{DumpStyle, EngineChoice};
-use crate::cpython::abi::Version;
+use crate::cpython::abi::AbiTag;
 use crate::profile::filter::{FrameFilter, Glob, SampleFilter, State, ThreadFilter};
 use crate::render::{Ambiguous, Format, flamechart, svg};
 use crate::sampler::interrupt::{SHORTEST_INTERVAL, SHORTEST_WITH_JITTER};
@@ -262,14 +262,14 @@ pub fn sample_filter(matches: &ArgMatches) -> Result<SampleFilter, UsageError> {
     Ok(SampleFilter { threads: thread_filter(matches), state, exclude_idle })
 }
 
-pub fn abi(matches: &ArgMatches) -> Result<Option<Version>, UsageError> {
+pub fn abi(matches: &ArgMatches) -> Result<Option<AbiTag>, UsageError> {
     let Some(text) = matches.get_one::<String>("abi") else { return Ok(None) };
-    match text.parse().ok().and_then(Version::from_abi) {
+    match AbiTag::named(text) {
         Some(version) => Ok(Some(version)),
         None => Err(UsageError(format!(
             "Unknown or unsupported ABI version: {text}\n\
              This release supports {}.\n",
-            abi_list(&crate::cpython::abi::SUPPORTED)
+            abi_list(crate::cpython::abi::SUPPORTED)
         ))),
     }
 }

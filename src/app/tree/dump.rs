@@ -139,7 +139,7 @@ fn one(pid: i32, arguments: &[OsString]) -> Outcome {
 
 /// The dump by the profiler for this Python, or why there is none.
 fn ask_profiler(pid: i32, found: &Interpreter, arguments: &[OsString]) -> Result<Vec<u8>, String> {
-    let program = programs::profiler_for(pid, &found.version, found.version.version());
+    let program = programs::profiler_for(pid, &found.version, found.tag());
     let program = program.map_err(|error| error.to_string())?;
     let failed = |source| Error::Execute { program: program.clone(), source }.to_string();
     let output = command(&program, pid, arguments).output().map_err(failed)?;

@@ -17,7 +17,7 @@ use crate::app::error::Error;
 use crate::app::launch;
 use crate::app::options::Options;
 use crate::app::programs;
-use crate::cpython::abi::Version;
+use crate::cpython::abi::AbiTag;
 use crate::escape::say;
 use crate::target::live::{self, ThreadState};
 
@@ -53,7 +53,7 @@ pub struct Family<'a> {
     /// yet: when they were started, by their ids.
     counted: HashMap<i32, u64>,
     /// Files that were seen to be Python: a process that executes one needs no long look.
-    python: HashMap<(u64, u64), Version>,
+    python: HashMap<(u64, u64), AbiTag>,
     starts: Starts,
     complaints: usize,
     /// Those that could not be read, as far as that has been said.
@@ -286,10 +286,7 @@ impl<'a> Family<'a> {
             .and_then(|program| Sampler::start(&program, pid, self.arguments, merged));
         let state = match started {
             Ok(sampler) => State::Sampled(version, sampler),
-            Err(error) => {
-                self.complain(&error.to_string());
-                State::Refused
-            }
+            Err(error) => return self.refuse(pid, error),
         };
         if let Some(member) = self.members.get_mut(&pid) {
             member.state = state;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::sampler::Sampler;
 use super::tally::Tally;
 use crate::app::error::Error;
-use crate::cpython::abi::Version;
+use crate::cpython::abi::AbiTag;
 use crate::target::live::memory::LiveMemory;
 use crate::target::live::{self, Denial, Execution, OpenError, Presence, Process};
 use crate::target::locate::{self, LocateError};
@@ -48,9 +48,9 @@ pub enum State {
     /// Not Python so far.
     Unknown(Looks),
     /// Python, and nobody samples it yet.
-    Python(Version),
+    Python(AbiTag),
     /// Being sampled.
-    Sampled(Version, Sampler),
+    Sampled(AbiTag, Sampler),
     /// It could not be sampled, again and again: a failure, if it does not end soon.
     Failing(Instant),
     /// It will not be sampled as long as it executes this file.
@@ -81,7 +81,7 @@ impl Looks {
 pub enum Look {
     /// It is of this version. Whether whatever executes its file is, as far as that can be
     /// told: not where a program that is not Python has loaded it.
-    Python(Version, bool),
+    Python(AbiTag, bool),
     /// Not Python, or not yet.
     NotYet,
     /// It cannot be profiled.
@@ -193,7 +193,7 @@ impl Member {
             }
         };
         match locate::find(&process, &LiveMemory::new(self.pid)) {
-            Ok(found) => Look::Python(found.version.version(), found.is_linked),
+            Ok(found) => Look::Python(found.tag(), found.is_linked),
             Err(error) if error.is_other_python() => Look::Refused(error.into()),
             Err(error) if error.may_pass() || error.is_gone() => {
                 looks.is_other |= matches!(error, LocateError::NotPython { .. });

@@ -10,7 +10,7 @@ use super::family::Family;
 use super::member::State;
 use crate::app::error::Error;
 use crate::app::options::Options;
-use crate::cpython::abi::Version;
+use crate::cpython::abi::AbiTag;
 use crate::escape::say;
 use crate::target::live::nap;
 use crate::target::live::{self, Execution};
@@ -54,7 +54,7 @@ pub(crate) struct Python {
     /// Its id.
     pub(crate) pid: i32,
     /// Its version.
-    pub(crate) version: Version,
+    pub(crate) version: AbiTag,
     /// When it was started.
     started: u64,
     executed: Option<Execution>,
@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn the_program_is_chosen_and_not_what_started_it() {
-        let version = Version { major: 3, minor: 11 };
+        let version = AbiTag::new(3, 11);
         let child = std::process::Command::new("sleep").arg("60").spawn().expect("a process");
         let mut child = child;
         let executed = loop {

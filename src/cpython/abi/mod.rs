@@ -14,7 +14,7 @@ mod object_families;
 mod objects;
 mod prelude;
 mod roots;
-mod version;
+mod tag;
 
 pub use fields::{
     BytesLayout, CFrameLayout, CodeLayout, CodeLength, Entry, Executing, GilLayout,
@@ -23,11 +23,11 @@ pub use fields::{
 };
 pub use objects::{
     AttributesLayout, DictLayout, EntryLayout, IS_A_TYPE, IntegerLayout, IntegerSize, KeysFormat,
-    ManagedLayout, ObjectsLayout, SetLayout, SystemLayout, TypeLayout, VariableNames,
-    VariablesLayout, WideTextLayout,
+    ManagedLayout, ObjectsLayout, RemovedElement, SetLayout, SystemLayout, TypeLayout,
+    VariableNames, VariablesLayout, WideTextLayout,
 };
 pub use roots::{DebugOffset, GilHolder, Roots};
-pub use version::{SUPPORTED, Version};
+pub use tag::{AbiFlags, AbiTag};
 
 use crate::cpython::read::frame_format::Frames;
 use crate::cpython::read::lines::LineTable;
@@ -35,8 +35,8 @@ use crate::cpython::read::text_format::Text;
 
 /// One CPython X.Y.
 pub trait Abi: Sized + 'static {
-    /// X.Y.
-    const VERSION: Version;
+    /// Which it is.
+    const TAG: AbiTag;
 
     /// How the frames of a thread are linked.
     type Frames: Frames<Self>;
@@ -61,6 +61,12 @@ pub trait Abi: Sized + 'static {
     const OBJECTS: ObjectsLayout;
     /// The variables of a function.
     const VARIABLES: VariablesLayout;
+    /// Whether names are byte strings, of the type that line tables have: 2.7.
+    const NAMES_ARE_BYTES: bool = false;
+    /// The attribute of a `threading.Thread` that holds its name.
+    const THREAD_NAME: &'static str = "_name";
+    /// How an entry of a set tells that its element was removed.
+    const REMOVED_FROM_SET: RemovedElement = RemovedElement::Hash;
 
     /// Where the lists of interpreters and threads begin, and how to tell who
     /// holds the GIL, in X.Y.`micro`.
@@ -100,34 +106,74 @@ pub trait ByteStringAbi: Abi {
     const STRING: StringLayout;
 }
 
-macro_rules! versions {
-    ($($feature:literal $module:ident $name:ident;)*) => {$(
+macro_rules! abis {
+    ($($feature:literal $module:ident $name:ident $tag:expr;)*) => {$(
         #[cfg(feature = $feature)]
         mod $module;
         #[cfg(feature = $feature)]
         pub use $module::$name;
     )*
 
-    /// The versions that this build has a profiler for.
-    pub const BUILT: &[Version] = &[$(
+    /// Every ABI that there is a profiler for, oldest first.
+    pub const SUPPORTED: &[AbiTag] = &[$($tag),*];
+
+    /// Those that this build has layouts of.
+    pub const BUILT: &[AbiTag] = &[$(
         #[cfg(feature = $feature)]
-        <$name as Abi>::VERSION,
+        <$name as Abi>::TAG,
     )*];
     };
 }
 
-versions! {
-    "py27" python27 Python27;
-    "py34" python34 Python34;
-    "py35" python35 Python35;
-    "py36" python36 Python36;
-    "py37" python37 Python37;
-    "py38" python38 Python38;
-    "py39" python39 Python39;
-    "py310" python310 Python310;
-    "py311" python311 Python311;
-    "py312" python312 Python312;
-    "py313" python313 Python313;
-    "py314" python314 Python314;
-    "py315" python315 Python315;
+// The table of ABIs. `tests/abis.rs` holds every other list against it.
+abis! {
+    "py27" python27 Python27 AbiTag::new(2, 7);
+    "py34" python34 Python34 AbiTag::new(3, 4);
+    "py35" python35 Python35 AbiTag::new(3, 5);
+    "py36" python36 Python36 AbiTag::new(3, 6);
+    "py37" python37 Python37 AbiTag::new(3, 7);
+    "py38" python38 Python38 AbiTag::new(3, 8);
+    "py39" python39 Python39 AbiTag::new(3, 9);
+    "py310" python310 Python310 AbiTag::new(3, 10);
+    "py311" python311 Python311 AbiTag::new(3, 11);
+    "py312" python312 Python312 AbiTag::new(3, 12);
+    "py313" python313 Python313 AbiTag::new(3, 13);
+    "py314" python314 Python314 AbiTag::new(3, 14);
+    "py315" python315 Python315 AbiTag::new(3, 15);
+}
+
+impl AbiTag {
+    /// The one that `--abi` names: `36`, `314t`, or as the programs are called: `3.6`, `3.14t`.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Self> {
+        SUPPORTED.iter().copied().find(|tag| tag.abi() == text || tag.to_string() == text)
+    }
+
+    /// Whether there is a profiler for it.
+    #[must_use]
+    pub fn is_supported(self) -> bool {
+        SUPPORTED.contains(&self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unambiguous() {
+        for tag in SUPPORTED {
+            assert_eq!(AbiTag::named(&tag.abi()), Some(*tag));
+            assert_eq!(AbiTag::named(&tag.to_string()), Some(*tag));
+        }
+        assert_eq!(AbiTag::named("26"), None);
+        assert_eq!(AbiTag::named(""), None);
+    }
+
+    #[test]
+    fn the_table_is_in_order_and_names_what_is_built() {
+        assert!(SUPPORTED.is_sorted());
+        assert!(BUILT.iter().all(|tag| tag.is_supported()));
+        assert!(BUILT.is_sorted());
+    }
 }

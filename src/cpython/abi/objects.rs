@@ -199,6 +199,17 @@ pub struct WideTextLayout {
     pub data: Field<WideText, u64>,
 }
 
+/// How an entry of a set tells that its element was removed (`Objects/setobject.c`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RemovedElement {
+    /// A text stands in its place: 2.7.
+    Text,
+    /// An object of a type of its own does: 3.4.
+    Type,
+    /// Its hash is -1: from 3.5.
+    Hash,
+}
+
 /// `PySetObject`, of frozen sets as well.
 #[derive(Clone, Copy)]
 pub struct SetLayout {

@@ -7,7 +7,7 @@ use super::prelude::*;
 pub enum Python27 {}
 
 impl Abi for Python27 {
-    const VERSION: Version = Version::new(2, 7);
+    const TAG: AbiTag = AbiTag::new(2, 7);
 
     type Frames = HeapFrames;
     type Lines = UnsignedLnotab;
@@ -38,6 +38,10 @@ impl Abi for Python27 {
         })
     );
     const VARIABLES: VariablesLayout = variables_in_three_tuples!(layout, by_name: None);
+
+    const NAMES_ARE_BYTES: bool = true;
+    const THREAD_NAME: &'static str = "_Thread__name";
+    const REMOVED_FROM_SET: RemovedElement = RemovedElement::Text;
 
     fn roots(_micro: u8) -> Roots {
         Roots::Variables

@@ -7,7 +7,7 @@ use super::prelude::*;
 pub enum Python310 {}
 
 impl Abi for Python310 {
-    const VERSION: Version = Version::new(3, 10);
+    const TAG: AbiTag = AbiTag::new(3, 10);
 
     type Frames = HeapFrames;
     type Lines = Ranges;

@@ -7,7 +7,7 @@ use super::prelude::*;
 pub enum Python311 {}
 
 impl Abi for Python311 {
-    const VERSION: Version = Version::new(3, 11);
+    const TAG: AbiTag = AbiTag::new(3, 11);
 
     type Frames = InterpreterFrames;
     type Lines = LocationTable;

@@ -7,7 +7,7 @@ use super::prelude::*;
 pub enum Python312 {}
 
 impl Abi for Python312 {
-    const VERSION: Version = Version::new(3, 12);
+    const TAG: AbiTag = AbiTag::new(3, 12);
 
     type Frames = InterpreterFrames;
     type Lines = LocationTable;

@@ -7,7 +7,7 @@ use super::prelude::*;
 pub enum Python313 {}
 
 impl Abi for Python313 {
-    const VERSION: Version = Version::new(3, 13);
+    const TAG: AbiTag = AbiTag::new(3, 13);
 
     type Frames = InterpreterFrames;
     type Lines = LocationTable;

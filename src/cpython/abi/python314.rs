@@ -7,7 +7,7 @@ use super::prelude::*;
 pub enum Python314 {}
 
 impl Abi for Python314 {
-    const VERSION: Version = Version::new(3, 14);
+    const TAG: AbiTag = AbiTag::new(3, 14);
 
     type Frames = InterpreterFrames;
     type Lines = LocationTable;

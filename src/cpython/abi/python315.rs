@@ -7,7 +7,7 @@ use super::prelude::*;
 pub enum Python315 {}
 
 impl Abi for Python315 {
-    const VERSION: Version = Version::new(3, 15);
+    const TAG: AbiTag = AbiTag::new(3, 15);
 
     type Frames = InterpreterFrames;
     type Lines = LocationTable;

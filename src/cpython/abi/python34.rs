@@ -7,7 +7,7 @@ use super::prelude::*;
 pub enum Python34 {}
 
 impl Abi for Python34 {
-    const VERSION: Version = Version::new(3, 4);
+    const TAG: AbiTag = AbiTag::new(3, 4);
 
     type Frames = HeapFrames;
     type Lines = UnsignedLnotab;
@@ -25,6 +25,8 @@ impl Abi for Python34 {
         layout,
         by_name: Some(field!(layout::PyCodeObject, co_kwonlyargcount))
     );
+
+    const REMOVED_FROM_SET: RemovedElement = RemovedElement::Type;
 
     fn roots(_micro: u8) -> Roots {
         Roots::Variables

@@ -7,7 +7,7 @@ use super::prelude::*;
 pub enum Python35 {}
 
 impl Abi for Python35 {
-    const VERSION: Version = Version::new(3, 5);
+    const TAG: AbiTag = AbiTag::new(3, 5);
 
     type Frames = HeapFrames;
     type Lines = UnsignedLnotab;

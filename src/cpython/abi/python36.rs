@@ -7,7 +7,7 @@ use super::prelude::*;
 pub enum Python36 {}
 
 impl Abi for Python36 {
-    const VERSION: Version = Version::new(3, 6);
+    const TAG: AbiTag = AbiTag::new(3, 6);
 
     type Frames = HeapFrames;
     type Lines = SignedLnotab;

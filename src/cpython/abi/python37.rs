@@ -7,7 +7,7 @@ use super::prelude::*;
 pub enum Python37 {}
 
 impl Abi for Python37 {
-    const VERSION: Version = Version::new(3, 7);
+    const TAG: AbiTag = AbiTag::new(3, 7);
 
     type Frames = HeapFrames;
     type Lines = SignedLnotab;

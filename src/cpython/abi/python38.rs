@@ -7,7 +7,7 @@ use super::prelude::*;
 pub enum Python38 {}
 
 impl Abi for Python38 {
-    const VERSION: Version = Version::new(3, 8);
+    const TAG: AbiTag = AbiTag::new(3, 8);
 
     type Frames = HeapFrames;
     type Lines = SignedLnotab;

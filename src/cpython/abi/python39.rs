@@ -7,7 +7,7 @@ use super::prelude::*;
 pub enum Python39 {}
 
 impl Abi for Python39 {
-    const VERSION: Version = Version::new(3, 9);
+    const TAG: AbiTag = AbiTag::new(3, 9);
 
     type Frames = HeapFrames;
     type Lines = SignedLnotab;

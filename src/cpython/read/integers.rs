@@ -138,7 +138,7 @@ fn read<A: Abi, M: Memory>(
         digits: digits.collect(),
         bits,
         unread: size - number,
-        is_long: A::VERSION.major == 2,
+        is_long: A::OBJECTS.small_integer.is_some(),
     })
 }
 

@@ -64,7 +64,7 @@ fn read_everything<A: Abi>(words: &[u64], target: u64) {
     for (address, word) in (START..).step_by(8).zip(words) {
         memory.write_word(address, *word);
     }
-    let types = hostile_types(A::VERSION.major == 2);
+    let types = hostile_types(A::NAMES_ARE_BYTES);
     let object = Remote::<Object>::new(target);
     let values = Values { memory: &memory, types: &types };
     assert!(values.show::<A>(object).len() < LONGEST);

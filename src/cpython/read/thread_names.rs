@@ -101,8 +101,7 @@ impl ThreadNames {
 
     /// The name of a `Thread`.
     fn name<A: Abi, M: Memory>(&self, memory: &M, thread: Remote<Object>) -> Option<String> {
-        let attribute = if A::VERSION.major == 2 { "_Thread__name" } else { "_name" };
-        let name = find_attribute::<A, M>(memory, &self.types, thread, attribute).ok()??;
+        let name = find_attribute::<A, M>(memory, &self.types, thread, A::THREAD_NAME).ok()??;
         let is_short = |length: i64| (0..=MAX_NAME).contains(&length);
         if !self.types.is_name::<A, M>(memory, name)
             || !A::Text::length(memory, name.cast()).is_ok_and(is_short)

@@ -51,17 +51,16 @@ impl ObjectTypes {
     /// The types of an interpreter, whose symbols `symbol` finds.
     pub fn find<A: Abi>(symbol: impl Fn(&str) -> Option<u64>) -> Self {
         let at = |name: &str| symbol(name).unwrap_or(0);
-        let is_old = A::VERSION.major == 2;
         let narrow = symbol("PyUnicodeUCS2_FromObject").is_some();
         Self {
             none: at("_Py_NoneStruct"),
             r#true: at("_Py_TrueStruct"),
-            r#false: at(if is_old { "_Py_ZeroStruct" } else { "_Py_FalseStruct" }),
+            r#false: symbol("_Py_FalseStruct").unwrap_or_else(|| at("_Py_ZeroStruct")),
             integer: at("PyLong_Type"),
-            small_integer: if is_old { at("PyInt_Type") } else { 0 },
+            small_integer: A::OBJECTS.small_integer.map_or(0, |_| at("PyInt_Type")),
             float: at("PyFloat_Type"),
             unicode: at("PyUnicode_Type"),
-            bytes: at(if is_old { "PyString_Type" } else { "PyBytes_Type" }),
+            bytes: at(if A::NAMES_ARE_BYTES { "PyString_Type" } else { "PyBytes_Type" }),
             list: at("PyList_Type"),
             tuple: at("PyTuple_Type"),
             dict: at("PyDict_Type"),
@@ -70,7 +69,7 @@ impl ObjectTypes {
             cell: at("PyCell_Type"),
             module: at("PyModule_Type"),
             unicode_width: if narrow { 2 } else { 4 },
-            names_are_bytes: is_old,
+            names_are_bytes: A::NAMES_ARE_BYTES,
         }
     }
 

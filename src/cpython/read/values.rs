@@ -13,7 +13,7 @@ use super::objects::{Bytes, Object};
 use super::text::Text;
 use super::text::code_point;
 use super::types::{ObjectTypes, is_exactly, type_name};
-use crate::cpython::abi::{Abi, EntryLayout};
+use crate::cpython::abi::{Abi, EntryLayout, RemovedElement};
 use crate::cpython::memory::{Fault, Memory, Remote};
 
 /// How many items of a container are shown.
@@ -187,13 +187,17 @@ impl<M: Memory> Values<'_, M> {
             Some(u64::from_ne_bytes(entry.get(at..at + 8)?.try_into().ok()?))
         };
         let element = Remote::new(word(layout.key)?);
-        let is_removed = if self.types.names_are_bytes {
-            is_exactly::<A, M>(self.memory, element, self.types.bytes)
-                && self.show_bytes::<A>(element.cast()).is_ok_and(|text| text == "'<dummy key>'")
-        } else if A::VERSION.minor == 4 {
-            self.show_unknown::<A>(element).starts_with("<<dummy key> type")
-        } else {
-            word(layout.value)? == u64::MAX
+        let is_removed = match A::REMOVED_FROM_SET {
+            RemovedElement::Text => {
+                is_exactly::<A, M>(self.memory, element, self.types.bytes)
+                    && self
+                        .show_bytes::<A>(element.cast())
+                        .is_ok_and(|text| text == "'<dummy key>'")
+            }
+            RemovedElement::Type => {
+                self.show_unknown::<A>(element).starts_with("<<dummy key> type")
+            }
+            RemovedElement::Hash => word(layout.value)? == u64::MAX,
         };
         (!element.is_null() && !is_removed).then_some(element)
     }

@@ -9,6 +9,7 @@ use super::roots;
 use super::scope::Scope;
 use super::variant::{DebugOffsets, ObjectHead, Variant, object_head};
 use super::version::{self, Doubt};
+use crate::cpython::abi::{AbiFlags, AbiTag};
 use crate::cpython::memory::{Fault, Memory};
 use crate::target::live::Process;
 
@@ -66,6 +67,13 @@ pub struct Types {
 }
 
 impl Interpreter {
+    /// The ABI that it is of.
+    #[must_use]
+    pub fn tag(&self) -> AbiTag {
+        let Self { version, free_threaded, trace_refs, .. } = *self;
+        AbiTag::new(version.major, version.minor).with(AbiFlags { free_threaded, trace_refs })
+    }
+
     /// The module that holds it.
     #[must_use]
     pub fn module(&self) -> &Module {

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::cpython::abi::Version;
-
 /// How finished a release is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
@@ -47,12 +45,6 @@ impl Release {
         };
         let release = Self { major, minor, micro, level, serial: last & 0xf };
         release.is_plausible().then_some(release)
-    }
-
-    /// The version of Python, X.Y, that it is of.
-    #[must_use]
-    pub fn version(self) -> Version {
-        Version::new(self.major, self.minor)
     }
 
     /// Reads a version at the start of `text`, which a blank or NUL must end:
