@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Used with `harness = false`. Words on the command line choose tests whose
-//! name contains one of them.
+//! name contains one of them, or with `--exact` is one of them.
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -81,6 +81,7 @@ impl Trial {
 /// What the command line asks for, as far as `cargo test` lets it through.
 struct Choice {
     wanted: Vec<String>,
+    is_exact: bool,
     list: bool,
     at_once: usize,
 }
@@ -88,11 +89,12 @@ struct Choice {
 impl Choice {
     fn from_arguments() -> Outcome<Self> {
         let at_once = thread::available_parallelism().map_or(1, usize::from);
-        let mut choice = Choice { wanted: Vec::new(), list: false, at_once };
+        let mut choice = Choice { wanted: Vec::new(), is_exact: false, list: false, at_once };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--list" => choice.list = true,
+                "--exact" => choice.is_exact = true,
                 "--nocapture" | "--no-capture" | "--show-output" | "-q" | "--quiet" => {}
                 "--test-threads" => {
                     let number = arguments.next().and_then(|n| n.parse().ok());
@@ -106,7 +108,11 @@ impl Choice {
     }
 
     fn wants(&self, name: &str) -> bool {
-        self.wanted.is_empty() || self.wanted.iter().any(|wanted| name.contains(wanted.as_str()))
+        let is_it = |wanted: &String| match self.is_exact {
+            true => name == wanted,
+            false => name.contains(wanted.as_str()),
+        };
+        self.wanted.is_empty() || self.wanted.iter().any(is_it)
     }
 }
 
