@@ -67,12 +67,13 @@ report-test: interpreters libclang clang ## drive the HTML report and the SVGs i
 bench: interpreters dist ## compare with py-spy, Austin and profiling.sampling (BENCH=--quick)
 	python3 -B benches/bench.py --pyflame target/dist/bin $(BENCH)
 
-lint: libclang clang ## formatting, clippy, headers of one ABI alone, Rust version, shellcheck if there
+lint: libclang clang ## formatting, clippy, rustdoc, headers of one ABI alone, Rust version, shellcheck if there
 	$(cargo) fmt --check
 	rustfmt --check --edition 2024 src/cpython/abi/python*.rs # named by a macro: cargo fmt does not see them
 	$(cargo) clippy --all-targets -- -D warnings
 	$(cargo) clippy --test live_kernel --test live_shares -- -D warnings
 	$(cargo) clippy --all-targets --no-default-features --features py36 -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(cargo) doc --no-deps --lib --document-private-items
 	scripts/lint-one-abi 3.6
 	scripts/need python3 python3
 	scripts/lint-msrv

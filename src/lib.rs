@@ -4,6 +4,7 @@
 //! it). ARCHITECTURE.md follows one sample through them.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+#![allow(rustdoc::private_intra_doc_links, reason = "its readers work on it")]
 
 pub mod app;
 pub mod cpython;

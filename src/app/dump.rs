@@ -15,7 +15,7 @@ use crate::profile;
 use crate::profile::filter::{ThreadFilter, in_words};
 use crate::profile::snapshot::{Activity, Snapshot, ThreadSnapshot};
 use crate::render::{Destination, dump, dump_json, dump_text};
-use crate::sampler::snapshot::{Careful, Sample};
+use crate::sampler::snapshot::{Sample, SnapshotReader};
 use crate::sampler::thread_ids::ThreadIds;
 use crate::stack::{FrameTable, Stack};
 use crate::target::live::nap;
@@ -59,7 +59,7 @@ fn take<A: Abi>(options: &Options, attached: Attached) -> Result<Snapshot, Error
     let pid = process.pid();
     let code = CodeCache::<A>::new(types).line_numbers(options.reads_lines());
     let mut frames = FrameTable::default();
-    let mut careful = Careful::new(memory.clone(), roots.clone(), code);
+    let mut careful = SnapshotReader::new(memory.clone(), roots.clone(), code);
     if options.locals {
         careful = careful.with_variables(objects.types.clone());
     }

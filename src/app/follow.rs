@@ -19,8 +19,8 @@ use crate::app::launch::handover::{Begun, Carried, Handover, keep_open, read_pro
 use crate::app::options::Options;
 use crate::app::programs;
 use crate::app::progress::Progress;
-use crate::app::results::Results;
 use crate::app::session::{Over, Session};
+use crate::app::sinks::Sinks;
 use crate::app::tree::search::{Python, Search};
 use crate::cpython::abi::Abi;
 use crate::escape::say;
@@ -99,7 +99,7 @@ struct Run<'a> {
 
 /// What has been sampled, and where it goes.
 struct Sampled {
-    results: Results,
+    results: Sinks,
     /// `None` if it has all been written.
     profile: Option<Profile>,
     /// Threads were asked for, and none was met.
@@ -218,9 +218,9 @@ impl<'a> Run<'a> {
     }
 
     /// The place of the result. A recording that has begun is added to.
-    fn open_results(&self, has_begun: bool) -> Result<Results, Error> {
+    fn open_results(&self, has_begun: bool) -> Result<Sinks, Error> {
         let append = self.options.append || has_begun && self.options.format == recording::FORMAT;
-        Results::open(&Options { append, ..self.options.clone() })
+        Sinks::open(&Options { append, ..self.options.clone() })
     }
 
     /// Samples a process until it has ended, or something else has.
@@ -230,7 +230,7 @@ impl<'a> Run<'a> {
         attached: Attached,
         past: Option<Profile>,
         begin: Instant,
-        results: &mut Results,
+        results: &mut Sinks,
     ) -> Result<(Profile, Account, Over), Error> {
         let left = |duration: Duration| duration.saturating_sub(begin.elapsed());
         let options = Options { duration: self.options.duration.map(left), ..self.options.clone() };
@@ -256,7 +256,7 @@ impl<'a> Run<'a> {
     fn hand_over(
         &mut self,
         program: &Path,
-        results: Results,
+        results: Sinks,
         profile: Option<Profile>,
         began: Option<Instant>,
         is_incomplete: bool,

@@ -9,9 +9,9 @@ use crate::app::error::Error;
 use crate::app::follow::follow;
 use crate::app::options::{Options, Target};
 use crate::app::progress::Progress;
-use crate::app::results::Results;
 use crate::app::session::Session;
 use crate::app::signals::Signals;
+use crate::app::sinks::Sinks;
 use crate::cpython::abi::Abi;
 use crate::escape::say;
 use crate::profile::stats::Account;
@@ -46,7 +46,7 @@ pub fn run<A: Abi>(options: &Options, arguments: &[OsString]) -> Result<u8, Erro
     }
     let signals = Signals::watch()?;
     let attached = attach_to::<A>(options, pid)?;
-    let mut results = Results::open(options)?;
+    let mut results = Sinks::open(options)?;
     let progress = Progress::start(options.duration);
     be_woken_in_time();
     let session = Session::<A>::new(options, attached, None)?;

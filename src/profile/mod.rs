@@ -1,12 +1,12 @@
 //! What has been sampled: a tree of stacks with counts, and as much of threads and of
 //! the order of events as a format needs.
 
-mod about;
 pub mod filter;
 pub(crate) mod links;
 mod mapping;
 pub mod places;
 pub mod recording;
+mod run_info;
 mod save_error;
 pub mod snapshot;
 mod source;
@@ -17,8 +17,8 @@ use std::collections::{HashMap, HashSet};
 
 use rustc_hash::FxBuildHasher;
 
-pub use self::about::{
-    About, Detail, LONGEST_SEARCH_PATH, Process, ProcessId, State, Thread, ThreadId,
+pub use self::run_info::{
+    Detail, LONGEST_SEARCH_PATH, Process, ProcessId, RunInfo, State, Thread, ThreadId,
 };
 pub use self::save_error::SaveError;
 pub use self::source::Source;
@@ -29,7 +29,7 @@ use crate::stack::{FrameId, FrameTable, Index};
 #[derive(Clone, Debug, Default)]
 pub struct Profile {
     /// The run.
-    pub about: About,
+    pub about: RunInfo,
     /// Every frame that was seen.
     pub frames: FrameTable,
     detail: Detail,

@@ -11,8 +11,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::json::{self, Items};
-use super::lanes::{Lanes, Moment, Stretch, thread, with_gaps};
 use super::rows::{Row, Tree};
+use super::tracks::{Moment, Stretch, Tracks, thread, with_gaps};
 use super::{Format, Settings, labels, rows};
 use crate::profile::{Detail, Profile, Seen, ThreadId};
 
@@ -40,7 +40,7 @@ struct Document<'a, Nodes: Serialize, Samples: Serialize, TimeDeltas: Serialize>
     samples: Samples,
     time_deltas: TimeDeltas,
     /// Not part of the format, and passed over by readers.
-    pyflame: json::About<'a>,
+    pyflame: json::RunInfo<'a>,
 }
 
 #[derive(Serialize)]
@@ -68,7 +68,7 @@ struct CallFrame<'a> {
 /// # Errors
 /// Those of `out`.
 pub fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
-    let lanes = Lanes::of(profile);
+    let lanes = Tracks::of(profile);
     let mut nodes = Nodes::new(profile, &lanes);
     lanes.in_order().for_each(|moment| nodes.hit(moment.seen));
     let end = stretches(&lanes).last().map_or(0, |last| last.start);
@@ -85,14 +85,14 @@ pub fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result
                 delta
             })
         }),
-        pyflame: json::About::of(profile),
+        pyflame: json::RunInfo::of(profile),
     };
     json::write(&document, out)
 }
 
 /// All time, and one more moment to end the last sample: not every reader looks at the end
 /// of the whole.
-fn stretches<'a>(lanes: &'a Lanes<'_>) -> impl Iterator<Item = Stretch> + 'a {
+fn stretches<'a>(lanes: &'a Tracks<'_>) -> impl Iterator<Item = Stretch> + 'a {
     let mut end = None;
     let mut stretches = in_one_row(lanes);
     std::iter::from_fn(move || {
@@ -104,7 +104,7 @@ fn stretches<'a>(lanes: &'a Lanes<'_>) -> impl Iterator<Item = Stretch> + 'a {
 }
 
 /// All time, thread after thread if there is no other way.
-fn in_one_row<'a>(lanes: &'a Lanes<'_>) -> Box<dyn Iterator<Item = Stretch> + 'a> {
+fn in_one_row<'a>(lanes: &'a Tracks<'_>) -> Box<dyn Iterator<Item = Stretch> + 'a> {
     if !lanes.overlap() {
         return Box::new(with_gaps(lanes.in_order()));
     }
@@ -131,7 +131,7 @@ struct Nodes<'a> {
 }
 
 impl<'a> Nodes<'a> {
-    fn new(profile: &'a Profile, lanes: &Lanes<'_>) -> Self {
+    fn new(profile: &'a Profile, lanes: &Tracks<'_>) -> Self {
         let mut branches: Vec<(String, u32)> = Vec::new();
         let mut branch = |title, around| {
             branches.push((title, around));

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use inferno::flamegraph::{self, Options};
 
-use super::boxes::printable;
+use super::flame_labels::printable;
 use super::svg::BACKGROUND;
 
 /// The narrowest box that is drawn, in percent of the width.

@@ -10,7 +10,7 @@ use std::{env, fs};
 
 use super::{Format, Settings};
 use crate::profile::{
-    About, Detail, Process, Profile, Sample, StackId, State, Step, Thread, ThreadId,
+    Detail, Process, Profile, RunInfo, Sample, StackId, State, Step, Thread, ThreadId,
 };
 use crate::stack::{Frame, FrameStyle};
 
@@ -64,9 +64,9 @@ pub fn profile() -> Profile {
     profile
 }
 
-fn about() -> About {
+fn about() -> RunInfo {
     let row = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    About {
+    RunInfo {
         started: STARTED,
         elapsed: Duration::from_millis(250),
         interval: Duration::from_millis(10),

@@ -97,13 +97,13 @@ impl<'a> Value<'a> {
 
 /// A run and its account, for formats that have one place for both.
 #[derive(Serialize)]
-pub struct About<'a> {
+pub struct RunInfo<'a> {
     #[serde(flatten)]
     run: Run<'a>,
     account: Account<'a>,
 }
 
-impl<'a> About<'a> {
+impl<'a> RunInfo<'a> {
     /// Those of `profile`.
     pub fn of(profile: &'a Profile) -> Self {
         Self { run: Run::of(profile), account: Account(profile) }

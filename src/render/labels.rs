@@ -1,7 +1,7 @@
 //! What lanes, profiles and states are called. Threads and processes themselves are called
 //! as they say.
 
-use super::lanes::{Lane, Lanes};
+use super::tracks::{Lane, Tracks};
 use crate::profile::{Process, Profile, State};
 use crate::stack::{Frame, FrameStyle};
 
@@ -20,7 +20,7 @@ pub fn thread(profile: &Profile, lane: &Lane) -> String {
 }
 
 /// The thread of a lane, after its process if that has to be told.
-pub fn lane(profile: &Profile, lanes: &Lanes<'_>, lane: &Lane) -> String {
+pub fn lane(profile: &Profile, lanes: &Tracks<'_>, lane: &Lane) -> String {
     let thread = thread(profile, lane);
     match lanes.process(lane).filter(|_| profile.tells_processes()) {
         Some((_, process)) => format!("{process}: {thread}"),
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn a_number_stands_for_one_thread() {
         let profile = fixture::profile();
-        let lanes = Lanes::of(&profile);
+        let lanes = Tracks::of(&profile);
         let mut numbers: Vec<u32> =
             lanes.lanes().iter().map(|lane| thread_number(&profile, lane)).collect();
         numbers.sort_unstable();

@@ -2,7 +2,6 @@
 //!
 //! They see frames, stacks and counts, and nothing of Python.
 
-mod boxes;
 pub mod cpuprofile;
 mod destination;
 pub mod difference;
@@ -12,16 +11,15 @@ pub mod dump_text;
 pub mod firefox;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod flame_labels;
 pub mod flamechart;
 pub mod folded;
 mod format;
 mod formats;
-mod heading;
 pub mod html;
 mod json;
 pub mod json_lines;
 mod labels;
-mod lanes;
 mod next_step;
 mod palette;
 pub mod pprof;
@@ -30,7 +28,9 @@ mod rows;
 mod source;
 pub mod speedscope;
 pub mod svg;
+mod title;
 pub mod trace_event;
+mod tracks;
 
 use std::io::{self, Write};
 

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::json::{self, Items};
-use super::lanes::{Lane, Lanes, with_gaps};
 use super::rows::{Row, rows};
+use super::tracks::{Lane, Tracks, with_gaps};
 use super::{Format, Settings, labels};
 use crate::profile::{Detail, Profile};
 
@@ -33,7 +33,7 @@ struct Document<'a, Frames: Serialize, Profiles: Serialize> {
     shared: Shared<Frames>,
     profiles: Profiles,
     /// Not part of the format, and passed over by readers.
-    pyflame: json::About<'a>,
+    pyflame: json::RunInfo<'a>,
 }
 
 #[derive(Serialize)]
@@ -67,7 +67,7 @@ struct Thread<Samples: Serialize, Weights: Serialize> {
 /// # Errors
 /// Those of `out`.
 pub fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
-    let lanes = Lanes::of(profile);
+    let lanes = Tracks::of(profile);
     let document = Document {
         schema: SCHEMA,
         exporter: labels::PROGRAM,
@@ -75,13 +75,13 @@ pub fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result
         active: busiest(&lanes),
         shared: Shared { frames: Items(|| frames(profile)) },
         profiles: Items(|| lanes.lanes().iter().map(|lane| thread(profile, &lanes, lane))),
-        pyflame: json::About::of(profile),
+        pyflame: json::RunInfo::of(profile),
     };
     json::write(&document, out)
 }
 
 /// The thread that was sampled most often is shown first.
-fn busiest(lanes: &Lanes<'_>) -> usize {
+fn busiest(lanes: &Tracks<'_>) -> usize {
     let samples = |lane: &Lane| lane.thread.map(|_| lanes.moments(lane).count());
     let busiest = lanes.lanes().iter().enumerate().rev().max_by_key(|(_, lane)| samples(lane));
     busiest.map_or(0, |(position, _)| position)
@@ -100,7 +100,7 @@ fn frames(profile: &Profile) -> impl Iterator<Item = Frame<'_>> {
 }
 
 /// Samples of one thread, one after the other; an empty stack is a gap.
-fn thread<'a>(profile: &'a Profile, lanes: &'a Lanes<'a>, lane: &'a Lane) -> impl Serialize + 'a {
+fn thread<'a>(profile: &'a Profile, lanes: &'a Tracks<'a>, lane: &'a Lane) -> impl Serialize + 'a {
     let places = |row: &Row| row.index(profile);
     let samples = move || {
         let mut found = Vec::new();

@@ -9,8 +9,8 @@ use std::io::{self, Write};
 use inferno::flamegraph::color::{BackgroundColor, Color, PaletteMap};
 use inferno::flamegraph::{self, Direction, Options, TextTruncateDirection};
 
-use super::boxes::{Labels, Restored, printable};
-use super::{Format, Settings, heading};
+use super::flame_labels::{FlameLabels, Restored, printable};
+use super::{Format, Settings, title};
 use crate::profile::{Detail, Profile, Seen, ThreadId};
 
 /// `svg`.
@@ -67,7 +67,7 @@ fn write_sums(
     direction: Direction,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let mut labels = Labels::new(profile);
+    let mut labels = FlameLabels::new(profile);
     let mut sums: BTreeMap<String, u64> = BTreeMap::new();
     for (note, samples) in [("(idle)", profile.idle()), ("(failed)", profile.failed())] {
         if samples > 0 {
@@ -93,7 +93,7 @@ fn write_sums(
 /// Draws stacks from left to right as they were seen. Where several threads were looked
 /// at in each moment, one stands beside the other.
 fn write_chart(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
-    let mut labels = Labels::new(profile);
+    let mut labels = FlameLabels::new(profile);
     let mut runs = Runs::default();
     let threads = chart_order(profile);
     if !threads.is_empty() {
@@ -141,7 +141,7 @@ struct Runs {
 }
 
 impl Runs {
-    fn see(&mut self, labels: &mut Labels<'_>, root: Option<&str>, seen: Seen) {
+    fn see(&mut self, labels: &mut FlameLabels<'_>, root: Option<&str>, seen: Seen) {
         let stack = match seen {
             Seen::Idle => "(idle)".to_owned(),
             Seen::Failed => "(failed)".to_owned(),
@@ -177,13 +177,13 @@ enum Look {
 }
 
 fn draw(
-    labels: &Labels<'_>,
+    labels: &FlameLabels<'_>,
     settings: &Settings,
     look: Look,
     lines: &[&str],
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let title = printable(&heading::title(labels.profile(), settings));
+    let title = printable(&title::title(labels.profile(), settings));
     if lines.is_empty() {
         return write_nothing(&title, out);
     }
@@ -193,7 +193,7 @@ fn draw(
     }
     let mut options = Options::default();
     options.title = title;
-    options.subtitle = Some(heading::subtitle(labels.profile()));
+    options.subtitle = Some(title::subtitle(labels.profile()));
     options.min_width = NARROWEST;
     options.bgcolors = Some(BACKGROUND);
     // A label begins with what tells most, the function.

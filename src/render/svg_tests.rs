@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
-use crate::profile::{About, Process, Sample, State, Step};
+use crate::profile::{Process, RunInfo, Sample, State, Step};
 use crate::render::fixture;
 use crate::stack::Frame;
 
@@ -28,11 +28,11 @@ fn profile(stacks: &[&[&str]]) -> Profile {
             None => profile.record_idle(time),
         }
     }
-    profile.about = About {
+    profile.about = RunInfo {
         elapsed: Duration::from_secs(1),
         interval: Duration::from_millis(10),
         account: vec![("torn".into(), "0".into())],
-        ..About::default()
+        ..RunInfo::default()
     };
     profile
 }
@@ -174,7 +174,7 @@ fn hostile_names_survive() {
             let shown = match name {
                 " blank" => "␠ blank".to_owned(),
                 "" => "␠ (app.py)".replace(" (app.py)", ""),
-                name => super::super::boxes::printable(name),
+                name => super::super::flame_labels::printable(name),
             };
             assert_eq!(boxes.get(&format!("{shown} (app.py)")), Some(&vec![1]), "{name:?}");
         }

@@ -10,8 +10,8 @@ use std::io::{self, Write};
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
-use super::lanes::{Lane, Lanes, with_gaps};
 use super::rows::{Row, rows};
+use super::tracks::{Lane, Tracks, with_gaps};
 use super::{Format, Settings, json, labels};
 use crate::profile::{Detail, Profile, Seen, State};
 
@@ -32,13 +32,13 @@ const CATEGORY: &str = "python";
 struct Document<'a> {
     trace_events: Events<'a>,
     display_time_unit: &'static str,
-    other_data: json::About<'a>,
+    other_data: json::RunInfo<'a>,
 }
 
 /// The events, thread after thread; readers sort them.
 struct Events<'a> {
     profile: &'a Profile,
-    lanes: Lanes<'a>,
+    lanes: Tracks<'a>,
 }
 
 #[derive(Serialize)]
@@ -96,11 +96,11 @@ struct Track {
 /// # Errors
 /// Those of `out`.
 pub fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
-    let events = Events { profile, lanes: Lanes::of(profile) };
+    let events = Events { profile, lanes: Tracks::of(profile) };
     let document = Document {
         trace_events: events,
         display_time_unit: "ms",
-        other_data: json::About::of(profile),
+        other_data: json::RunInfo::of(profile),
     };
     json::write(&document, out)
 }

@@ -13,7 +13,7 @@ use crate::profile::{self, Profile, StackId, State, Step, ThreadId};
 use crate::sampler::commit_queue::{Sample, Weight};
 use crate::sampler::engine::Engine;
 use crate::sampler::kept::{Remembered, Rest};
-use crate::sampler::read::deferred::{Callee, Claim, Moment, Owed};
+use crate::sampler::read::deferred::{Callee, Claim, Deferred, Moment};
 
 impl<A: Abi, M: Memory> Engine<A, M> {
     /// Whether nothing that the last walk of a thread read has changed, nor what is known of
@@ -173,7 +173,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
 
     /// Forgets all moments that are owed a stack, as if they had not been.
     pub fn forget_owed(&mut self) {
-        self.owed = Owed::default();
+        self.owed = Deferred::default();
     }
 
     /// Counts the `stack` under proof for the moments that are owed to a call of it.

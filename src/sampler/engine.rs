@@ -2,11 +2,11 @@
 //!
 //! A tick fetches all that the last walk of the thread touched, in one system
 //! call, and walks inside of it. The sample counts if nothing was missing, the top
-//! is known ([`chain`]), every call was seen in a thread that stood still ([`calls`]), the
+//! is known ([`super::read::chain`]), every call was seen in a thread that stood still ([`super::read::call_sites`]), the
 //! frames were copied twice alike, every position lies inside its code object, and every code
 //! object is what it was before and after ([`crate::cpython::read::code`]). What is not
 //! proven is tried again with what was learnt, then given up and counted. Where all
-//! threads are sampled, each has a fetch of its own ([`all_threads`]).
+//! threads are sampled, each has a fetch of its own ([`super::all_threads`]).
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -27,7 +27,7 @@ use crate::sampler::kept::{Reader, Remembered, Still};
 use crate::sampler::read::call_sites::CallSites;
 use crate::sampler::read::callees::Callees;
 use crate::sampler::read::chain::Part;
-use crate::sampler::read::deferred::{Claim, Moment, Owed};
+use crate::sampler::read::deferred::{Claim, Deferred, Moment};
 use crate::sampler::read::frame_chain::{Calls, Copied};
 use crate::sampler::selection::Selection;
 use crate::sampler::stop::held::StoppedThreads;
@@ -58,7 +58,7 @@ pub struct Engine<A, M> {
     pub(super) pending: Pending,
     /// How many ticks the samples of this one count for.
     pub(super) weight: Weight,
-    pub(super) owed: Owed,
+    pub(super) owed: Deferred,
     /// What the attempt adds to that.
     pub(super) owing: Vec<Claim>,
     /// Ticks of which a later stack told what they came to.
@@ -113,7 +113,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
             unreached: None,
             pending: Pending::new(),
             weight: Weight::ONE,
-            owed: Owed::default(),
+            owed: Deferred::default(),
             owing: Vec::new(),
             paid: 0,
             copied: Copied::default(),

@@ -5,7 +5,7 @@ use crate::cpython::read::frames::{Position, RawFrame};
 
 /// One frame of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Link {
+pub struct FrameRecord {
     /// The address of the frame.
     pub frame: u64,
     /// What it is linked to: the frame of its caller, or a shim between them.
@@ -28,7 +28,7 @@ pub struct Link {
     pub position: Position,
 }
 
-impl Link {
+impl FrameRecord {
     /// The code object that it runs.
     pub fn named(&self) -> Named {
         Named { address: self.address, id: self.code }

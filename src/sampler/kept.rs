@@ -5,7 +5,7 @@ use crate::cpython::read::frames::Walk;
 use crate::profile::{StackId, ThreadId};
 use crate::sampler::fetch::Pages;
 use crate::sampler::fetch::prefetch::{Footprint, Prefetch};
-use crate::sampler::frame_record::Link;
+use crate::sampler::frame_record::FrameRecord;
 use crate::sampler::read::frame_chain::Copied;
 use crate::sampler::stacks::{Copies, Placed};
 use crate::target::live::RunCount;
@@ -20,7 +20,7 @@ pub(super) struct Reader<M> {
 #[derive(Default)]
 pub(super) struct Remembered {
     /// Outermost first.
-    pub(super) links: Vec<Link>,
+    pub(super) links: Vec<FrameRecord>,
     /// What was interned for each of them: for a stack that was cut off there is one
     /// more, before them.
     pub(super) ids: Vec<StackId>,
@@ -68,7 +68,7 @@ pub(super) struct Still {
     /// The stack, outermost frame first.
     pub(super) stack: Vec<Placed>,
     /// The same, to be learnt.
-    pub(super) links: Vec<Link>,
+    pub(super) links: Vec<FrameRecord>,
     pub(super) young: Vec<Named>,
     /// No code object is copied: the thread stands still while they are decoded.
     pub(super) copies: Copies,

@@ -24,7 +24,7 @@ use crate::target::live::stop::Stopper;
 const ATTEMPTS: usize = 5;
 
 /// Takes snapshots of one process.
-pub struct Careful<A, M> {
+pub struct SnapshotReader<A, M> {
     memory: M,
     roots: ProcessRoots,
     code: CodeCache<A>,
@@ -71,7 +71,7 @@ pub enum Failure {
     Broken(#[from] Broken),
 }
 
-impl<A: Abi, M: Memory> Careful<A, M> {
+impl<A: Abi, M: Memory> SnapshotReader<A, M> {
     /// For a process whose layout has been proven.
     #[must_use]
     pub fn new(memory: M, roots: ProcessRoots, code: CodeCache<A>) -> Self {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pyflame::profile::{About, Detail, Process, Profile, Sample, StackId, State, Step, ThreadId};
+use pyflame::profile::{Detail, Process, Profile, RunInfo, Sample, StackId, State, Step, ThreadId};
 use pyflame::stack::Frame;
 
 /// When the made-up runs began, in microseconds since the epoch.
@@ -60,7 +60,7 @@ pub fn profile(file: &str) -> Profile {
     for tick in 1000..1050 {
         profile.record_idle(STARTED + tick * 1000);
     }
-    profile.about = About {
+    profile.about = RunInfo {
         started: STARTED,
         elapsed: Duration::from_millis(1050),
         interval: Duration::from_millis(1),
@@ -69,7 +69,7 @@ pub fn profile(file: &str) -> Profile {
         account: [("ticks", "1050"), ("samples", "2000"), ("torn", "7"), ("late", "60")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .to_vec(),
-        ..About::default()
+        ..RunInfo::default()
     };
     profile
 }
@@ -108,13 +108,13 @@ pub fn million() -> Profile {
         let chosen = stacks[below(most) as usize];
         see(&mut profile, tick * 4, thread, chosen, tick % 8 == 0);
     }
-    profile.about = About {
+    profile.about = RunInfo {
         started: STARTED,
         elapsed: Duration::from_secs(4000),
         interval: Duration::from_millis(4),
         ticks: 1_000_000,
         every_thread: true,
-        ..About::default()
+        ..RunInfo::default()
     };
     profile
 }

@@ -9,7 +9,7 @@ use crate::app::error::Error;
 use crate::escape::say;
 use crate::profile::SaveError;
 use crate::profile::recording::{MAGIC, Reader};
-use crate::profile::{About, Detail, Profile};
+use crate::profile::{Detail, Profile, RunInfo};
 use crate::stack::FrameStyle;
 
 /// Samples by stack, root first, each step as folded stacks name it.
@@ -29,7 +29,7 @@ pub fn load(files: &[PathBuf], into: &mut Profile) -> Result<bool, Error> {
         has_tree |= run.tells_processes || into.processes().count() > before + 1;
         runs.push(run);
     }
-    into.about = About::of_all(&runs);
+    into.about = RunInfo::of_all(&runs);
     into.sort_timeline();
     Ok(has_tree)
 }
@@ -74,7 +74,7 @@ fn unreadable(file: &Path, source: io::Error) -> Error {
     Error::Input { path: file.to_path_buf(), source }
 }
 
-fn read_recording(file: &Path, input: impl BufRead, into: &mut Profile) -> Result<About, Error> {
+fn read_recording(file: &Path, input: impl BufRead, into: &mut Profile) -> Result<RunInfo, Error> {
     let path = file.to_path_buf();
     let mut reader =
         Reader::new(input).map_err(|source| SaveError::NoRecording { path, source })?;

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::app::cli::{Invocation, parse_command};
-use crate::profile::filter::{FrameFilter, Sieve};
+use crate::profile::filter::{FrameFilter, StackFilter};
 use crate::profile::recording::{Reader, Writer};
 use crate::render::{FORMATS, fixture};
 use crate::stack::FrameStyle;
@@ -41,7 +41,7 @@ fn recorded(frames: &FrameFilter, told: FrameStyle, paths: [&str; 2]) -> Vec<u8>
     let mut bytes = Vec::new();
     let mut writer = Writer::new(&mut bytes).expect("a Vec takes everything");
     let profile = seen(Detail::Timeline, told, paths);
-    let mut sieve = Sieve::new(frames.clone(), Detail::Timeline);
+    let mut sieve = StackFilter::new(frames.clone(), Detail::Timeline);
     let events = profile.timeline();
     for part in events.chunks(events.len() / 3 + 1) {
         let left = sieve.put(&profile, part);
@@ -137,7 +137,7 @@ fn of_recordings_that_tell_more_and_less_the_least_is_told() {
         reader.read_all(&mut profile).expect("a slice can be read");
         runs.push(reader.about());
     }
-    profile.about = crate::profile::About::of_all(&runs);
+    profile.about = crate::profile::RunInfo::of_all(&runs);
     let profile = choose(&options(""), profile, Detail::Threads).expect("all is told");
     let text = String::from_utf8(written(&profile, Format::default())).expect("UTF-8");
     assert!(text.contains("/srv/app.py:<module>;"), "{text}");

@@ -11,16 +11,16 @@ use std::time::{Duration, Instant};
 use self::choose::Way;
 use crate::app::attach::{Attached, Objects};
 use crate::app::error::Error;
-use crate::app::labels::{Labels, SearchPath};
 use crate::app::options::Options;
 use crate::app::progress::Progress;
-use crate::app::results::Results;
 use crate::app::signals::Signals;
+use crate::app::sinks::Sinks;
+use crate::app::thread_metadata::{SearchPath, ThreadMetadata};
 use crate::cpython::abi::Abi;
 use crate::cpython::read::code::CodeCache;
 use crate::cpython::read::threads::ProcessRoots;
 use crate::profile::stats::Account;
-use crate::profile::{self, About, LONGEST_SEARCH_PATH, ProcessId, Profile};
+use crate::profile::{self, LONGEST_SEARCH_PATH, ProcessId, Profile, RunInfo};
 use crate::profile::{Source, TornReason};
 use crate::sampler::Engine;
 use crate::sampler::clock::{Clock, microseconds};
@@ -56,7 +56,7 @@ pub struct Session<'a, A> {
     memory: LiveMemory,
     roots: ProcessRoots,
     process_id: ProcessId,
-    names: Labels,
+    names: ThreadMetadata,
     search_path: SearchPath,
     /// How many entries of that the profile has.
     told_entries: usize,
@@ -84,7 +84,7 @@ pub struct Session<'a, A> {
     /// The account of the windows that are over.
     earlier: Account,
     /// What was sampled of other processes before this one.
-    past: About,
+    past: RunInfo,
     failures: u32,
     /// When it was looked at which program the process executes, in microseconds since the
     /// epoch.
@@ -177,7 +177,7 @@ impl<'a, A: Abi> Session<'a, A> {
             process_id,
             search_path: SearchPath::new(objects.clone()),
             told_entries: 0,
-            names: Labels::new(objects),
+            names: ThreadMetadata::new(objects),
             pauses,
             profile,
             account: Account::default(),
@@ -196,7 +196,7 @@ impl<'a, A: Abi> Session<'a, A> {
     pub fn run(
         mut self,
         signals: &Signals,
-        results: &mut Results,
+        results: &mut Sinks,
         progress: &Progress,
     ) -> (Profile, Account, Over) {
         let Options { duration, jitter, rotation, .. } = *self.options;
@@ -316,7 +316,7 @@ impl<'a, A: Abi> Session<'a, A> {
         self.account.late = late - self.window.late;
         self.account.elapsed = self.window.start.elapsed();
         self.account.cpu = crate::sampler::clock::cpu_time().saturating_sub(self.window.cpu);
-        let own = About {
+        let own = RunInfo {
             started: self.window.started,
             elapsed: self.account.elapsed,
             interval: self.interval,
@@ -326,7 +326,7 @@ impl<'a, A: Abi> Session<'a, A> {
             style: FrameStyle::with_lines(self.options.reads_lines()),
             account: self.account.rows(),
         };
-        self.profile.about = About::of_all([&self.past, &own]);
+        self.profile.about = RunInfo::of_all([&self.past, &own]);
     }
 
     /// Begins the next window, with a profile of its own. Returns that of the last one.

@@ -15,7 +15,7 @@ use crate::app::error::Error;
 use crate::app::options::TopOptions;
 use crate::app::signals::Signals;
 use crate::profile::recording::Reader;
-use crate::profile::{About, Detail, Profile, Sample};
+use crate::profile::{Detail, Profile, RunInfo, Sample};
 
 /// How often a signal is looked for while the profiler starts.
 const NAP: Duration = Duration::from_millis(50);
@@ -30,7 +30,7 @@ pub struct Seen {
     /// What was sampled.
     pub tally: Tally,
     /// What the profiler says of its run.
-    pub about: About,
+    pub about: RunInfo,
 }
 
 impl Seen {
@@ -92,7 +92,7 @@ impl Feed {
             return Err(failed(std::io::ErrorKind::BrokenPipe.into()));
         };
         let profile = Profile::new(Detail::Timeline);
-        let seen = Seen { profile, tally: Tally::default(), about: About::default() };
+        let seen = Seen { profile, tally: Tally::default(), about: RunInfo::default() };
         let seen = Arc::new(Mutex::new(seen));
         let (start, started) = channel();
         let shared = Arc::clone(&seen);

@@ -179,7 +179,7 @@ fn printable(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::app::top::tally::Tally;
-    use crate::profile::{About, Detail, Process, Profile, Sample, State, Step};
+    use crate::profile::{Detail, Process, Profile, RunInfo, Sample, State, Step};
     use crate::stack::Frame;
 
     fn seen() -> Seen {
@@ -200,7 +200,7 @@ mod tests {
         tally.add(&profile.take_timeline());
         let account = [("torn", "2"), ("late", "0"), ("samples", "4")];
         let account = account.map(|(name, count)| (name.into(), count.into())).into();
-        Seen { profile, tally, about: About { account, ..About::default() } }
+        Seen { profile, tally, about: RunInfo { account, ..RunInfo::default() } }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
 use super::sampler::command;
-use super::tally::{Denials, Tally};
+use super::tree_stats::{Denials, TreeStats};
 use crate::app::error::Error;
 use crate::app::options::DumpStyle;
 use crate::app::options::Options;
@@ -67,7 +67,7 @@ pub fn run(options: &Options, arguments: &[OsString], roots: &[i32]) -> Result<(
         eprintln!("Passed over {others} that run no Python.");
     }
     if dumps.is_empty() {
-        let tally = Tally { not_python: others, denied, ..Tally::default() };
+        let tally = TreeStats { not_python: others, denied, ..TreeStats::default() };
         let found = match others {
             0 if tally.denied.total() == 0 => "there is none any more that can be".to_owned(),
             _ => tally.to_string(),

@@ -5,9 +5,9 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::tally::Tally;
+use super::tree_stats::TreeStats;
 use crate::app::options::Options;
-use crate::profile::{About, Detail, Profile};
+use crate::profile::{Detail, Profile, RunInfo};
 use crate::sampler::clock::microseconds;
 
 /// The profile of several processes, and what their recordings say of themselves.
@@ -15,12 +15,12 @@ pub struct Merged {
     /// What has been read so far.
     pub profile: Profile,
     /// The run, as far as it is known before anybody has sampled.
-    own: About,
+    own: RunInfo,
     begin: Instant,
     /// What the recordings that are over say, as if they were one.
-    past: About,
+    past: RunInfo,
     /// What each other one says by now, by the number of its sampler.
-    live: HashMap<u64, About>,
+    live: HashMap<u64, RunInfo>,
 }
 
 /// The same, shared with the threads that read.
@@ -34,7 +34,7 @@ impl Merged {
             profile: empty(options),
             own: own(options),
             begin: Instant::now(),
-            past: About::default(),
+            past: RunInfo::default(),
             live: HashMap::new(),
         })))
     }
@@ -43,20 +43,20 @@ impl Merged {
     pub fn begin_anew(&mut self, options: &Options) -> Profile {
         self.own = own(options);
         self.begin = Instant::now();
-        self.past = About::default();
+        self.past = RunInfo::default();
         self.live.clear();
         mem::replace(&mut self.profile, empty(options))
     }
 
     /// Notes what the recording of a sampler says by now.
-    pub fn note(&mut self, sampler: u64, about: About) {
+    pub fn note(&mut self, sampler: u64, about: RunInfo) {
         self.live.insert(sampler, about);
     }
 
     /// Notes what the recording of a sampler says at its end.
-    pub fn end(&mut self, sampler: u64, about: &About) {
+    pub fn end(&mut self, sampler: u64, about: &RunInfo) {
         self.live.remove(&sampler);
-        self.past = About::of_all([&self.past, about]);
+        self.past = RunInfo::of_all([&self.past, about]);
     }
 
     /// How many samples were counted, and how many could not be.
@@ -68,14 +68,14 @@ impl Merged {
     }
 
     /// What there is to say of the run by now.
-    fn about(&self, tally: &Tally) -> About {
-        let all = About::of_all(self.live.values().chain([&self.past]));
+    fn about(&self, tally: &TreeStats) -> RunInfo {
+        let all = RunInfo::of_all(self.live.values().chain([&self.past]));
         let elapsed = self.begin.elapsed();
         let mut account = all.account;
         account.retain(|(name, _)| name != "elapsed s");
         account.extend(tally.rows());
         account.push(("elapsed s".to_owned(), format!("{:.2}", elapsed.as_secs_f64())));
-        About { elapsed, ticks: all.ticks, style: all.style, account, ..self.own.clone() }
+        RunInfo { elapsed, ticks: all.ticks, style: all.style, account, ..self.own.clone() }
     }
 }
 
@@ -86,7 +86,7 @@ impl Shared {
     }
 
     /// The same, with what there is to say of the run by now.
-    pub fn with_about(&self, tally: &Tally) -> MutexGuard<'_, Merged> {
+    pub fn with_about(&self, tally: &TreeStats) -> MutexGuard<'_, Merged> {
         let mut merged = self.lock();
         merged.profile.about = merged.about(tally);
         merged
@@ -98,18 +98,18 @@ fn empty(options: &Options) -> Profile {
     Profile::new(options.format.detail.max(Detail::Threads))
 }
 
-fn own(options: &Options) -> About {
-    About {
+fn own(options: &Options) -> RunInfo {
+    RunInfo {
         started: microseconds(),
         interval: options.interval,
         every_thread: options.every_thread,
         tells_processes: true,
-        ..About::default()
+        ..RunInfo::default()
     }
 }
 
 /// The count with this name in an account.
-fn count(about: &About, name: &str) -> u64 {
+fn count(about: &RunInfo, name: &str) -> u64 {
     let row = about.account.iter().find(|(row, _)| row == name);
     row.and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
 }

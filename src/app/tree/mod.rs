@@ -3,30 +3,30 @@
 //!
 //! Each is sampled by the `pyflameX.Y` of its own ABI, a child of this program that writes
 //! a recording into a pipe ([`sampler`]). What they record is read into one profile
-//! ([`merged`]). [`family`] finds the processes, and decides what becomes of each.
+//! ([`merged`]). [`process_set`] finds the processes, and decides what becomes of each.
 
 mod dump;
-mod family;
-mod member;
 mod merged;
 mod names;
+mod process_set;
 mod sampler;
 pub(crate) mod search;
-mod tally;
+mod tracked;
+mod tree_stats;
 
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
-use self::family::Family;
 use self::merged::{Merged, Shared};
+use self::process_set::ProcessSet;
 use crate::app::attach::wait_for_interpreter;
 use crate::app::closing_words::tell_account;
 use crate::app::error::Error;
 use crate::app::launch::Launch;
 use crate::app::options::{Options, Target};
 use crate::app::progress::Progress;
-use crate::app::results::Results;
 use crate::app::signals::Signals;
+use crate::app::sinks::Sinks;
 use crate::escape::say;
 use crate::profile::Profile;
 use crate::profile::stats::Outcome;
@@ -70,8 +70,8 @@ pub fn run(options: &Options, arguments: &[OsString]) -> Result<u8, Error> {
         dump::run(options, arguments, &roots(options)?)?;
         return Ok(0);
     }
-    let mut results = Results::open(options)?;
-    let family = Family::new(options, arguments, &roots(options)?);
+    let mut results = Sinks::open(options)?;
+    let family = ProcessSet::new(options, arguments, &roots(options)?);
     let progress = Progress::start(options.duration);
     let outcome = Tree::new(options, family).run(&signals, &mut results, &progress);
     drop(progress);
@@ -81,10 +81,10 @@ pub fn run(options: &Options, arguments: &[OsString]) -> Result<u8, Error> {
 
 /// The same for a command and all that it starts.
 fn run_command(options: &Options, arguments: &[OsString], words: &[OsString]) -> Result<u8, Error> {
-    let mut results = Results::open(options)?;
+    let mut results = Sinks::open(options)?;
     let mut launch = Launch::start(words)?;
     let signals = launch.signals().clone();
-    let mut tree = Tree::new(options, Family::of_command(options, arguments, launch.pid()));
+    let mut tree = Tree::new(options, ProcessSet::of_command(options, arguments, launch.pid()));
     // The terminal is the command's.
     let outcome = tree.run(&signals, &mut results, &Progress::hidden());
     if outcome.is_err() || options.output.is_none() {
@@ -103,7 +103,7 @@ fn run_command(options: &Options, arguments: &[OsString], words: &[OsString]) ->
 /// Says what became of every tick and of every process, and writes the result.
 fn write(
     options: &Options,
-    results: Results,
+    results: Sinks,
     (profile, outcome): (Profile, Outcome),
 ) -> Result<(), Error> {
     tell_account(options, &profile.about.account);
@@ -138,7 +138,7 @@ fn roots(options: &Options) -> Result<Vec<i32>, Error> {
 /// A run with several processes.
 struct Tree<'a> {
     options: &'a Options,
-    family: Family<'a>,
+    family: ProcessSet<'a>,
     merged: Shared,
     /// When the present window began.
     window: Instant,
@@ -147,7 +147,7 @@ struct Tree<'a> {
 }
 
 impl<'a> Tree<'a> {
-    fn new(options: &'a Options, family: Family<'a>) -> Self {
+    fn new(options: &'a Options, family: ProcessSet<'a>) -> Self {
         let merged = Merged::begin(options);
         let (window, earlier) = (Instant::now(), Outcome::default());
         Self { options, family, merged, window, earlier }
@@ -158,7 +158,7 @@ impl<'a> Tree<'a> {
     fn run(
         &mut self,
         signals: &Signals,
-        results: &mut Results,
+        results: &mut Sinks,
         progress: &Progress,
     ) -> Result<(Profile, Outcome), Error> {
         let start = Instant::now();

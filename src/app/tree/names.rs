@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 
 use regex_lite::Regex;
 
-use super::tally::Denials;
+use super::tree_stats::Denials;
 use crate::app::error::Error;
 use crate::escape::{in_line, say};
 use crate::target::live::memory::LiveMemory;

@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 use super::merged::Shared;
 use crate::app::error::Error;
 use crate::app::launch::handover::VARIABLE;
-use crate::profile::About;
+use crate::profile::RunInfo;
 use crate::profile::recording::Reader;
 use crate::target::live::nap;
 
@@ -129,8 +129,8 @@ impl Sampler {
 }
 
 /// Reads a recording until its end. Returns what it says of itself.
-fn listen(number: u64, stdout: ChildStdout, merged: &Shared) -> About {
-    let Ok(mut reader) = Reader::new(BufReader::new(stdout)) else { return About::default() };
+fn listen(number: u64, stdout: ChildStdout, merged: &Shared) -> RunInfo {
+    let Ok(mut reader) = Reader::new(BufReader::new(stdout)) else { return RunInfo::default() };
     while matches!(reader.fetch(), Ok(true)) {
         let mut merged = merged.lock();
         match reader.apply(&mut merged.profile) {

@@ -6,8 +6,8 @@ use std::ffi::OsString;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use super::family::Family;
-use super::member::State;
+use super::process_set::ProcessSet;
+use super::tracked::State;
 use crate::app::error::Error;
 use crate::app::options::Options;
 use crate::cpython::abi::AbiTag;
@@ -63,7 +63,7 @@ pub(crate) struct Python {
 
 /// The processes of a command.
 pub(crate) struct Search<'a> {
-    family: Family<'a>,
+    family: ProcessSet<'a>,
     begin: Instant,
     /// Pythons that ran while another was sampled, as they were last seen, and whether they
     /// have been counted: what has just been forked may be about to execute something else.
@@ -79,7 +79,7 @@ pub(crate) struct Search<'a> {
 impl<'a> Search<'a> {
     /// Nothing has been looked at yet.
     pub(crate) fn new(options: &'a Options, arguments: &'a [OsString], command: i32) -> Self {
-        let mut family = Family::of_command(options, arguments, command);
+        let mut family = ProcessSet::of_command(options, arguments, command);
         family.unsaid = Some(Vec::new());
         Self {
             family,
@@ -204,7 +204,7 @@ impl<'a> Search<'a> {
     }
 }
 
-impl Family<'_> {
+impl ProcessSet<'_> {
     /// Those that run Python and are not sampled.
     fn pythons(&self) -> Vec<Python> {
         let members = self.members.values();

@@ -1,6 +1,6 @@
 //! What differs between Python versions, and nothing else.
 //!
-//! [`Abi`] is one CPython X.Y: a set of [`Field`]s, taken from that version's
+//! [`Abi`] is one CPython X.Y: a set of [`crate::cpython::memory::Field`]s, taken from that version's
 //! layout headers, and the choice of a frame family, a line table format and a
 //! text format. There is one short file for each version. Nothing outside this
 //! module sees the layouts that bindgen makes.

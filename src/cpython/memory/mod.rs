@@ -4,7 +4,7 @@
 //! walker reads a live process, a remembered snapshot, or an array in a test.
 
 mod field;
-pub mod noted;
+pub mod read_set;
 
 #[cfg(test)]
 pub mod fake;

@@ -4,7 +4,7 @@
 //! every pointer the same. So what is remembered of one also holds the bytes that
 //! tell it from any other: its fields, its name, its file and its line table. A
 //! sample is believed only if these bytes were the same before and after it: right after
-//! it, unless the code object is trusted to stay ([`super::youth`]). A function never gets
+//! it, unless the code object is trusted to stay ([`super::probation`]). A function never gets
 //! another's name.
 
 use std::collections::{HashMap, HashSet};
@@ -14,11 +14,11 @@ use std::time::Instant;
 
 use rustc_hash::FxBuildHasher;
 
+use super::decoded_code::DecodedCode;
+pub use super::decoded_code::{CodeId, Place};
 use super::frames::{Broken, Position, RawFrame};
-use super::known::Known;
-pub use super::known::{CodeId, Place};
 use super::objects::{Code, Types};
-use super::youth::Youth;
+use super::probation::Probation;
 use crate::cpython::abi::Abi;
 use crate::cpython::memory::{Memory, Remote, Span};
 use crate::stack::{FrameId, FrameTable};
@@ -43,7 +43,7 @@ pub struct Named {
 #[derive(Debug)]
 pub(crate) struct CopiedCode {
     id: CodeId,
-    known: Known,
+    known: DecodedCode,
 }
 
 impl CopiedCode {
@@ -73,7 +73,7 @@ pub enum Verified {
 }
 
 /// What has been decoded, by address.
-type ByAddress = HashMap<u64, (CodeId, Known), FxBuildHasher>;
+type ByAddress = HashMap<u64, (CodeId, DecodedCode), FxBuildHasher>;
 
 /// The code objects of one process.
 #[derive(Debug)]
@@ -152,7 +152,7 @@ impl<A: Abi> CodeCache<A> {
         memory: &M,
         code: Remote<Code>,
     ) -> Result<CopiedCode, Broken> {
-        let known = Known::decode::<A, M>(memory, code, self.types, Youth::new(0))?;
+        let known = DecodedCode::decode::<A, M>(memory, code, self.types, Probation::new(0))?;
         Ok(CopiedCode { id: CodeId::of(&known), known })
     }
 
@@ -187,8 +187,8 @@ impl<A: Abi> CodeCache<A> {
             return Ok(id);
         }
         let predecessors = self.predecessors.get(&code.address()).copied().unwrap_or(0);
-        let youth = Youth::new(predecessors);
-        let known = Known::decode::<A, M>(memory, code, self.types, youth)?;
+        let youth = Probation::new(predecessors);
+        let known = DecodedCode::decode::<A, M>(memory, code, self.types, youth)?;
         if self.known.len() >= MAX_ENTRIES {
             self.known.clear();
             self.young = 0;
@@ -221,7 +221,7 @@ impl<A: Abi> CodeCache<A> {
     pub fn verify<M: Memory>(&mut self, memory: &M, codes: &[Named]) -> Verified {
         self.spans.clear();
         for named in codes {
-            let known = find(&self.known, named).map(Known::spans);
+            let known = find(&self.known, named).map(DecodedCode::spans);
             self.spans.extend(known.into_iter().flatten());
         }
         let length = self.spans.iter().map(|span| span.length).sum();
@@ -300,7 +300,7 @@ impl<A: Abi> CodeCache<A> {
 }
 
 /// What is known of a code object, if it is still the one at its address.
-fn find<'a>(known: &'a ByAddress, named: &Named) -> Option<&'a Known> {
+fn find<'a>(known: &'a ByAddress, named: &Named) -> Option<&'a DecodedCode> {
     let (id, known) = known.get(&named.address)?;
     (*id == named.id).then_some(known)
 }

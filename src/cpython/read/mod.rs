@@ -5,16 +5,17 @@
 //! Linux. Every number read is taken to be hostile and bounded.
 
 pub mod code;
+mod decoded_code;
 pub mod dictionaries;
 pub mod frame_format;
 pub mod frames;
 pub mod heap_frames;
 pub mod integers;
 pub mod interpreter_frames;
-mod known;
 pub mod lines;
 mod nested;
 pub mod objects;
+pub mod probation;
 pub mod proof;
 pub mod search_path;
 pub mod text;
@@ -24,7 +25,6 @@ pub mod threads;
 pub mod types;
 pub mod values;
 pub mod variables;
-pub mod youth;
 
 #[cfg(all(test, feature = "py27", feature = "py36", feature = "py310"))]
 #[cfg(all(feature = "py311", feature = "py312", feature = "py314"))]

@@ -2,12 +2,12 @@
 
 mod names;
 mod samples;
-mod sieve;
+mod stack_filter;
 mod threads;
 
 pub use self::names::Glob;
 pub use self::samples::{SampleFilter, State};
-pub use self::sieve::Sieve;
+pub use self::stack_filter::StackFilter;
 pub use self::threads::ThreadFilter;
 pub(crate) use self::threads::in_words;
 use crate::profile::Profile;
@@ -94,7 +94,7 @@ impl FrameFilter {
         if !self.changes(profile.about.style) {
             return profile;
         }
-        Sieve::new(self.clone(), profile.detail()).sift(&profile)
+        StackFilter::new(self.clone(), profile.detail()).sift(&profile)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which samples of a recording are kept: those of some threads, or in some state. A
 //! profiler chooses by the same before it samples.
 
-use super::sieve::add_to_account;
+use super::stack_filter::add_to_account;
 use super::{Lacking, ThreadFilter, in_words};
 use crate::profile::{Detail, Event, ProcessId, Profile, Sample, Seen, ThreadId};
 

@@ -8,8 +8,8 @@ use super::block::{Part, Parts, Unpacker};
 use super::bytes::Bytes;
 use super::{MAGIC, MOST_ROWS, STYLES, section};
 use crate::profile::{
-    About, LONGEST_SEARCH_PATH, Process, ProcessId, Profile, Sample, StackId, State, Step, Thread,
-    ThreadId,
+    LONGEST_SEARCH_PATH, Process, ProcessId, Profile, RunInfo, Sample, StackId, State, Step,
+    Thread, ThreadId,
 };
 use crate::stack::{Frame, FrameId};
 
@@ -80,7 +80,7 @@ pub struct Reader<R> {
     unpacker: Unpacker,
     run: Run,
     /// What the runs before this one said of themselves.
-    earlier: Vec<About>,
+    earlier: Vec<RunInfo>,
     /// Every process of every run: the same one in two runs is one.
     processes: Vec<ProcessId>,
     ending: Ending,
@@ -98,7 +98,7 @@ struct Run {
     frames: Vec<FrameId>,
     /// Stacks and how many steps they have.
     stacks: Vec<(StackId, u32)>,
-    about: About,
+    about: RunInfo,
     ended: bool,
     /// Whether it may hold samples without times.
     takes_counts: bool,
@@ -188,8 +188,8 @@ impl<R: Read> Reader<R> {
 
     /// What the runs that were read say of themselves, as if they were one.
     #[must_use]
-    pub fn about(&self) -> About {
-        About::of_all(self.earlier.iter().chain([&self.run.about]))
+    pub fn about(&self) -> RunInfo {
+        RunInfo::of_all(self.earlier.iter().chain([&self.run.about]))
     }
 
     /// How the recording came to its end, or how far it has been read.
@@ -406,7 +406,7 @@ fn read_names(bytes: &mut Bytes<'_>, thread: &mut Thread) -> Option<()> {
     Some(())
 }
 
-fn read_about(bytes: &mut Bytes<'_>) -> Option<About> {
+fn read_about(bytes: &mut Bytes<'_>) -> Option<RunInfo> {
     let started = bytes.number()?;
     let elapsed = Duration::from_nanos(bytes.number()?);
     let interval = Duration::from_nanos(bytes.number()?);
@@ -416,7 +416,7 @@ fn read_about(bytes: &mut Bytes<'_>) -> Option<About> {
     let rows = bytes.position(MOST_ROWS + 1)?;
     let row = |_| Some((bytes.text()?.to_owned(), bytes.text()?.to_owned()));
     let account = (0..rows).map(row).collect::<Option<_>>()?;
-    Some(About {
+    Some(RunInfo {
         started,
         elapsed,
         interval,

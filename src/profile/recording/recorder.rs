@@ -9,7 +9,7 @@ use super::file::{Place, open};
 use super::writer::Writer;
 use crate::profile::Profile;
 use crate::profile::SaveError;
-use crate::profile::filter::Sieve;
+use crate::profile::filter::StackFilter;
 
 /// How often what is new is taken out of the profile; a reader of a pipe then sees it.
 const EVERY: Duration = Duration::from_millis(100);
@@ -23,7 +23,7 @@ pub struct Recorder {
     path: Option<PathBuf>,
     writer: Writer<Box<dyn Write>>,
     /// What is recorded of a profile, if not everything.
-    sieve: Option<Sieve>,
+    sieve: Option<StackFilter>,
     /// How long what has been taken up may wait to be written.
     wait: Duration,
     flushed: Instant,
@@ -41,7 +41,7 @@ impl Recorder {
     pub fn open(
         path: Option<&Path>,
         append: bool,
-        sieve: Option<Sieve>,
+        sieve: Option<StackFilter>,
     ) -> Result<Self, SaveError> {
         let (out, wait): (Box<dyn Write>, _) = match open(path, append)? {
             Place::Live(out) => (out, Duration::ZERO),

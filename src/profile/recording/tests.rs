@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::profile::{
-    About, Detail, Event, Process, ProcessId, Profile, Sample, Seen, StackId, State, Step,
+    Detail, Event, Process, ProcessId, Profile, RunInfo, Sample, Seen, StackId, State, Step,
 };
 use crate::stack::Frame;
 
@@ -72,7 +72,7 @@ fn in_words(profile: &Profile, event: Event) -> String {
     format!("{time} {thread:?} {:?} {}", sample.state, steps.join(";"))
 }
 
-fn read(bytes: &[u8]) -> (Profile, About, Ending) {
+fn read(bytes: &[u8]) -> (Profile, RunInfo, Ending) {
     let mut profile = Profile::new(Detail::Timeline);
     let mut reader = Reader::new(bytes).expect("a recording");
     reader.read_all(&mut profile).expect("a slice can be read");

@@ -8,7 +8,7 @@ use super::block::Packer;
 use super::bytes::{put_number, put_option, put_signed, put_text};
 use super::{LONGEST_TEXT, MAGIC, STYLES, section};
 use crate::profile::{
-    About, Detail, Event, LONGEST_SEARCH_PATH, Profile, Sample, Seen, State, Step, Thread,
+    Detail, Event, LONGEST_SEARCH_PATH, Profile, RunInfo, Sample, Seen, State, Step, Thread,
 };
 use crate::stack::Frame;
 
@@ -37,7 +37,7 @@ pub struct Writer<W> {
     threads: Vec<Thread>,
     frames: usize,
     stacks: usize,
-    about: Option<About>,
+    about: Option<RunInfo>,
 }
 
 /// Entries of one kind, until they are enough for a section.
@@ -104,7 +104,7 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// Those of the output.
-    pub fn flush(&mut self, about: &About) -> io::Result<()> {
+    pub fn flush(&mut self, about: &RunInfo) -> io::Result<()> {
         if self.about.as_ref() != Some(about) {
             put_about(&mut self.content, about);
             self.about = Some(about.clone());
@@ -341,7 +341,7 @@ fn state_number(state: State) -> u64 {
     on_cpu + u64::from(state.holds_gil)
 }
 
-fn put_about(out: &mut Vec<u8>, about: &About) {
+fn put_about(out: &mut Vec<u8>, about: &RunInfo) {
     let nanoseconds = |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(0);
     out.extend_from_slice(&[section::ABOUT, 1]);
     put_number(out, about.started);

@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 
 use self::tables::{Category, Tables};
 use super::json::{self, Items};
-use super::lanes::{Lane, Lanes, microseconds, with_gaps};
+use super::tracks::{Lane, Tracks, microseconds, with_gaps};
 use super::{Format, Settings, labels};
 use crate::profile::{Detail, Profile, Seen, State};
 
@@ -139,7 +139,7 @@ struct Markers {
 /// # Errors
 /// Those of `out`.
 pub fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
-    let lanes = Lanes::of(profile);
+    let lanes = Tracks::of(profile);
     let document = Document {
         meta: Meta::of(profile, &lanes),
         libs: [],
@@ -149,7 +149,7 @@ pub fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result
 }
 
 impl Meta {
-    fn of(profile: &Profile, lanes: &Lanes<'_>) -> Self {
+    fn of(profile: &Profile, lanes: &Tracks<'_>) -> Self {
         let words = |(name, color)| CategoryWords { name, color, subcategories: ["Other"] };
         Self {
             interval: milliseconds(microseconds(profile.about.period())),
@@ -187,7 +187,7 @@ fn extra(profile: &Profile) -> Vec<Section> {
 
 /// A thread that is about to be written.
 struct Track<'a> {
-    lanes: &'a Lanes<'a>,
+    lanes: &'a Tracks<'a>,
     lane: &'a Lane,
 }
 

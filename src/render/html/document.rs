@@ -12,8 +12,8 @@ use super::excerpts::{Excerpt, excerpts};
 use super::timeline::Timeline;
 use crate::profile::{Profile, Step};
 use crate::render::SourcesOf;
-use crate::render::heading;
 use crate::render::palette::Origin;
+use crate::render::title;
 
 /// Everything in a report.
 #[derive(Debug, Serialize)]
@@ -98,9 +98,9 @@ impl<'a> Document<'a> {
             started: about.started,
             elapsed: u64::try_from(about.elapsed.as_micros()).unwrap_or(u64::MAX),
             period: about.period().as_secs_f64() * 1e6,
-            rate: heading::rate(about),
-            duration: heading::duration(about.elapsed),
-            samples: heading::samples(profile),
+            rate: title::rate(about),
+            duration: title::duration(about.elapsed),
+            samples: title::samples(profile),
             every_thread: about.every_thread,
             tells_processes: profile.tells_processes(),
             account: &about.account,

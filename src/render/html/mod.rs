@@ -12,7 +12,7 @@ mod timeline;
 use std::io::{self, Write};
 
 use self::document::Document;
-use super::{Format, Settings, heading};
+use super::{Format, Settings, title};
 use crate::profile::{Detail, Profile};
 
 /// `html`.
@@ -42,7 +42,7 @@ const SCRIPTS: [&str; 6] = [
 /// # Errors
 /// Those of `out`.
 pub fn write(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
-    let title = heading::title(profile, settings);
+    let title = title::title(profile, settings);
     let document = Document::of(profile, &title, settings.sources);
     let mut rest = TEMPLATE;
     while let Some((before, after)) = rest.split_once("{{") {

@@ -106,7 +106,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::profile::{About, Detail, Process, Step};
+    use crate::profile::{Detail, Process, RunInfo, Step};
 
     #[test]
     fn samples_are_counted_in_bins_of_whole_periods() {
@@ -121,11 +121,11 @@ mod tests {
         profile.record_idle(1_030_000);
         // Before the beginning: a clock that was set back.
         profile.record_failed(900_000);
-        profile.about = About {
+        profile.about = RunInfo {
             started: 1_000_000,
             elapsed: Duration::from_secs(60),
             interval: Duration::from_millis(10),
-            ..About::default()
+            ..RunInfo::default()
         };
         let timeline = Timeline::of(&profile);
         assert_eq!((timeline.bins, timeline.width), (2000, 30_000));

@@ -1,7 +1,7 @@
 //! What a tick reads, fetched ahead of the walk in as few system calls as there can be.
 
 mod pages;
-mod placed;
 pub mod prefetch;
+mod span_plan;
 
 pub(crate) use self::pages::{Paged, Pages};

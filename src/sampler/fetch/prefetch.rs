@@ -26,7 +26,9 @@
 use std::cell::RefCell;
 
 use super::pages::Pages;
-use super::placed::{FEW_WALKS, FORGET_AFTER, Placed, SOME_WALKS, SPARE_AFTER, index_of, merge};
+use super::span_plan::{
+    FEW_WALKS, FORGET_AFTER, PlannedSpan, SOME_WALKS, SPARE_AFTER, index_of, merge,
+};
 use crate::cpython::memory::{Fault, Memory, Span};
 
 /// Spans that are less than this apart, in bytes, are fetched as one.
@@ -65,8 +67,8 @@ pub enum Side {
 
 #[derive(Debug, Default)]
 struct State {
-    roots: Vec<Placed>,
-    body: Vec<Placed>,
+    roots: Vec<PlannedSpan>,
+    body: Vec<PlannedSpan>,
     /// What is asked of the process: what holds no frames, roots, frames, roots again, frames
     /// again, and frames that hardly change.
     spans: Vec<Span>,
@@ -82,8 +84,8 @@ struct State {
     /// The places that were read since [`Prefetch::watch`].
     watched: Vec<Place>,
     fetches: u32,
-    missed_roots: Vec<Placed>,
-    missed_body: Vec<Placed>,
+    missed_roots: Vec<PlannedSpan>,
+    missed_body: Vec<PlannedSpan>,
     /// What misses have brought since the last fetch.
     missed: Pages,
     misses: u32,
@@ -176,7 +178,7 @@ impl<M: Memory> Prefetch<M> {
             return 0;
         }
         // Frames often lie side by side: the span of the last one is looked at first.
-        let mut near: Option<Placed> = None;
+        let mut near: Option<PlannedSpan> = None;
         let is_same = |address: &u64| {
             let within = near.and_then(|mut span| span.offset_of(*address, length, span.used));
             let Some(offset) = within.or_else(|| {
@@ -290,7 +292,7 @@ impl State {
             offset += span.length;
             offset - span.length
         };
-        let mut place = |placed: &mut Placed| placed.offset = add(placed.span);
+        let mut place = |placed: &mut PlannedSpan| placed.offset = add(placed.span);
         self.body.iter_mut().filter(|placed| !placed.has_frames).for_each(&mut place);
         self.roots.iter_mut().for_each(&mut place);
         self.body.iter_mut().filter(|placed| placed.is_lively()).for_each(&mut place);
@@ -300,7 +302,7 @@ impl State {
         for frames in self.body.iter_mut() {
             frames.second = frames.is_lively().then(|| add(frames.span));
         }
-        let mut place = |placed: &mut Placed| placed.offset = add(placed.span);
+        let mut place = |placed: &mut PlannedSpan| placed.offset = add(placed.span);
         self.body.iter_mut().filter(|placed| placed.is_quiet()).for_each(&mut place);
         self.last_hit = 0;
         if self.spans == old_spans {
@@ -339,7 +341,7 @@ impl State {
     /// it does not cost the others again. A walk that needs it reads it alone.
     fn drop_unreadable(&mut self) {
         let valid = self.valid;
-        let cut = |placed: &Placed| {
+        let cut = |placed: &PlannedSpan| {
             let copies = [Some(placed.offset), placed.second].into_iter().flatten();
             let first = copies.filter(|at| at + placed.span.length > valid).min()?;
             Some((first, placed.offset))
@@ -441,7 +443,7 @@ impl State {
 }
 
 /// How many bytes it takes to fetch all of these.
-fn length_of(spans: &[Placed]) -> usize {
+fn length_of(spans: &[PlannedSpan]) -> usize {
     spans.iter().map(|placed| placed.span.length).sum()
 }
 
@@ -489,7 +491,7 @@ impl<M: Memory> Memory for View<'_, M> {
             None => state.missed.read_into(&self.prefetch.inner, address, buffer)?,
         }
         state.misses += 1;
-        let mut missed = Placed::missed(Span { address, length }, state.fetches);
+        let mut missed = PlannedSpan::missed(Span { address, length }, state.fetches);
         if let Kind::Root { is_spare, .. } = self.kind {
             missed.is_spare = is_spare;
             missed.walks.are_many = !is_spare;

@@ -185,7 +185,7 @@ fn what_is_not_used_any_more_is_forgotten() {
 
 #[test]
 fn near_spans_become_one_and_far_ones_do_not() {
-    let span = |address| Placed::missed(Span { address, length: 16 }, 0);
+    let span = |address| PlannedSpan::missed(Span { address, length: 16 }, 0);
     let mut spans = Vec::new();
     let mut missed = vec![span(0x5000), span(0x1000), span(0x1100), span(0x1008)];
     merge(&mut spans, &mut missed, 0, MERGE_GAP);

@@ -11,7 +11,7 @@ use rustc_hash::FxBuildHasher;
 
 use crate::cpython::read::code::CodeId;
 use crate::cpython::read::frames::Position;
-use crate::sampler::frame_record::Link;
+use crate::sampler::frame_record::FrameRecord;
 
 /// What is known of the calls of a program: who calls whom, from where, and what
 /// stacks begin and end with.
@@ -40,14 +40,14 @@ const MOST: usize = 1 << 20;
 impl CallSites {
     /// Whether `caller` is known to call `callee` from where it stands.
     #[must_use]
-    pub fn contains(&self, caller: &Link, callee: &Link) -> bool {
+    pub fn contains(&self, caller: &FrameRecord, callee: &FrameRecord) -> bool {
         self.calls.contains(&(site(caller), callee.code))
     }
 
     /// Whether `caller` may have been calling `callee`, which is not known: not if it says that
     /// it is inside no call, nor where it was seen on top and never saw a callee.
     #[must_use]
-    pub fn is_open(&self, caller: &Link, callee: &Link) -> bool {
+    pub fn is_open(&self, caller: &FrameRecord, callee: &FrameRecord) -> bool {
         let says_outside = callee.is_told_by_caller && caller.calls_none;
         let site = site(caller);
         let never_calls = self.on_top.contains(&site) && !self.calling.contains(&site);
@@ -56,13 +56,13 @@ impl CallSites {
 
     /// Whether calls are known from where a frame stands.
     #[must_use]
-    pub fn calls_from(&self, caller: &Link) -> bool {
+    pub fn calls_from(&self, caller: &FrameRecord) -> bool {
         self.calling.contains(&site(caller))
     }
 
     /// Whether every frame of a chain is known to call the next.
     #[must_use]
-    pub fn contain_all(&self, chain: &[Link]) -> bool {
+    pub fn contain_all(&self, chain: &[FrameRecord]) -> bool {
         chain.windows(2).all(|pair| self.contains(&pair[0], &pair[1]))
     }
 
@@ -70,13 +70,13 @@ impl CallSites {
     /// in a frame that nobody called. A chain that was copied while a frame was unlinked ends
     /// too early.
     #[must_use]
-    pub fn has_root_of(&self, chain: &[Link]) -> bool {
+    pub fn has_root_of(&self, chain: &[FrameRecord]) -> bool {
         let Some(root) = chain.first() else { return true };
         self.roots.contains(&root.code) || self.root_frames.contains(&(root.frame, root.code))
     }
 
     /// Learns everything of the stack of a thread that stood still. Whether any of it is new.
-    pub fn learn(&mut self, stack: &[Link]) -> bool {
+    pub fn learn(&mut self, stack: &[FrameRecord]) -> bool {
         let is_new = self.learn_calls(stack);
         let Some(root) = stack.first() else { return is_new };
         let frame = (root.frame, root.code);
@@ -89,7 +89,7 @@ impl CallSites {
     }
 
     /// Learns what of it was read, if that was not all. Whether any of it is new.
-    pub fn learn_calls(&mut self, stack: &[Link]) -> bool {
+    pub fn learn_calls(&mut self, stack: &[FrameRecord]) -> bool {
         self.bound();
         let mut is_new = false;
         for pair in stack.windows(2) {
@@ -122,7 +122,7 @@ impl CallSites {
     }
 }
 
-fn site(link: &Link) -> Site {
+fn site(link: &FrameRecord) -> Site {
     (link.code, link.position)
 }
 
@@ -159,9 +159,9 @@ mod tests {
     fn a_caller_that_says_it_is_inside_no_call_calls_nobody() {
         let pair = chain(&[(1, 10, 4), (2, 20, 6)]);
         let sites = CallSites::default();
-        let told = Link { is_told_by_caller: true, ..pair[1] };
+        let told = FrameRecord { is_told_by_caller: true, ..pair[1] };
         assert!(sites.is_open(&pair[0], &told));
-        let outside = Link { calls_none: true, ..pair[0] };
+        let outside = FrameRecord { calls_none: true, ..pair[0] };
         assert!(!sites.is_open(&outside, &told));
         assert!(sites.is_open(&outside, &pair[1]), "it may call that through C");
     }

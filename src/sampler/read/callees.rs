@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use rustc_hash::FxBuildHasher;
 
-use crate::sampler::frame_record::Link;
+use crate::sampler::frame_record::FrameRecord;
 
 /// How many places are remembered for one caller.
 const PLACES: usize = 4;
@@ -28,7 +28,7 @@ pub struct Callees {
 
 impl Callees {
     /// Takes note of a call that was on a stack.
-    pub fn note(&mut self, caller: &Link, callee: &Link) {
+    pub fn note(&mut self, caller: &FrameRecord, callee: &FrameRecord) {
         if callee.caller != caller.frame {
             return; // There is a shim between them.
         }
@@ -86,8 +86,8 @@ mod tests {
 
     #[test]
     fn a_frame_leads_to_those_that_its_callees_called() {
-        let stack: Vec<Link> = (1..=5)
-            .map(|frame| Link { caller: frame - 1, ..chain(&[(frame, 10, 0)])[0] })
+        let stack: Vec<FrameRecord> = (1..=5)
+            .map(|frame| FrameRecord { caller: frame - 1, ..chain(&[(frame, 10, 0)])[0] })
             .collect();
         let mut callees = Callees::default();
         stack.windows(2).for_each(|pair| callees.note(&pair[0], &pair[1]));

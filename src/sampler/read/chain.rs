@@ -10,7 +10,7 @@
 //! dead frame of an earlier call.
 
 use crate::sampler::fetch::prefetch::Side;
-use crate::sampler::frame_record::Link;
+use crate::sampler::frame_record::FrameRecord;
 use crate::sampler::read::call_sites::CallSites;
 
 /// Two chains that were found in one fetch, outermost frame first.
@@ -18,9 +18,9 @@ use crate::sampler::read::call_sites::CallSites;
 pub struct Chains<'a> {
     /// The one that ends with the top-frame pointer as it was before everything else was
     /// copied.
-    pub before: &'a [Link],
+    pub before: &'a [FrameRecord],
     /// As it was after that.
-    pub after: &'a [Link],
+    pub after: &'a [FrameRecord],
 }
 
 /// So many frames of one of two chains, from the outermost on.
@@ -46,7 +46,7 @@ pub enum Verdict {
 impl<'a> Chains<'a> {
     /// The frames of a part.
     #[must_use]
-    pub fn part(&self, part: Part) -> &'a [Link] {
+    pub fn part(&self, part: Part) -> &'a [FrameRecord] {
         self.chain(part.side).get(..part.length).unwrap_or_default()
     }
 
@@ -72,12 +72,12 @@ impl<'a> Chains<'a> {
     /// How many frames both chains have, from the outermost on, wherever they stand.
     #[must_use]
     pub fn common(&self) -> usize {
-        let same = |(a, b): &(&Link, &Link)| a.frame == b.frame && a.code == b.code;
+        let same = |(a, b): &(&FrameRecord, &FrameRecord)| a.frame == b.frame && a.code == b.code;
         self.before.iter().zip(self.after).take_while(same).count()
     }
 
     /// Those that a frame had called, by one chain or the other.
-    pub fn callees_of(&self, caller: &Link) -> impl Iterator<Item = &'a Link> {
+    pub fn callees_of(&self, caller: &FrameRecord) -> impl Iterator<Item = &'a FrameRecord> {
         let caller = caller.frame;
         [self.before, self.after].into_iter().filter_map(move |chain| {
             let above = chain.get(position(chain, caller)? + 1)?;
@@ -85,7 +85,7 @@ impl<'a> Chains<'a> {
         })
     }
 
-    fn chain(&self, side: Side) -> &'a [Link] {
+    fn chain(&self, side: Side) -> &'a [FrameRecord] {
         match side {
             Side::Before => self.before,
             Side::After => self.after,
@@ -138,13 +138,13 @@ impl<'a> Chains<'a> {
 
 /// How many links two stacks have in common, from their roots.
 #[must_use]
-pub fn common_root(one: &[Link], other: &[Link]) -> usize {
+pub fn common_root(one: &[FrameRecord], other: &[FrameRecord]) -> usize {
     one.iter().zip(other).take_while(|(a, b)| a == b).count()
 }
 
 /// Where a frame stands in a chain.
 #[must_use]
-pub fn position(chain: &[Link], frame: u64) -> Option<usize> {
+pub fn position(chain: &[FrameRecord], frame: u64) -> Option<usize> {
     chain.iter().rposition(|link| link.frame == frame)
 }
 
@@ -156,10 +156,10 @@ pub mod fixtures {
     use crate::cpython::read::frames::Position;
 
     /// A chain, outermost first: (frame, code, position).
-    pub fn chain(links: &[(u64, u32, i32)]) -> Vec<Link> {
+    pub fn chain(links: &[(u64, u32, i32)]) -> Vec<FrameRecord> {
         links
             .iter()
-            .map(|&(frame, code, offset)| Link {
+            .map(|&(frame, code, offset)| FrameRecord {
                 frame,
                 caller: 0,
                 is_told_by_caller: false,
@@ -180,7 +180,7 @@ mod tests {
     use super::fixtures::chain;
     use super::*;
 
-    fn sites(chains: &[&[Link]]) -> CallSites {
+    fn sites(chains: &[&[FrameRecord]]) -> CallSites {
         let mut sites = CallSites::default();
         for chain in chains {
             sites.learn(chain);
@@ -188,7 +188,7 @@ mod tests {
         sites
     }
 
-    fn decide(before: &[Link], after: &[Link], sites: &CallSites) -> Verdict {
+    fn decide(before: &[FrameRecord], after: &[FrameRecord], sites: &CallSites) -> Verdict {
         Chains { before, after }.decide(sites)
     }
 
@@ -237,7 +237,7 @@ mod tests {
     fn of_two_branches_at_most_one_was_alive() {
         let a = chain(&[(1, 10, 4), (3, 30, 1)]);
         let b = chain(&[(1, 10, 4), (4, 40, 1)]);
-        let decide = |chains: &[&[Link]]| decide(&a, &b, &sites(chains));
+        let decide = |chains: &[&[FrameRecord]]| decide(&a, &b, &sites(chains));
         assert_eq!(decide(&[&a]), before(2));
         assert_eq!(decide(&[&b]), after(2));
         assert_eq!(decide(&[&a[..1]]), before(1), "it calls nobody from there");
@@ -249,7 +249,7 @@ mod tests {
     fn the_callees_of_a_frame_are_those_that_are_linked_to_it() {
         let mut a = chain(&[(1, 10, 4), (3, 30, 1)]);
         let mut b = chain(&[(1, 10, 4), (4, 40, 1)]);
-        let callees = |a: &[Link], b: &[Link]| {
+        let callees = |a: &[FrameRecord], b: &[FrameRecord]| {
             let chains = Chains { before: a, after: b };
             chains.callees_of(&a[0]).map(|link| link.frame).collect::<Vec<_>>()
         };

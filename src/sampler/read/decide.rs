@@ -9,10 +9,10 @@ use crate::cpython::read::frames::{Frames, top_frame};
 use crate::cpython::read::objects::Thread;
 use crate::profile::TornReason;
 use crate::sampler::engine::Engine;
-use crate::sampler::frame_record::Link;
+use crate::sampler::frame_record::FrameRecord;
 use crate::sampler::read::chain::{Verdict, common_root};
 use crate::sampler::read::deferred::Callee;
-use crate::sampler::read::top_pointer::Told;
+use crate::sampler::read::top_pointer::LeafEvidence;
 use crate::sampler::tick::{Proof, Unproven};
 
 /// What is compared later than this after a fetch began was not compared at once: the
@@ -31,17 +31,17 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     ) -> Result<Proof, Unproven> {
         let decided = self.decide(thread);
         let told = match is_held {
-            true => Told::Nothing,
+            true => LeafEvidence::Nothing,
             false => self.turn_to_first(thread, decided.is_ok())?,
         };
-        if told == Told::Nothing {
+        if told == LeafEvidence::Nothing {
             decided?;
         }
         let Some(top) = self.stack().last().copied() else { return Ok(Proof::Idle) };
         let callee = match told {
-            Told::OnTop => None,
-            Told::Left(callee) => Some(Callee::Top(callee)),
-            Told::Nothing => {
+            LeafEvidence::OnTop => None,
+            LeafEvidence::Left(callee) => Some(Callee::Top(callee)),
+            LeafEvidence::Nothing => {
                 let may_be = !is_held && top.says_inside() && self.holds_gil(thread)?;
                 let was_inside = may_be && self.was_inside(&top);
                 if may_be && !was_inside && self.may_call_unknown() {
@@ -85,7 +85,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     }
 
     /// The stack under proof, outermost frame first.
-    pub(in crate::sampler) fn stack(&self) -> &[Link] {
+    pub(in crate::sampler) fn stack(&self) -> &[FrameRecord] {
         self.copied.chains().part(self.stack)
     }
 
@@ -125,7 +125,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         let stack = self.stack();
         let last = self.threads.get(&thread.address()).and_then(|k| k.links.get(self.common));
         // The first that differs may only have moved on.
-        let has_moved = |last: &Link| {
+        let has_moved = |last: &FrameRecord| {
             stack.get(self.common).is_some_and(|l| l.frame == last.frame && l.code == last.code)
         };
         let known = self.common + usize::from(last.is_some_and(has_moved));
@@ -149,11 +149,11 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     fn is_of_one_moment(&self) -> bool {
         let stack = self.stack();
         let Some((top, callers)) = stack.split_last() else { return true };
-        let is_steady = |links: &[Link]| {
+        let is_steady = |links: &[FrameRecord]| {
             self.prefetch.are_steady(links.iter().map(|link| link.frame), A::Frames::SIZE)
         };
         let pointers = A::Frames::POINTERS;
-        let is_same = |link: &Link| {
+        let is_same = |link: &FrameRecord| {
             let fields = [pointers.code, pointers.caller].map(|field| link.frame + field as u64);
             self.prefetch.are_steady(fields.into_iter(), POINTER)
         };
@@ -167,7 +167,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
 
     /// Whether the innermost frame, which says that it is inside a call, was not on top when
     /// it was copied.
-    fn was_inside(&self, top: &Link) -> bool {
+    fn was_inside(&self, top: &FrameRecord) -> bool {
         top.says_inside() && self.sites.calls_from(top)
     }
 
@@ -183,7 +183,8 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         let named = self.named_before(thread);
         let links = &self.copied.chains().part(self.stack)[named..];
         self.young.clear();
-        self.young.extend(links.iter().map(Link::named).filter(|named| self.code.is_young(named)));
+        self.young
+            .extend(links.iter().map(FrameRecord::named).filter(|named| self.code.is_young(named)));
         // A deep stack has few functions.
         self.young.sort_unstable_by_key(|named| named.address);
         self.young.dedup();

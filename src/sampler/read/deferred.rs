@@ -14,7 +14,7 @@ use std::mem;
 use crate::cpython::read::code::CodeId;
 use crate::cpython::read::frames::Position;
 use crate::profile::{State, ThreadId};
-use crate::sampler::frame_record::Link;
+use crate::sampler::frame_record::FrameRecord;
 
 /// The most calls that something is owed to at a time. Beyond that the oldest is given up.
 const MOST_CALLS: usize = 1024;
@@ -50,7 +50,7 @@ pub struct Claim {
     /// The thread, by address.
     pub thread: u64,
     /// The stack up to the frame that made a call, outermost first.
-    pub callers: Vec<Link>,
+    pub callers: Vec<FrameRecord>,
     /// What that had called.
     pub callee: Callee,
     /// When, and the like.
@@ -75,7 +75,7 @@ struct Debt {
 
 /// All that is owed.
 #[derive(Debug, Default)]
-pub struct Owed {
+pub struct Deferred {
     /// The oldest first.
     debts: Vec<Debt>,
     /// How many proven stacks there were.
@@ -83,7 +83,7 @@ pub struct Owed {
     given_up: Vec<Moment>,
 }
 
-impl Owed {
+impl Deferred {
     /// Owes a moment to the call that its last caller was inside of, or to a frame that it
     /// led to.
     pub fn note(&mut self, claim: &Claim) {
@@ -113,7 +113,7 @@ impl Owed {
     }
 
     /// The moments that a proven stack stands for, besides its own.
-    pub fn pay(&mut self, thread: u64, stack: &[Link]) -> Vec<Moment> {
+    pub fn pay(&mut self, thread: u64, stack: &[FrameRecord]) -> Vec<Moment> {
         let mut paid = Vec::new();
         self.stacks = self.stacks.wrapping_add(1);
         let Self { debts, stacks, given_up } = self;
@@ -144,7 +144,7 @@ impl Owed {
 
 impl Debt {
     /// Whether a stack goes on from the same callers, to the same frame.
-    fn is_owed_to(&self, thread: u64, stack: &[Link]) -> bool {
+    fn is_owed_to(&self, thread: u64, stack: &[FrameRecord]) -> bool {
         let Some((callers, rest)) = stack.split_at_checked(self.callers.len()) else {
             return false;
         };
@@ -158,10 +158,10 @@ impl Debt {
     /// Whether these are the same callers, in the same frames or later ones; and if that
     /// says whom they called, whether they stand where they stood, and the last is held by as
     /// many.
-    fn has_callers(&self, thread: u64, callers: &[Link]) -> bool {
+    fn has_callers(&self, thread: u64, callers: &[FrameRecord]) -> bool {
         let references = callers.last().map_or(0, |last| last.references);
         let anywhere = self.callee != Callee::Any;
-        let is_same = |(owed, link): (&(CodeId, Position), &Link)| {
+        let is_same = |(owed, link): (&(CodeId, Position), &FrameRecord)| {
             owed.0 == link.code && (anywhere || owed.1 == link.position)
         };
         // The innermost first: they differ most.
@@ -181,18 +181,18 @@ mod tests {
         Moment { microseconds, owner: None, state, is_alone: true }
     }
 
-    fn claim(callers: Vec<Link>, callee: Callee, moment: Moment) -> Claim {
+    fn claim(callers: Vec<FrameRecord>, callee: Callee, moment: Moment) -> Claim {
         Claim { thread: 7, callers, callee, moment }
     }
 
-    fn callers() -> Vec<Link> {
+    fn callers() -> Vec<FrameRecord> {
         let mut callers = chain(&[(1, 10, 4), (2, 20, 6)]);
         callers[1].references = 2;
         callers
     }
 
     /// A stack that goes on from such callers.
-    fn on(callers: &[Link]) -> Vec<Link> {
+    fn on(callers: &[FrameRecord]) -> Vec<FrameRecord> {
         let mut stack = callers.to_vec();
         stack.extend(chain(&[(3, 30, 8)]));
         stack
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn the_next_stack_through_the_same_call_pays_for_all_moments() {
-        let mut owed = Owed::default();
+        let mut owed = Deferred::default();
         owed.note(&claim(callers(), Callee::Any, moment(1)));
         owed.note(&claim(callers(), Callee::Any, moment(2)));
         assert_eq!(owed.pay(7, &callers()), [], "it has to go on from there");
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_frame_that_was_on_top_is_paid_by_itself_on_top_of_the_same_functions() {
-        let mut owed = Owed::default();
+        let mut owed = Deferred::default();
         owed.note(&claim(callers(), Callee::Top(3), moment(1)));
         owed.note(&claim(callers(), Callee::Top(4), moment(2)));
         let mut moved = callers();
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn what_no_stack_pays_for_is_given_up() {
-        let mut owed = Owed::default();
+        let mut owed = Deferred::default();
         owed.note(&claim(callers(), Callee::Any, moment(1)));
         for _ in 0..PATIENCE {
             assert_eq!(owed.pay(7, &callers()), []);
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn of_too_many_calls_the_oldest_is_given_up() {
-        let mut owed = Owed::default();
+        let mut owed = Deferred::default();
         for call in 0..=MOST_CALLS as u32 {
             let callers = chain(&[(1, call, 4)]);
             owed.note(&claim(callers, Callee::Any, moment(u64::from(call))));

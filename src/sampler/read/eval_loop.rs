@@ -10,7 +10,7 @@
 //! frame that is just being entered still points to what it pointed to before.
 //!
 //! Code that was compiled to machine code may link a frame that no loop executes above the
-//! one that says that it is executed ([`RawFrame::is_foreign`]). Where such a frame is met,
+//! one that says that it is executed ([`crate::cpython::read::frames::RawFrame::is_foreign`]). Where such a frame is met,
 //! nothing is told without the pointer any more; that one is called meanwhile is noticed
 //! when the process is asked.
 

@@ -11,7 +11,7 @@ use crate::cpython::read::frames::{
 use crate::cpython::read::objects::{Frame, Thread};
 use crate::profile::TornReason;
 use crate::sampler::fetch::prefetch::{Prefetch, Side};
-use crate::sampler::frame_record::Link;
+use crate::sampler::frame_record::FrameRecord;
 use crate::sampler::read::call_sites::CallSites;
 use crate::sampler::read::callees::Callees;
 use crate::sampler::read::chain::Chains;
@@ -107,7 +107,7 @@ pub struct Chain {
     /// end of the chain.
     pub walk: Walk,
     /// The frames that may have been the stack, outermost first.
-    pub links: Vec<Link>,
+    pub links: Vec<FrameRecord>,
     /// What was found, outermost first. As much of it as has not changed is kept.
     known: Vec<Known>,
     /// The fetch that was walked, and the generation of its code objects, if all of them
@@ -117,7 +117,7 @@ pub struct Chain {
     #[cfg(test)]
     kept: usize,
     /// Frames that the walk did not begin with, outermost first.
-    above: Vec<Link>,
+    above: Vec<FrameRecord>,
     /// Whether the innermost frame said that it was executed. Then no other of the same
     /// call of the evaluation loop was.
     is_top_executed: bool,
@@ -143,7 +143,7 @@ impl Known {
     }
 
     /// Of a frame that tells whether it is executed.
-    fn above(link: &Link, links: usize) -> Self {
+    fn above(link: &FrameRecord, links: usize) -> Self {
         let (frame, caller) = (Remote::new(link.frame), Remote::new(link.caller));
         let step = Step { frame, caller, begins: false, is_shim: false };
         Self { step, calls_none: !link.may_call, is_executed: !link.may_call, links }
@@ -307,7 +307,7 @@ impl Chain {
                         Some(code.decode(prefetch.direct(), raw.code)?)
                     }
                 };
-                self.links.extend(id.map(|id| Link::new(raw, id)));
+                self.links.extend(id.map(|id| FrameRecord::new(raw, id)));
             }
             self.known.push(Known::new(*step, raw, self.links.len()));
         }

@@ -42,7 +42,7 @@ impl Called {
     }
 
     /// The frames that are found from `top`, outermost first.
-    fn stack(&self, top: Remote<Frame>) -> Vec<Link> {
+    fn stack(&self, top: Remote<Frame>) -> Vec<FrameRecord> {
         let prefetch = Prefetch::new(&self.python.memory);
         let mut code = CodeCache::<Python312>::new(TYPES);
         let mut chain = Chain::default();
@@ -212,7 +212,7 @@ fn a_chain_that_is_kept_in_part_is_what_a_walk_would_find() {
     assert_eq!(kept, 12, "a shim and more, but when the frame above it changed");
 }
 
-fn facts(chain: &Chain) -> (&[Link], bool, Option<Remote<Frame>>) {
+fn facts(chain: &Chain) -> (&[FrameRecord], bool, Option<Remote<Frame>>) {
     (&chain.links, chain.walk.is_whole, chain.walk.loop_caller)
 }
 

@@ -28,7 +28,7 @@ const NEAR: usize = 4;
 
 /// What the first pointer tells of the stack under proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::sampler) enum Told {
+pub(in crate::sampler) enum LeafEvidence {
     /// Nothing: the frames themselves have to tell.
     Nothing,
     /// It ends with the frame that the pointer named.
@@ -44,19 +44,19 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         &mut self,
         thread: Remote<Thread>,
         is_decided: bool,
-    ) -> Result<Told, Broken> {
+    ) -> Result<LeafEvidence, Broken> {
         let first = self.copied.before.walk.top.address();
         let is_told = A::Frames::ON_HEAP && first != 0 && self.prefetch.lively() <= BRIEF;
         if !(is_told && self.holds_gil(thread)?) {
-            return Ok(Told::Nothing);
+            return Ok(LeafEvidence::Nothing);
         }
         let is_top = is_decided && self.stack().last().is_some_and(|top| top.frame == first);
         let chains = self.copied.chains();
         let (told, length) = match told_by(first, &chains, &self.callees) {
-            Some(on_top @ (Told::OnTop, _)) => on_top,
-            _ if is_top => return Ok(Told::OnTop), // Through a call that is known.
+            Some(on_top @ (LeafEvidence::OnTop, _)) => on_top,
+            _ if is_top => return Ok(LeafEvidence::OnTop), // Through a call that is known.
             Some(left) => left,
-            None => return Ok(Told::Nothing),
+            None => return Ok(LeafEvidence::Nothing),
         };
         // If it says itself who called it, that is worth to be remembered.
         if let Some(left) = chains.before.last().filter(|link| link.frame == first) {
@@ -71,10 +71,10 @@ impl<A: Abi, M: Memory> Engine<A, M> {
 /// What the pointer to the frame at `first` tells, and how many frames of the last chain
 /// were on the stack then. One that is not among them was called by one of them by its own
 /// word, or as it once was.
-fn told_by(first: u64, chains: &Chains<'_>, callees: &Callees) -> Option<(Told, usize)> {
+fn told_by(first: u64, chains: &Chains<'_>, callees: &Callees) -> Option<(LeafEvidence, usize)> {
     let after = chains.after;
     if let Some(at) = position(after, first) {
-        return Some((Told::OnTop, at + 1));
+        return Some((LeafEvidence::OnTop, at + 1));
     }
     let left = chains.before.last().filter(|link| link.frame == first);
     let by_its_word = left.and_then(|left| position(after, left.caller));
@@ -82,17 +82,17 @@ fn told_by(first: u64, chains: &Chains<'_>, callees: &Callees) -> Option<(Told, 
         let near = after.len().saturating_sub(NEAR)..after.len();
         near.rev().find(|at| callees.leads_to(after[*at].frame, first))
     };
-    by_its_word.or_else(once).map(|at| (Told::Left(first), at + 1))
+    by_its_word.or_else(once).map(|at| (LeafEvidence::Left(first), at + 1))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sampler::frame_record::Link;
+    use crate::sampler::frame_record::FrameRecord;
     use crate::sampler::read::chain::fixtures::chain;
 
     /// A chain of which each frame was called by the one before it.
-    fn linked(links: &[(u64, u32, i32)]) -> Vec<Link> {
+    fn linked(links: &[(u64, u32, i32)]) -> Vec<FrameRecord> {
         let mut links = chain(links);
         for callee in 1..links.len() {
             links[callee].caller = links[callee - 1].frame;
@@ -102,10 +102,10 @@ mod tests {
 
     fn told(
         first: u64,
-        before: &[Link],
-        after: &[Link],
+        before: &[FrameRecord],
+        after: &[FrameRecord],
         callees: &Callees,
-    ) -> Option<(Told, usize)> {
+    ) -> Option<(LeafEvidence, usize)> {
         told_by(first, &Chains { before, after }, callees)
     }
 
@@ -113,17 +113,17 @@ mod tests {
     fn the_frame_that_was_named_is_on_top_whatever_it_has_called_since() {
         let none = Callees::default();
         let stack = linked(&[(1, 10, 4), (2, 20, 6), (3, 30, 7)]);
-        assert_eq!(told(3, &stack, &stack, &none), Some((Told::OnTop, 3)));
-        assert_eq!(told(2, &stack[..2], &stack, &none), Some((Told::OnTop, 2)));
+        assert_eq!(told(3, &stack, &stack, &none), Some((LeafEvidence::OnTop, 3)));
+        assert_eq!(told(2, &stack[..2], &stack, &none), Some((LeafEvidence::OnTop, 2)));
     }
 
     #[test]
     fn one_that_has_left_says_who_called_it() {
         let none = Callees::default();
         let stack = linked(&[(1, 10, 4), (2, 20, 6), (3, 30, 7)]);
-        assert_eq!(told(3, &stack, &stack[..2], &none), Some((Told::Left(3), 2)));
+        assert_eq!(told(3, &stack, &stack[..2], &none), Some((LeafEvidence::Left(3), 2)));
         let next = linked(&[(1, 10, 4), (2, 20, 8), (4, 40, 1)]);
-        assert_eq!(told(3, &stack, &next, &none), Some((Told::Left(3), 2)));
+        assert_eq!(told(3, &stack, &next, &none), Some((LeafEvidence::Left(3), 2)));
     }
 
     #[test]
@@ -134,17 +134,20 @@ mod tests {
         let told = |callees: &Callees| told(4, &given_back, &stack[..2], callees);
         assert_eq!(told(&callees), None);
         stack.windows(2).for_each(|pair| callees.note(&pair[0], &pair[1]));
-        assert_eq!(told(&callees), Some((Told::Left(4), 2)));
+        assert_eq!(told(&callees), Some((LeafEvidence::Left(4), 2)));
     }
 
     #[test]
     fn nobody_far_below_is_taken_for_its_caller() {
         let stack = linked(&[(1, 10, 4), (2, 20, 6), (3, 30, 7), (4, 40, 2), (5, 50, 2)]);
-        let callee = Link { caller: 1, ..chain(&[(9, 90, 2)])[0] };
+        let callee = FrameRecord { caller: 1, ..chain(&[(9, 90, 2)])[0] };
         let given_back = chain(&[(9, 90, 2)]);
         let mut callees = Callees::default();
         callees.note(&stack[0], &callee);
         assert_eq!(told(9, &given_back, &stack, &callees), None);
-        assert_eq!(told(9, &given_back, &stack[..NEAR], &callees), Some((Told::Left(9), 1)));
+        assert_eq!(
+            told(9, &given_back, &stack[..NEAR], &callees),
+            Some((LeafEvidence::Left(9), 1))
+        );
     }
 }

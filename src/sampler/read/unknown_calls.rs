@@ -8,7 +8,7 @@ use crate::cpython::read::objects::Thread;
 use crate::sampler::engine::Engine;
 use crate::sampler::read::chain::Part;
 use crate::sampler::read::deferred::Callee;
-use crate::sampler::read::top_pointer::Told;
+use crate::sampler::read::top_pointer::LeafEvidence;
 use crate::sampler::tick::Unknown;
 
 impl<A: Abi, M: Memory> Engine<A, M> {
@@ -28,11 +28,14 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     /// The part of the stack of a thread that runs that is known, and whom the last of it
     /// had called: the frame on top, if that is `told`, or one that it calls from where it
     /// says that it is inside a call. What was copied above that is of another moment.
-    pub(in crate::sampler) fn known_callers(&mut self, told: Told) -> Option<(Part, Callee)> {
+    pub(in crate::sampler) fn known_callers(
+        &mut self,
+        told: LeafEvidence,
+    ) -> Option<(Part, Callee)> {
         let mut pairs = self.stack().windows(2);
         let caller = pairs.position(|pair| !self.sites.contains(&pair[0], &pair[1]))?;
         let part = Part { length: caller + 1, ..self.stack };
-        if told == Told::OnTop {
+        if told == LeafEvidence::OnTop {
             return self.stack().last().map(|top| (part, Callee::Top(top.frame)));
         }
         let link = self.stack()[caller];

@@ -17,7 +17,7 @@ use crate::profile::{self, Profile, StackId, Step};
 use crate::sampler::commit_queue::Sample;
 use crate::sampler::engine::Engine;
 use crate::sampler::fetch::Paged;
-use crate::sampler::frame_record::Link;
+use crate::sampler::frame_record::FrameRecord;
 use crate::sampler::kept::Still;
 use crate::sampler::stacks::{NoStack, Placed, place_frames};
 use crate::sampler::stop::held::StoppedThreads;
@@ -73,7 +73,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         }
         let frames = still.walk.frames.iter().rev();
         let links = frames.filter_map(|raw| match code.place(raw) {
-            Some(Place::Inside(id)) => Some(Link::new(raw, id)),
+            Some(Place::Inside(id)) => Some(FrameRecord::new(raw, id)),
             _ => None,
         });
         still.links.clear();

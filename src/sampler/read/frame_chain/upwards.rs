@@ -7,7 +7,7 @@ use crate::cpython::memory::{Memory, Remote};
 use crate::cpython::read::code::{CodeCache, Place};
 use crate::cpython::read::frames::{MAX_DEPTH, RawFrame, Step};
 use crate::sampler::fetch::prefetch::Prefetch;
-use crate::sampler::frame_record::Link;
+use crate::sampler::frame_record::FrameRecord;
 
 /// How many frames are looked for above the one that the top-frame pointer names.
 const MOST_ABOVE: usize = 64;
@@ -59,7 +59,7 @@ impl Chain {
             let is_callee = |raw: &RawFrame| raw.is_told_by_caller && raw.caller == caller;
             let Some(raw) = copied.filter(is_callee) else { break };
             match code.place(&raw) {
-                Some(Place::Inside(id)) => self.links.push(Link::new(&raw, id)),
+                Some(Place::Inside(id)) => self.links.push(FrameRecord::new(&raw, id)),
                 Some(Place::Incomplete) => {}
                 Some(Place::Outside) | None => break,
             }
@@ -102,7 +102,7 @@ impl Chain {
                 let Some(Place::Inside(id)) = code.place(&raw) else {
                     return None;
                 };
-                let callee = Link::new(&raw, id);
+                let callee = FrameRecord::new(&raw, id);
                 let is_callee = raw.caller.address() == caller.frame
                     && raw.is_told_by_caller
                     && (raw.is_executed || callee.may_call)

@@ -26,7 +26,7 @@ pub enum Detail {
 
 /// The run that a profile comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct About {
+pub struct RunInfo {
     /// When it began, in microseconds since the epoch.
     pub started: u64,
     /// How long it took.
@@ -46,7 +46,7 @@ pub struct About {
     pub account: Vec<(String, String)>,
 }
 
-impl About {
+impl RunInfo {
     /// What one sample stands for: the interval, or where there is none the mean of what
     /// was reached.
     #[must_use]
@@ -240,9 +240,9 @@ mod tests {
     #[test]
     fn a_run_without_an_interval_has_the_period_that_it_reached() {
         let elapsed = Duration::from_secs(2);
-        let fast = About { elapsed, ticks: 1000, ..About::default() };
+        let fast = RunInfo { elapsed, ticks: 1000, ..RunInfo::default() };
         assert_eq!(fast.period(), Duration::from_millis(2));
-        let steady = About { interval: Duration::from_millis(10), ..fast };
+        let steady = RunInfo { interval: Duration::from_millis(10), ..fast };
         assert_eq!(steady.period(), Duration::from_millis(10));
     }
 
@@ -298,15 +298,16 @@ mod tests {
             let rows = [("torn", torn), ("stopped total ms", ms), ("cpu us per sample", "3.0")];
             rows.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
         };
-        let run = |started, account| About {
+        let run = |started, account| RunInfo {
             started,
             elapsed: Duration::from_micros(10),
             interval: Duration::from_millis(1),
             ticks: 5,
             account,
-            ..About::default()
+            ..RunInfo::default()
         };
-        let all = About::of_all(&[run(107, account("2", "1.5")), run(100, account("40", "0.25"))]);
+        let all =
+            RunInfo::of_all(&[run(107, account("2", "1.5")), run(100, account("40", "0.25"))]);
         assert_eq!((all.started, all.elapsed), (100, Duration::from_micros(17)));
         assert_eq!(all.ticks, 10);
         let mut expected = account("42", "1.75");
@@ -317,8 +318,8 @@ mod tests {
     #[test]
     fn one_run_stays_as_it_is_and_one_that_never_began_is_none() {
         let row = ("cpu us per sample".to_owned(), "3.0".to_owned());
-        let run = About { started: 1, account: vec![row], ..About::default() };
-        assert_eq!(About::of_all([&About::default(), &run]), run);
-        assert_eq!(About::of_all([]), About::default());
+        let run = RunInfo { started: 1, account: vec![row], ..RunInfo::default() };
+        assert_eq!(RunInfo::of_all([&RunInfo::default(), &run]), run);
+        assert_eq!(RunInfo::of_all([]), RunInfo::default());
     }
 }

@@ -16,15 +16,15 @@ const SEMICOLON: char = '\u{1}';
 const HASH: char = '\u{2}';
 
 /// The labels of a profile, and their colours.
-pub struct Labels<'a> {
+pub struct FlameLabels<'a> {
     profile: &'a Profile,
     frames: HashMap<FrameId, String>,
     colours: BTreeMap<String, Colour>,
     steps: Vec<Step>,
 }
 
-impl<'a> Labels<'a> {
-    /// Labels for what `profile` names.
+impl<'a> FlameLabels<'a> {
+    /// FlameLabels for what `profile` names.
     #[must_use]
     pub fn new(profile: &'a Profile) -> Self {
         // The empty name is inferno's box for everything.

@@ -25,7 +25,7 @@ const SHARE: u32 = 20;
 const LOOKS: u32 = 20;
 
 /// Looks for the names of threads that were sampled.
-pub struct Labels {
+pub struct ThreadMetadata {
     names: ThreadNames,
     ids: ThreadIds,
     last: Option<Instant>,
@@ -37,7 +37,7 @@ pub struct Labels {
     looks_left: u32,
 }
 
-impl Labels {
+impl ThreadMetadata {
     /// For a process whose objects are at `objects`.
     #[must_use]
     pub fn new(objects: Objects) -> Self {
@@ -51,7 +51,7 @@ impl Labels {
         }
     }
 
-    /// Labels the threads of `profile` that belong to a process: those that have no name
+    /// ThreadMetadata the threads of `profile` that belong to a process: those that have no name
     /// yet, or `all`. A thread that has ended keeps the name that it had.
     pub fn label<A: Abi, M: Memory>(
         &mut self,

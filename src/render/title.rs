@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Settings;
 use super::labels::processes;
-use crate::profile::{About, Profile};
+use crate::profile::{Profile, RunInfo};
 
 /// The longest command line in a title, in characters: what fits over a picture.
 const LONGEST_COMMAND: usize = 110;
@@ -55,7 +55,7 @@ pub fn samples(profile: &Profile) -> u64 {
 
 /// How often samples were taken.
 #[must_use]
-pub fn rate(about: &About) -> String {
+pub fn rate(about: &RunInfo) -> String {
     let period = about.period().as_secs_f64();
     let hertz = if period > 0.0 { 1.0 / period } else { 0.0 };
     let hertz = if hertz >= 10.0 {
@@ -116,13 +116,13 @@ mod tests {
     #[test]
     fn the_subtitle_counts_and_confesses() {
         let mut profile = Profile::default();
-        profile.about = About {
+        profile.about = RunInfo {
             elapsed: Duration::from_secs(30),
             interval: Duration::from_millis(10),
             account: [("torn", "3"), ("retried", "9"), ("failed", "1")]
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .to_vec(),
-            ..About::default()
+            ..RunInfo::default()
         };
         for _ in 0..1234 {
             profile.record_idle(0);
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn rates_and_times_are_readable() {
-        let every = |interval| rate(&About { interval, ..About::default() });
+        let every = |interval| rate(&RunInfo { interval, ..RunInfo::default() });
         assert_eq!(every(Duration::from_millis(1)), "1,000 Hz");
         assert_eq!(every(Duration::from_secs(2)), "0.5 Hz");
         assert_eq!(duration(Duration::from_millis(80)), "80 ms");

@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
-use super::member::{Look, Member, State};
 use super::merged::Shared;
 use super::sampler::{Ended, Sampler};
-use super::tally::{Denials, Tally};
+use super::tracked::{Look, State, Tracked};
+use super::tree_stats::{Denials, TreeStats};
 use crate::app::error::Error;
 use crate::app::launch;
 use crate::app::options::Options;
@@ -41,14 +41,14 @@ const STARTING: Duration = Duration::from_secs(5);
 const MOST_COMPLAINTS: usize = 5;
 
 /// The processes of a tree.
-pub struct Family<'a> {
+pub struct ProcessSet<'a> {
     options: &'a Options,
     arguments: &'a [OsString],
-    pub(super) members: BTreeMap<i32, Member>,
+    pub(super) members: BTreeMap<i32, Tracked>,
     /// The command that this program has started: what it leaves behind comes to this program.
     command: Option<i32>,
     /// Those that have ended.
-    past: Tally,
+    past: TreeStats,
     /// Of these, those that are still listed as children, because nobody has waited for them
     /// yet: when they were started, by their ids.
     counted: HashMap<i32, u64>,
@@ -71,18 +71,18 @@ struct Starts {
     since: Instant,
 }
 
-impl<'a> Family<'a> {
+impl<'a> ProcessSet<'a> {
     /// The processes `roots`.
     pub fn new(options: &'a Options, arguments: &'a [OsString], roots: &[i32]) -> Self {
-        let members = roots.iter().filter_map(|pid| Some((*pid, Member::new(*pid, true)?)));
-        let members: BTreeMap<i32, Member> = members.collect();
+        let members = roots.iter().filter_map(|pid| Some((*pid, Tracked::new(*pid, true)?)));
+        let members: BTreeMap<i32, Tracked> = members.collect();
         let too_short = (roots.len() - members.len()) as u64;
         Self {
             options,
             arguments,
             members,
             command: None,
-            past: Tally { too_short, ..Tally::default() },
+            past: TreeStats { too_short, ..TreeStats::default() },
             counted: HashMap::new(),
             python: HashMap::new(),
             starts: Starts::new(),
@@ -130,7 +130,7 @@ impl<'a> Family<'a> {
         let mut members = self.members.values();
         if self.is_moment() {
             let is_late = self.begin.elapsed() > STARTING;
-            let is_sampled = |member: &Member| matches!(member.state, State::Sampled(..));
+            let is_sampled = |member: &Tracked| matches!(member.state, State::Sampled(..));
             return members.all(|member| member.is_done() || is_late && !is_sampled(member));
         }
         !members.any(|member| member.is_root)
@@ -160,7 +160,7 @@ impl<'a> Family<'a> {
     fn adopt(&mut self) {
         let Some(command) = self.command else { return };
         let own = i32::try_from(std::process::id()).unwrap_or_default();
-        let samplers: Vec<i32> = self.members.values().filter_map(Member::sampler).collect();
+        let samplers: Vec<i32> = self.members.values().filter_map(Tracked::sampler).collect();
         for pid in live::children(own).unwrap_or_default() {
             if pid == command || samplers.contains(&pid) {
                 continue;
@@ -177,7 +177,7 @@ impl<'a> Family<'a> {
     /// Takes up a process that a known one has started. `false` if it has ended, or there is
     /// no room for it.
     fn meet(&mut self, pid: i32) -> bool {
-        let Some(member) = Member::new(pid, false) else {
+        let Some(member) = Tracked::new(pid, false) else {
             // It is not there any more. If it has not been counted, it was not sampled.
             self.past.too_short += u64::from(self.counted.remove(&pid).is_none());
             return false;
@@ -271,7 +271,7 @@ impl<'a> Family<'a> {
     }
 
     fn start_sampler(&mut self, pid: i32, merged: &Shared) {
-        let is_sampled = |member: &&Member| matches!(member.state, State::Sampled(..));
+        let is_sampled = |member: &&Tracked| matches!(member.state, State::Sampled(..));
         let Some(State::Python(version)) = self.members.get(&pid).map(|member| &member.state)
         else {
             return;
@@ -349,7 +349,7 @@ impl<'a> Family<'a> {
     }
 
     /// What has become of the processes by now.
-    pub fn tally(&self) -> Tally {
+    pub fn tally(&self) -> TreeStats {
         let mut tally = self.past.clone();
         self.members.values().for_each(|member| member.count(&mut tally));
         tally
@@ -387,7 +387,7 @@ mod tests {
     fn a_child_that_has_ended_is_counted_once_however_often_it_is_met() {
         let arguments = ["pyflame", "--subprocesses", "-p", "1"].map(OsString::from);
         let Ok(Request::Profile(options)) = parse(&arguments, &[]) else { panic!("options") };
-        let mut family = Family::new(&options, &[], &[]);
+        let mut family = ProcessSet::new(&options, &[], &[]);
         let mut child = Command::new("true").spawn().expect("a child");
         let pid = i32::try_from(child.id()).expect("a pid");
         while live::stat(pid).is_some_and(|stat| stat.state != ThreadState::Zombie) {

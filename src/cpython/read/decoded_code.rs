@@ -9,10 +9,10 @@ use rustc_hash::FxBuildHasher;
 use super::frames::{Broken, Position, RawFrame};
 use super::lines::LineTable;
 use super::objects::{Bytes, Code, Text as TextObject, Types};
+use super::probation::Probation;
 use super::text::Text;
-use super::youth::Youth;
 use crate::cpython::abi::{Abi, CodeLength};
-use crate::cpython::memory::noted::Noted;
+use crate::cpython::memory::read_set::ReadSet;
 use crate::cpython::memory::{Fault, Memory, Remote, Span};
 use crate::stack::{Frame, FrameId, FrameTable};
 
@@ -32,7 +32,7 @@ const INSTRUCTION: i32 = 2;
 pub struct CodeId(u64);
 
 impl CodeId {
-    pub(super) fn of(known: &Known) -> Self {
+    pub(super) fn of(known: &DecodedCode) -> Self {
         let mut hasher = DefaultHasher::new();
         known.content().hash(&mut hasher);
         Self(hasher.finish())
@@ -59,7 +59,7 @@ pub enum Place {
 
 /// A code object that has been decoded.
 #[derive(Debug)]
-pub struct Known {
+pub struct DecodedCode {
     name: Arc<str>,
     file: Arc<str>,
     first_line: i32,
@@ -71,10 +71,10 @@ pub struct Known {
     spans: [Span; 4],
     witness: Vec<u8>,
     /// Whether it is trusted to stay.
-    pub youth: Youth,
+    pub youth: Probation,
 }
 
-impl Known {
+impl DecodedCode {
     /// Reads the code object at `code`, which must be one by its type.
     ///
     /// # Errors
@@ -83,9 +83,9 @@ impl Known {
         memory: &M,
         code: Remote<Code>,
         types: Types,
-        youth: Youth,
+        youth: Probation,
     ) -> Result<Self, Broken> {
-        let noted = Noted::new(memory);
+        let noted = ReadSet::new(memory);
         let parts = Parts::read::<A, _>(&noted, code, types)?;
         let mut witness = vec![0; parts.spans.iter().map(|span| span.length).sum()];
         let whole = memory.read_spans(&parts.spans, &mut witness)? == witness.len();

@@ -17,7 +17,7 @@ use crate::app::error::Error;
 use crate::app::options::Options;
 use crate::app::sources::sources_of;
 use crate::escape::say;
-use crate::profile::filter::{FrameFilter, Sieve};
+use crate::profile::filter::{FrameFilter, StackFilter};
 use crate::profile::recording::Recorder;
 use crate::profile::{Detail, Profile};
 use crate::render::{Destination, Format, Settings, next_step, recording};
@@ -34,7 +34,7 @@ enum Place {
 
 /// The results of one run.
 #[derive(Debug)]
-pub struct Results {
+pub struct Sinks {
     format: Format,
     settings: Settings,
     frames: FrameFilter,
@@ -48,11 +48,11 @@ pub struct Results {
     lost: Option<Error>,
 }
 
-impl Results {
+impl Sinks {
     /// Prepares the place of the result, so that a wrong name costs no samples.
     ///
     /// # Errors
-    /// [`SaveError::Output`] if it cannot be written, or is no place for windows.
+    /// [`crate::profile::SaveError::Output`] if it cannot be written, or is no place for windows.
     pub fn open(options: &Options) -> Result<Self, Error> {
         let rotates = options.rotation.is_some();
         let output = options.output.as_deref();
@@ -63,7 +63,8 @@ impl Results {
         // A window is short, and written when it is over, a recording too.
         let place = if options.format == recording::FORMAT && !rotates {
             let told = FrameStyle::with_lines(options.reads_lines());
-            let sieve = frames.changes(told).then(|| Sieve::new(frames.clone(), Detail::Timeline));
+            let sieve =
+                frames.changes(told).then(|| StackFilter::new(frames.clone(), Detail::Timeline));
             Place::AtOnce(Box::new(Recorder::open(output, options.append, sieve)?))
         } else {
             Place::Late(Destination::open(output)?)
@@ -97,7 +98,7 @@ impl Results {
         }
     }
 
-    /// Whether [`Results::record`] is due.
+    /// Whether [`Sinks::record`] is due.
     #[must_use]
     pub fn are_due(&self) -> bool {
         matches!(&self.place, Place::AtOnce(recorder) if recorder.is_due())
@@ -155,7 +156,7 @@ impl Results {
     /// be.
     ///
     /// # Errors
-    /// As [`Results::finish`].
+    /// As [`Sinks::finish`].
     pub(crate) fn put_by(
         mut self,
         profile: Option<Profile>,
@@ -178,11 +179,11 @@ impl Results {
         }
     }
 
-    /// As [`Results::finish`]; without a profile, all has been written but the end of a
+    /// As [`Sinks::finish`]; without a profile, all has been written but the end of a
     /// recording.
     ///
     /// # Errors
-    /// As [`Results::finish`].
+    /// As [`Sinks::finish`].
     pub(crate) fn conclude(self, profile: Option<Profile>) -> Result<(), Error> {
         match profile {
             Some(profile) => self.finish(profile),
@@ -193,7 +194,7 @@ impl Results {
     /// Writes the last profile, and says on a terminal what can be done with it.
     ///
     /// # Errors
-    /// [`SaveError::Output`] or [`SaveError::Write`] if it, or a window, could not be written.
+    /// [`crate::profile::SaveError::Output`] or [`crate::profile::SaveError::Write`] if it, or a window, could not be written.
     pub fn finish(mut self, profile: Profile) -> Result<(), Error> {
         self.wait();
         let path = self.path(&profile);

@@ -22,13 +22,13 @@ const MOST_PREDECESSORS: u32 = 10;
 
 /// What speaks for a code object's staying.
 #[derive(Clone, Copy, Debug)]
-pub struct Youth {
+pub struct Probation {
     times: u8,
     apart: Duration,
     next: Option<Instant>,
 }
 
-impl Youth {
+impl Probation {
     /// Of one at an address where so many others have come and gone.
     #[must_use]
     pub fn new(predecessors: u32) -> Self {
@@ -59,7 +59,7 @@ mod tests {
 
     /// How long it takes to trust one that is compared every 100 microseconds.
     fn youth(predecessors: u32) -> Duration {
-        let (mut youth, start) = (Youth::new(predecessors), Instant::now());
+        let (mut youth, start) = (Probation::new(predecessors), Instant::now());
         let step = Duration::from_micros(100);
         let times = (0..1_000_000).take_while(|n| !youth.note_same(start + step * *n)).count();
         step * u32::try_from(times).expect("a small number")

@@ -7,7 +7,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::FrameFilter;
 use super::names::below_search_path;
-use crate::profile::{About, Detail, Event, Profile, Sample, Seen, StackId, Step, ThreadId};
+use crate::profile::{Detail, Event, Profile, RunInfo, Sample, Seen, StackId, Step, ThreadId};
 use crate::stack::{Frame, FrameId, FrameStyle};
 
 /// The row of an account that says how many samples were left out.
@@ -16,7 +16,7 @@ const LEFT_OUT: &str = "left out by --include and --exclude";
 /// Puts what a filter leaves of one profile into another.
 ///
 /// It must always be given the same profile.
-pub struct Sieve {
+pub struct StackFilter {
     filter: FrameFilter,
     /// What is left.
     left: Profile,
@@ -58,7 +58,7 @@ struct Rest {
     is_cut: bool,
 }
 
-impl Sieve {
+impl StackFilter {
     /// Nothing yet; what is left will be kept in so much detail.
     pub fn new(filter: FrameFilter, detail: Detail) -> Self {
         Self {
@@ -253,7 +253,7 @@ fn group_with(groups: &mut Vec<Group>, search_path: &[String]) -> usize {
 }
 
 /// Adds a count to a row of the account, which need not be there.
-pub(super) fn add_to_account(about: &mut About, name: &str, count: u64) {
+pub(super) fn add_to_account(about: &mut RunInfo, name: &str, count: u64) {
     let known = about.account.iter_mut().find(|(known, _)| known == name);
     match known.map(|(_, value)| (value.parse::<u64>(), value)) {
         Some((Ok(before), value)) => *value = before.saturating_add(count).to_string(),

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::sampler::Sampler;
-use super::tally::Tally;
+use super::tree_stats::TreeStats;
 use crate::app::error::Error;
 use crate::cpython::abi::AbiTag;
 use crate::target::live::memory::LiveMemory;
@@ -25,7 +25,7 @@ const AGAIN: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(1
 const ENDING: Duration = Duration::from_millis(200);
 
 /// A process that was seen.
-pub struct Member {
+pub struct Tracked {
     /// Its id.
     pub pid: i32,
     /// Whether it was named by the user, or is the command that was started.
@@ -92,7 +92,7 @@ pub enum Look {
     Failed(String),
 }
 
-impl Member {
+impl Tracked {
     /// The process `pid`, if it is there.
     pub fn new(pid: i32, is_root: bool) -> Option<Self> {
         let started = match live::presence(pid) {
@@ -252,7 +252,7 @@ impl Member {
     }
 
     /// Counts what became of it, if it ends now.
-    pub fn count(&self, tally: &mut Tally) {
+    pub fn count(&self, tally: &mut TreeStats) {
         let count = match &self.state {
             _ if self.was_sampled => &mut tally.sampled,
             State::Denied(denial) => {

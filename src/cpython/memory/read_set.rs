@@ -14,7 +14,7 @@ const BLOCK: usize = 256;
 
 /// A view of `inner` that takes note of what is read.
 #[derive(Debug)]
-pub struct Noted<'a, M> {
+pub struct ReadSet<'a, M> {
     inner: &'a M,
     state: RefCell<State>,
 }
@@ -28,7 +28,7 @@ struct State {
     bytes: Vec<u8>,
 }
 
-impl<'a, M: Memory> Noted<'a, M> {
+impl<'a, M: Memory> ReadSet<'a, M> {
     /// A view through which nothing has been read yet.
     pub fn new(inner: &'a M) -> Self {
         Self { inner, state: RefCell::default() }
@@ -77,7 +77,7 @@ impl State {
     }
 }
 
-impl<M: Memory> Memory for Noted<'_, M> {
+impl<M: Memory> Memory for ReadSet<'_, M> {
     fn read_into(&self, address: u64, buffer: &mut [u8]) -> Result<(), Fault> {
         let state = &mut *self.state.borrow_mut();
         let is_small = buffer.len() <= BLOCK;
@@ -105,7 +105,7 @@ mod tests {
     fn what_is_read_is_what_is_there() {
         let mut memory = memory();
         memory.write_word(0x10fc, 0x0102_0304_0506_0708);
-        let noted = Noted::new(&memory);
+        let noted = ReadSet::new(&memory);
         assert_eq!(noted.read::<u64>(0x10fc), Ok(0x0102_0304_0506_0708), "in two blocks");
         assert_eq!(noted.read_bytes(0x1000, 600).map(|bytes| bytes.len()), Ok(600));
         assert_eq!(noted.read::<u8>(0x1256), Ok(7), "in a block of which not all is there");
@@ -116,12 +116,12 @@ mod tests {
     #[test]
     fn a_change_is_seen_if_that_was_read() {
         let old = memory();
-        let noted = Noted::new(&old);
+        let noted = ReadSet::new(&old);
         assert_eq!(noted.read::<u32>(0x1010), Ok(0x0707_0707));
         let mut new = memory();
         new.write(0x1014, &[8]);
-        assert!(Noted { inner: &new, state: noted.state.clone() }.is_still_so(), "beside it");
+        assert!(ReadSet { inner: &new, state: noted.state.clone() }.is_still_so(), "beside it");
         new.write(0x1013, &[8]);
-        assert!(!Noted { inner: &new, state: noted.state.clone() }.is_still_so());
+        assert!(!ReadSet { inner: &new, state: noted.state.clone() }.is_still_so());
     }
 }

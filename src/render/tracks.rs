@@ -14,7 +14,7 @@ use crate::profile::{Event, Process, ProcessId, Profile, Seen, ThreadId};
 const LONGEST: u64 = 2;
 
 /// The timeline of a profile, sorted into lanes.
-pub struct Lanes<'a> {
+pub struct Tracks<'a> {
     profile: &'a Profile,
     /// When time 0 was, in microseconds since the epoch.
     origin: u64,
@@ -49,7 +49,7 @@ impl Moment {
     }
 }
 
-impl<'a> Lanes<'a> {
+impl<'a> Tracks<'a> {
     /// Sorts the timeline of `profile`, whose events must be in the order of their times.
     pub fn of(profile: &'a Profile) -> Self {
         let first = profile.timeline().first().map(|event| event.microseconds);
@@ -191,14 +191,14 @@ pub fn microseconds(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::{About, Detail, Sample, State, Step};
+    use crate::profile::{Detail, RunInfo, Sample, State, Step};
     use crate::stack::Frame;
 
     /// A profile with a period of 10 ms and samples at these milliseconds, each of a
     /// process and a thread.
     fn profile(processes: usize, samples: &[(u64, usize, u64)]) -> Profile {
         let mut profile = Profile::new(Detail::Timeline);
-        profile.about = About { interval: Duration::from_millis(10), ..About::default() };
+        profile.about = RunInfo { interval: Duration::from_millis(10), ..RunInfo::default() };
         let processes: Vec<_> =
             (0..processes).map(|_| profile.add_process(Process::default())).collect();
         let frame = Frame { file: "a.py".into(), function: "f".into(), line: 1 };
@@ -213,7 +213,7 @@ mod tests {
 
     /// Starts and lengths of every lane, in milliseconds.
     fn times(profile: &Profile) -> Vec<Vec<(u64, u64)>> {
-        let lanes = Lanes::of(profile);
+        let lanes = Tracks::of(profile);
         let times = |lane| lanes.moments(lane).map(|m| (m.start / 1000, m.length / 1000)).collect();
         lanes.lanes().iter().map(times).collect()
     }
@@ -222,20 +222,20 @@ mod tests {
     fn a_sample_lasts_until_its_process_is_looked_at_again() {
         let profile = profile(1, &[(10, 0, 7), (10, 0, 8), (22, 0, 8), (30, 0, 7)]);
         assert_eq!(times(&profile), [vec![(10, 12), (30, 10)], vec![(10, 12), (22, 8)]]);
-        assert!(Lanes::of(&profile).overlap());
+        assert!(Tracks::of(&profile).overlap());
     }
 
     #[test]
     fn what_was_not_looked_at_is_a_gap() {
         let profile = profile(1, &[(10, 0, 7), (20, 0, 7), (90, 0, 7)]);
         assert_eq!(times(&profile), [vec![(10, 10), (20, 10), (90, 10)]]);
-        assert!(!Lanes::of(&profile).overlap());
+        assert!(!Tracks::of(&profile).overlap());
     }
 
     #[test]
     fn stretches_leave_no_time_out() {
         let profile = profile(1, &[(10, 0, 7), (20, 0, 7), (90, 0, 7)]);
-        let lanes = Lanes::of(&profile);
+        let lanes = Tracks::of(&profile);
         let stretches: Vec<Stretch> = with_gaps(lanes.in_order()).collect();
         assert!(stretches.windows(2).all(|pair| pair[0].start + pair[0].length == pair[1].start));
         let gaps = stretches.iter().filter(|stretch| stretch.seen.is_none());
@@ -254,7 +254,7 @@ mod tests {
         let mut profile = profile(1, &[(10, 0, 7)]);
         profile.record_idle(15_000);
         assert_eq!(times(&profile), [vec![(15, 10)], vec![(10, 5)]]);
-        assert_eq!(Lanes::of(&profile).lanes()[0].thread, None);
+        assert_eq!(Tracks::of(&profile).lanes()[0].thread, None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::target::live::Denial;
 
 /// Processes, counted by what became of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct TreeStats {
     /// Sampled at least once.
     pub sampled: u64,
     /// Did not run Python.
@@ -49,7 +49,7 @@ impl Denials {
     }
 }
 
-impl Tally {
+impl TreeStats {
     /// Names and values, in the order to print them.
     pub fn rows(&self) -> Vec<(String, String)> {
         let rows = [
@@ -68,7 +68,7 @@ impl Tally {
 }
 
 /// In a sentence: those that there are, except the sampled.
-impl fmt::Display for Tally {
+impl fmt::Display for TreeStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = [
             (self.not_python, "not Python"),
@@ -91,14 +91,14 @@ mod tests {
 
     #[test]
     fn a_sentence_names_what_there_was() {
-        assert_eq!(Tally::default().to_string(), "there was none");
-        let tally = Tally { not_python: 2, too_short: 1, ..Tally::default() };
+        assert_eq!(TreeStats::default().to_string(), "there was none");
+        let tally = TreeStats { not_python: 2, too_short: 1, ..TreeStats::default() };
         assert_eq!(tally.to_string(), "2 not Python, 1 ended before the first sample");
     }
 
     #[test]
     fn each_reason_not_to_read_is_counted_by_itself() {
-        let mut tally = Tally { sampled: 1, ..Tally::default() };
+        let mut tally = TreeStats { sampled: 1, ..TreeStats::default() };
         let mut note = |denial| tally.denied.note(denial);
         assert!(note(Denial::OtherUser { owner: Some(5) }));
         assert!(!note(Denial::OtherUser { owner: Some(6) }));

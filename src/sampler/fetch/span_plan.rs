@@ -21,7 +21,7 @@ pub const SOME_WALKS: u32 = 32;
 
 /// A span and where its bytes are.
 #[derive(Clone, Copy, Debug)]
-pub struct Placed {
+pub struct PlannedSpan {
     /// What is fetched.
     pub span: Span,
     /// Where its bytes are.
@@ -66,7 +66,7 @@ impl Walks {
     }
 }
 
-impl Placed {
+impl PlannedSpan {
     /// A span that was not fetched when it was needed, in the fetch `now`.
     pub fn missed(span: Span, now: u32) -> Self {
         Self {
@@ -136,12 +136,12 @@ impl Placed {
 }
 
 /// The span that begins at or before `address`, nearest to it.
-pub fn index_of(spans: &[Placed], address: u64) -> Option<usize> {
+pub fn index_of(spans: &[PlannedSpan], address: u64) -> Option<usize> {
     spans.partition_point(|placed| placed.span.address <= address).checked_sub(1)
 }
 
 /// Adds `missed` to `spans`, forgets what is not used, joins what lies near.
-pub fn merge(spans: &mut Vec<Placed>, missed: &mut Vec<Placed>, now: u32, gap: u64) {
+pub fn merge(spans: &mut Vec<PlannedSpan>, missed: &mut Vec<PlannedSpan>, now: u32, gap: u64) {
     spans.retain(|placed| placed.is_in_use(now));
     spans.append(missed);
     spans.sort_unstable_by_key(|placed| placed.span.address);
