@@ -1,7 +1,7 @@
 //! A sampling profiler for CPython on Linux: one executable per Python ABI, one core.
 //!
-//! Six rooms, and arrows run down this list only (`tests/rooms.rs` holds the `use` lines to
-//! it). ARCHITECTURE.md follows one sample through them.
+//! Six rooms; `tests/rooms.rs` says which of them may import which. ARCHITECTURE.md follows one
+//! sample through them.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 #![allow(rustdoc::private_intra_doc_links, reason = "its readers work on it")]

@@ -63,9 +63,9 @@ impl Sinks {
         // A window is short, and written when it is over, a recording too.
         let place = if options.format == recording::FORMAT && !rotates {
             let told = FrameStyle::with_lines(options.reads_lines());
-            let sieve =
+            let filter =
                 frames.changes(told).then(|| StackFilter::new(frames.clone(), Detail::Timeline));
-            Place::AtOnce(Box::new(Recorder::open(output, options.append, sieve)?))
+            Place::AtOnce(Box::new(Recorder::open(output, options.append, filter)?))
         } else {
             Place::Late(Destination::open(output)?)
         };
@@ -194,7 +194,7 @@ impl Sinks {
     /// Writes the last profile, and says on a terminal what can be done with it.
     ///
     /// # Errors
-    /// [`crate::profile::SaveError::Output`] or [`crate::profile::SaveError::Write`] if it, or a window, could not be written.
+    /// [`crate::profile::SaveError`] if it, or a window, could not be written.
     pub fn finish(mut self, profile: Profile) -> Result<(), Error> {
         self.wait();
         let path = self.path(&profile);

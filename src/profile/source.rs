@@ -1,4 +1,4 @@
-//! The ways to a sample.
+//! Who took a sample, and how: the ways to a sample.
 
 /// How the samples of a run are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! What a format is.
+//! A format: its name, what a profile has to keep for it, and how it is written.
 
 use std::fmt;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! What lanes, profiles and states are called. Threads and processes themselves are called
+//! What tracks, profiles and states are called. Threads and processes themselves are called
 //! as they say.
 
 use super::tracks::{Lane, Tracks};
@@ -14,12 +14,12 @@ pub const NO_THREAD: &str = "(no thread)";
 /// The program that wrote a file.
 pub const PROGRAM: &str = concat!("pyflame ", env!("CARGO_PKG_VERSION"));
 
-/// The thread of a lane.
+/// The thread of a track.
 pub fn thread(profile: &Profile, lane: &Lane) -> String {
     lane.thread.map_or_else(|| NO_THREAD.to_owned(), |id| profile.thread(id).to_string())
 }
 
-/// The thread of a lane, after its process if that has to be told.
+/// The thread of a track, after its process if that has to be told.
 pub fn lane(profile: &Profile, lanes: &Tracks<'_>, lane: &Lane) -> String {
     let thread = thread(profile, lane);
     match lanes.process(lane).filter(|_| profile.tells_processes()) {

@@ -13,7 +13,7 @@ use crate::profile::{Event, Process, ProcessId, Profile, Seen, ThreadId};
 /// A longer time between two samples, in periods, is a gap.
 const LONGEST: u64 = 2;
 
-/// The timeline of a profile, sorted into lanes.
+/// The timeline of a profile, sorted into tracks.
 pub struct Tracks<'a> {
     profile: &'a Profile,
     /// When time 0 was, in microseconds since the epoch.
@@ -67,19 +67,19 @@ impl<'a> Tracks<'a> {
         self.origin
     }
 
-    /// The lanes: what belongs to no thread first, then the threads in the order of first
+    /// The tracks: what belongs to no thread first, then the threads in the order of first
     /// sight. None is empty.
     pub fn lanes(&self) -> &[Lane] {
         &self.lanes
     }
 
-    /// The process of a lane, if it has one.
+    /// The process of a track, if it has one.
     pub fn process(&self, lane: &Lane) -> Option<(ProcessId, &'a Process)> {
         let id = self.profile.thread(lane.thread?).process;
         Some((id, self.profile.process(id)))
     }
 
-    /// What was seen in a lane, in order; no two overlap.
+    /// What was seen in a track, in order; no two overlap.
     pub fn moments<'b>(&'b self, lane: &'b Lane) -> impl Iterator<Item = Moment> + 'b {
         lane.events.iter().enumerate().map(|(position, event)| {
             let moment = self.moment(*event as usize);
@@ -89,7 +89,7 @@ impl<'a> Tracks<'a> {
         })
     }
 
-    /// When the last moment of a lane was over, in microseconds since the run began.
+    /// When the last moment of a track was over, in microseconds since the run began.
     pub fn end(&self, lane: &Lane) -> u64 {
         lane.events.last().map_or(0, |last| self.moment(*last as usize).end())
     }
@@ -133,7 +133,7 @@ pub fn with_gaps(moments: impl Iterator<Item = Moment>) -> impl Iterator<Item = 
     })
 }
 
-/// The thread of whose lane an event is.
+/// The thread of whose track an event is.
 pub fn thread(seen: Seen) -> Option<ThreadId> {
     match seen {
         Seen::Sample(sample) => sample.thread,
@@ -211,7 +211,7 @@ mod tests {
         profile
     }
 
-    /// Starts and lengths of every lane, in milliseconds.
+    /// Starts and lengths of every track, in milliseconds.
     fn times(profile: &Profile) -> Vec<Vec<(u64, u64)>> {
         let lanes = Tracks::of(profile);
         let times = |lane| lanes.moments(lane).map(|m| (m.start / 1000, m.length / 1000)).collect();

@@ -1,5 +1,5 @@
 //! How one true sample is got: in an interrupt, while the thread stands still, or by reading
-//! it while it runs. All three come to the same commit.
+//! it while it runs.
 
 mod all_threads;
 pub mod clock;

@@ -41,14 +41,14 @@ fn recorded(frames: &FrameFilter, told: FrameStyle, paths: [&str; 2]) -> Vec<u8>
     let mut bytes = Vec::new();
     let mut writer = Writer::new(&mut bytes).expect("a Vec takes everything");
     let profile = seen(Detail::Timeline, told, paths);
-    let mut sieve = StackFilter::new(frames.clone(), Detail::Timeline);
+    let mut filter = StackFilter::new(frames.clone(), Detail::Timeline);
     let events = profile.timeline();
     for part in events.chunks(events.len() / 3 + 1) {
-        let left = sieve.put(&profile, part);
+        let left = filter.put(&profile, part);
         writer.update(left).expect("written");
         writer.flush(&left.about).expect("written");
     }
-    writer.finish(sieve.put(&profile, &[])).expect("written");
+    writer.finish(filter.put(&profile, &[])).expect("written");
     drop(writer);
     bytes
 }

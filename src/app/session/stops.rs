@@ -2,9 +2,10 @@
 //!
 //! What runs stands still to be read: it waits for its turn on the processor that this program
 //! has taken, or is stopped. A thread that does not run has the stack that it has.
-//! If the limit of stops allows none at a tick, nothing is read: the next sample counts for
-//! that tick too, and for those that this program came too late for. So each sample stands for the time since the one before it, and the shares
-//! of a run with few stops are those of one with many.
+//! If the limit of stops allows none at a tick, or the thread could not be held, nothing is read:
+//! the next sample counts for that tick too, and for those that this program came too late for. So
+//! each sample stands for the time since the one before it, and the shares of a run with few stops
+//! are those of one with many.
 
 use std::time::{Duration, Instant};
 

@@ -36,7 +36,7 @@ impl Probation {
         Self { times: 0, apart, next: None }
     }
 
-    /// Notes that it was found the same. Whether its youth ends with that.
+    /// Notes that it was found the same. Whether its probation ends with that.
     pub fn note_same(&mut self, now: Instant) -> bool {
         if self.is_over() || self.next.is_some_and(|next| now < next) {
             return false;

@@ -23,7 +23,7 @@ pub struct Recorder {
     path: Option<PathBuf>,
     writer: Writer<Box<dyn Write>>,
     /// What is recorded of a profile, if not everything.
-    sieve: Option<StackFilter>,
+    filter: Option<StackFilter>,
     /// How long what has been taken up may wait to be written.
     wait: Duration,
     flushed: Instant,
@@ -34,14 +34,14 @@ pub struct Recorder {
 impl Recorder {
     /// Prepares the place before the run, so that a wrong name costs no samples. `None` and
     /// `-` are stdout. With `append` the run is added to those of the file. Of profiles,
-    /// what `sieve` leaves is recorded.
+    /// what `filter` leaves is recorded.
     ///
     /// # Errors
     /// [`SaveError`] if it cannot be written.
     pub fn open(
         path: Option<&Path>,
         append: bool,
-        sieve: Option<StackFilter>,
+        filter: Option<StackFilter>,
     ) -> Result<Self, SaveError> {
         let (out, wait): (Box<dyn Write>, _) = match open(path, append)? {
             Place::Live(out) => (out, Duration::ZERO),
@@ -51,7 +51,7 @@ impl Recorder {
         match Writer::new(out) {
             Ok(writer) => {
                 let now = Instant::now();
-                Ok(Self { path, writer, sieve, wait, flushed: now, recorded: now, failure: None })
+                Ok(Self { path, writer, filter, wait, flushed: now, recorded: now, failure: None })
             }
             Err(source) => Err(failed(path, source)),
         }
@@ -86,8 +86,8 @@ impl Recorder {
     pub fn finish(mut self, profile: &Profile) -> Result<(), SaveError> {
         let written = match self.failure.take() {
             Some(failure) => Err(failure),
-            None => match &mut self.sieve {
-                Some(sieve) => self.writer.finish(sieve.put(profile, profile.timeline())),
+            None => match &mut self.filter {
+                Some(filter) => self.writer.finish(filter.put(profile, profile.timeline())),
                 None => self.writer.finish(profile),
             },
         };
@@ -103,10 +103,10 @@ impl Recorder {
         if self.failure.is_some() {
             return;
         }
-        let profile = match &mut self.sieve {
-            Some(sieve) => {
+        let profile = match &mut self.filter {
+            Some(filter) => {
                 let events = profile.take_timeline();
-                sieve.put(profile, &events)
+                filter.put(profile, &events)
             }
             None => profile,
         };

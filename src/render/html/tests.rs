@@ -1,4 +1,4 @@
-//! Tests of the report's bytes. tests/pictures.rs looks at it in a browser.
+//! Tests of the report's bytes. tests/report/main.rs looks at it in a browser.
 
 use super::*;
 use crate::profile::{Process, Sample, State, Step};

@@ -1,9 +1,9 @@
-//! Which ticks are stopped: by the clock alone.
+//! Holds threads until they have been read, within a budget: which ticks, the clock alone says.
 //!
 //! A stop shows the stack beyond doubt. Were it used where a read has failed, the
 //! stopped samples would be those that are hard to take, and the profile biased.
-//! So stops are spent evenly, up to a share of the process's time. Only what is learnt, and
-//! counted as no sample, is asked for where a read has failed.
+//! So stops are spent evenly, up to a share of the process's time. After a failed read a
+//! thread is held only to learn its calls; that is no sample.
 
 use std::time::{Duration, Instant};
 
@@ -171,8 +171,8 @@ impl Pauses {
         now.saturating_duration_since(self.start).mul_f64(share)
     }
 
-    /// Stops what stands still, until the next [`Pauses::prepare`]: it has had its turn too
-    /// early, which may happen again.
+    /// Uses ptrace until the next [`Pauses::prepare`]: the thread has had its turn too early, which
+    /// may happen again.
     pub fn take_no_turns(&mut self) {
         self.takes_turns = false;
     }

@@ -1,5 +1,5 @@
-//! Threads that had not stopped when their [`super::stop::Stopper`] went: whoever traces them goes on to
-//! something else, and lets them go as soon as they can be.
+//! Threads that had not stopped when their [`super::stop::Stopper`] went. Whoever traces them
+//! goes on to something else, and lets them go as soon as they can be.
 
 use std::cell::RefCell;
 use std::mem;

@@ -2,7 +2,7 @@
 //! which release it is, and where its variables and types are.
 //!
 //! What is found here comes from symbols, code bytes and constants. That the
-//! layouts of the release fit the live objects is proven later, by [`crate::cpython::abi`].
+//! layouts of the release fit the live objects is proven later, by [`crate::cpython::read::proof`].
 
 mod error;
 mod interpreter;
