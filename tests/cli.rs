@@ -102,7 +102,7 @@ fn trace_with_a_process_or_a_dump() -> Result {
 
 #[test]
 fn abi_versions_that_do_not_exist() -> Result {
-    for abi in ["1", "28", "33", "316", "3.6", "x", ""] {
+    for abi in ["1", "28", "33", "316", "3.60", "3.6t", "36d", "x", ""] {
         let words = format!("Unknown or unsupported ABI version: {abi}");
         everyone_says(&["--abi", abi, "-p", "1"], 1, |stderr| stderr.starts_with(&words))?;
     }

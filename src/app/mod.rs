@@ -20,7 +20,7 @@ pub mod run;
 pub mod session;
 pub mod signals;
 pub mod sinks;
-mod sources;
+pub mod sources;
 pub mod thread_metadata;
 pub mod top;
 pub mod tree;

@@ -6,7 +6,8 @@ use crate::render;
 use crate::target::live::source::Sources;
 
 /// The sources of a process, by its id and command line.
-pub(crate) fn sources_of(pid: i32, command: &str) -> Box<dyn render::Sources> {
+#[must_use]
+pub fn sources_of(pid: i32, command: &str) -> Box<dyn render::Sources> {
     Box::new(Sources::of(pid, command))
 }
 

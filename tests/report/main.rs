@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use pyflame::app::sources::sources_of;
 use pyflame::profile::Profile;
 use pyflame::render::{Format, Settings};
 
@@ -33,7 +34,7 @@ fn folder(name: &str) -> Outcome<PathBuf> {
 fn write(profile: &Profile, file: &Path) -> Outcome {
     let words = || format!("write {}", file.display());
     let format = Format::of_file(file).context(words)?;
-    let settings = Settings::default();
+    let settings = Settings { sources: Some(sources_of), ..Settings::default() };
     let mut out = fs::File::create(file).context(words)?;
     (format.write)(profile, &settings, &mut out).context(words)
 }
