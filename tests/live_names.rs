@@ -14,7 +14,7 @@ use support::process::run;
 use support::profiler::attach;
 use support::runner::{self, Test, Trial};
 use support::target::{Target, in_folder, new_file};
-use support::{Outcome, expect};
+use support::{Outcome, expect, with_more_time};
 
 /// What a test gets to work with.
 struct Case {
@@ -87,23 +87,26 @@ fn on_a_terminal(case: &Case) -> Outcome<String> {
     let runs = [
         "--dump --json",
         "--dump --verbose --thread nobody",
-        "-s 0.1 --stats",
-        "-s 0.1 --threads --format jsonl",
-        "-s 0.1 --threads --format speedscope",
-        "-s 0.1 --format html",
-        "-s 0.1 --format pprof",
+        "-s TIME --stats",
+        "-s TIME --threads --format jsonl",
+        "-s TIME --threads --format speedscope",
+        "-s TIME --format html",
+        "-s TIME --format pprof",
     ];
     for options in runs {
-        let line = format!("{} {options} -p {}", case.profiler.display(), target.pid());
-        // It gives the command a terminal, and passes on what comes from that.
-        let mut terminal = Command::new("script");
-        terminal.args(["-q", "-c", &line, "/dev/null"]).env_clear();
-        terminal.env("PATH", "/usr/bin:/bin").env("TERM", "dumb").env("SHELL", "/bin/sh");
-        let output = run(&mut terminal)?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        expect_harmless(options, &text)?;
-        let is_text = !options.ends_with("pprof");
-        expect(!is_text || text.contains("owned"), || format!("{options}: {text:?}"))?;
+        with_more_time(&["0.1", "1", "4"], |time| {
+            let options = options.replace("TIME", time);
+            let line = format!("{} {options} -p {}", case.profiler.display(), target.pid());
+            // It gives the command a terminal, and passes on what comes from that.
+            let mut terminal = Command::new("script");
+            terminal.args(["-q", "-c", &line, "/dev/null"]).env_clear();
+            terminal.env("PATH", "/usr/bin:/bin").env("TERM", "dumb").env("SHELL", "/bin/sh");
+            let output = run(&mut terminal)?;
+            let text = String::from_utf8_lossy(&output.stdout);
+            expect_harmless(&options, &text)?;
+            let is_there = options.ends_with("pprof") || text.contains("owned");
+            Ok(if is_there { Ok(()) } else { Err(format!("{options}: {text:?}")) })
+        })?;
     }
     Ok(String::new())
 }
