@@ -12,9 +12,8 @@ use crate::cpython::read::thread_names::ThreadNames;
 use crate::cpython::read::threads::{ProcessRoots, RootSymbols};
 use crate::cpython::read::types::ObjectTypes;
 use crate::target::live::memory::LiveMemory;
-use crate::target::live::nap;
 use crate::target::live::stop::Stopper;
-use crate::target::live::{self, Process};
+use crate::target::live::{self, Process, nap};
 use crate::target::locate::{self, Interpreter, LocateError};
 
 /// How old a process may be and still be about to load its interpreter.

@@ -18,11 +18,10 @@ use crate::render::{Destination, dump, dump_json, dump_text};
 use crate::sampler::snapshot::{Sample, SnapshotReader};
 use crate::sampler::thread_ids::ThreadIds;
 use crate::stack::{FrameTable, Stack};
-use crate::target::live::nap;
 use crate::target::live::scheduling::be_woken_in_time;
 use crate::target::live::stop::Stopper;
 use crate::target::live::turn::{Turn, Turns};
-use crate::target::live::{Process, ThreadState};
+use crate::target::live::{Process, ThreadState, nap};
 
 /// How often names are read until they are twice the same.
 const NAME_READS: usize = 5;

@@ -27,9 +27,8 @@ use crate::escape::say;
 use crate::profile::stats::{Account, Outcome};
 use crate::profile::{self, Profile};
 use crate::render::recording;
-use crate::target::live::nap;
-use crate::target::live::release_left;
 use crate::target::live::scheduling::be_woken_in_time;
+use crate::target::live::{nap, release_left};
 
 /// The most processes of which the account tells the command lines.
 const MOST_ROWS: usize = 16;

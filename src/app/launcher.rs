@@ -10,13 +10,9 @@ use crate::app::cli::{self, Invocation, Request};
 use crate::app::error::Error;
 use crate::app::exit::{conclude, show};
 use crate::app::find::profiler_of;
-use crate::app::follow;
 use crate::app::launch::handover::VARIABLE;
 use crate::app::options::{Options, Target};
-use crate::app::programs;
-use crate::app::report;
-use crate::app::top;
-use crate::app::tree;
+use crate::app::{follow, programs, report, top, tree};
 use crate::cpython::abi::{AbiTag, SUPPORTED};
 
 /// The launcher's `main`.

@@ -1,13 +1,14 @@
-//! The state of the engine, and a tick that is read while threads run, or several stand still.
-//! [`super::stop`] has the tick of one thread that stands still.
+//! The state of the engine, and a tick that is read while threads run, or are stopped.
+//! [`super::stop`] has the tick of one thread that stands still by itself.
 //!
 //! Such a tick fetches all that the last walk of the thread touched, in one system
 //! call, and walks inside of it. The sample counts if nothing was missing, the top
 //! is known ([`super::read::chain`]), every call was seen in a thread that stood still
-//! ([`super::read::call_sites`]), the frames were copied twice alike, every position lies inside its code object, and every code
-//! object is what it was before and after ([`crate::cpython::read::code`]). What is not
-//! proven is tried again with what was learnt, then given up and counted. Where all
-//! threads are sampled, each has a fetch of its own ([`super::all_threads`]).
+//! ([`super::read::call_sites`]), the frames were copied twice alike, every position lies
+//! inside its code object, and every code object is what it was before and after
+//! ([`crate::cpython::read::code`]). What is not proven is tried again with what was learnt,
+//! then given up and counted. Where all threads are sampled, each has a fetch of its own
+//! ([`super::all_threads`]).
 
 use std::collections::HashMap;
 use std::time::Instant;

@@ -132,7 +132,6 @@ impl ThreadIds {
     pub fn forget(&mut self) {
         self.known.clear();
         self.told.clear();
-        self.tasks = None;
         self.shadowed = None;
         self.begin_round();
     }
@@ -296,10 +295,9 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::cpython::abi::{Python36, Roots};
+    use crate::cpython::abi::Python36;
     use crate::cpython::memory::Fault;
     use crate::cpython::read::fixtures::FakePython;
-    use crate::cpython::read::threads::RootSymbols;
 
     /// The record of a thread, which has nothing but the kernel's id.
     const FIRST: u64 = 0x200;
@@ -333,20 +331,9 @@ mod tests {
         let this = nix::unistd::gettid().as_raw();
         assert_ne!(this, pid, "a test has a thread of its own");
         let mut python = FakePython::<Python36>::new();
-        let state = python.thread(Remote::new(0));
-        let interpreter = Remote::new(python.object(0));
-        python.set(interpreter, Python36::INTERPRETER.threads, state.address());
-        python.set(state, Python36::THREAD.interpreter, interpreter.address());
-        python.memory.write_word(0x100, interpreter.address());
-        python.memory.write_word(0x108, state.address());
+        let (state, roots) = python.process(Remote::new(0));
         python.memory.write_word(FIRST, this as u64);
         python.memory.write_word(SECOND, pid as u64);
-        let symbols = RootSymbols {
-            interpreters_head: Some(0x100),
-            current_thread: Some(0x108),
-            runtime: None,
-        };
-        let roots = ProcessRoots::resolve(&Roots::Variables, symbols).expect("both are there");
         let process = Process::open(pid).expect("this process");
         for words in [[FIRST, SECOND], [SECOND, FIRST]] {
             let address = state.address() + Python36::THREAD.id.offset() as u64;
@@ -365,20 +352,11 @@ mod tests {
     #[test]
     fn a_state_in_no_list_is_not_the_only_threads() {
         let mut python = FakePython::<Python36>::new();
-        let (state, ended) = (python.thread(Remote::new(0)), python.thread(Remote::new(0)));
-        let interpreter = Remote::new(python.object(0));
-        python.set(interpreter, Python36::INTERPRETER.threads, state.address());
-        python.set(state, Python36::THREAD.interpreter, interpreter.address());
+        let (state, roots) = python.process(Remote::new(0));
+        let ended = python.thread(Remote::new(0));
         for thread in [state, ended] {
             python.set(thread, Python36::THREAD.id, FIRST);
         }
-        python.memory.write_word(0x100, interpreter.address());
-        let symbols = RootSymbols {
-            interpreters_head: Some(0x100),
-            current_thread: Some(0x108),
-            runtime: None,
-        };
-        let roots = ProcessRoots::resolve(&Roots::Variables, symbols).expect("both are there");
         assert!(is_of_only::<Python36, _>(&python.memory, &roots, state, FIRST));
         assert!(!is_of_only::<Python36, _>(&python.memory, &roots, ended, FIRST));
         assert!(!is_of_only::<Python36, _>(&python.memory, &roots, state, SECOND));

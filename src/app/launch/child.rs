@@ -1,10 +1,9 @@
 //! The process of a command: its start, its end, and the signals that it is sent.
 
 use std::ffi::OsString;
-use std::fmt;
-use std::io;
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{fmt, io};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};

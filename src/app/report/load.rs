@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::app::error::Error;
 use crate::escape::say;
-use crate::profile::SaveError;
 use crate::profile::recording::{MAGIC, Reader};
-use crate::profile::{Detail, Profile, RunInfo};
+use crate::profile::{Detail, Profile, RunInfo, SaveError};
 use crate::stack::FrameStyle;
 
 /// Samples by stack, root first, each step as folded stacks name it.

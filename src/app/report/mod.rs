@@ -13,9 +13,8 @@ use crate::app::error::Error;
 use crate::app::options::ReportOptions;
 use crate::app::sources::sources_of;
 use crate::escape::in_lines;
-use crate::profile::SaveError;
 use crate::profile::filter::Lacking;
-use crate::profile::{Detail, Profile};
+use crate::profile::{Detail, Profile, SaveError};
 use crate::render::{Destination, Format, Settings, recording};
 
 /// Renders recordings in another format.

@@ -7,8 +7,7 @@ use crate::app::error::Error;
 use crate::app::options::{EngineChoice, Options};
 use crate::cpython::abi::Abi;
 use crate::cpython::read::code::CodeCache;
-use crate::profile::ProcessId;
-use crate::profile::Source;
+use crate::profile::{ProcessId, Source};
 use crate::sampler::interrupt::{
     Interrupts, KernelError, Plan, SHORTEST_INTERVAL, SHORTEST_WITH_JITTER,
 };

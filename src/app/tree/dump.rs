@@ -7,14 +7,12 @@ use std::time::{Duration, Instant};
 use super::sampler::command;
 use super::tree_stats::{Denials, TreeStats};
 use crate::app::error::Error;
-use crate::app::options::DumpStyle;
-use crate::app::options::Options;
+use crate::app::options::{DumpStyle, Options};
 use crate::app::programs;
 use crate::escape::{in_line, say};
 use crate::render::Destination;
 use crate::target::live::memory::LiveMemory;
-use crate::target::live::nap;
-use crate::target::live::{self, Denial, Execution, OpenError, Process};
+use crate::target::live::{self, Denial, Execution, OpenError, Process, nap};
 use crate::target::locate::{self, Interpreter, LocateError};
 
 /// The most processes that are dumped.

@@ -12,8 +12,7 @@ use crate::app::error::Error;
 use crate::app::options::Options;
 use crate::cpython::abi::AbiTag;
 use crate::escape::say;
-use crate::target::live::nap;
-use crate::target::live::{self, Execution};
+use crate::target::live::{self, Execution, nap};
 
 /// How long the processes are looked at as often as possible: most commands soon are Python.
 const EAGER: Duration = Duration::from_secs(5);

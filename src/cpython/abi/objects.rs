@@ -3,10 +3,9 @@
 
 use crate::cpython::memory::{Field, Remote};
 use crate::cpython::read::objects::{
-    AttributeValues, Cell, Dict, DictKeys, Float, Integer, Interpreter, List, Module, Object, Set,
-    SmallInteger, Tuple, Type, WideText,
+    AttributeValues, Bytes, Cell, Code, Dict, DictKeys, Float, Integer, Interpreter, List, Module,
+    Object, Set, SmallInteger, Tuple, Type, WideText,
 };
-use crate::cpython::read::objects::{Bytes, Code};
 
 /// All of them.
 #[derive(Clone, Copy)]

@@ -2,11 +2,11 @@
 
 use std::marker::PhantomData;
 
-use super::objects::Types;
-use super::objects::{CFrame, Code, Frame, Thread};
+use super::objects::{CFrame, Code, Frame, Thread, Types};
+use super::threads::{ProcessRoots, RootSymbols};
 use crate::cpython::abi::{
     Abi, ByteStringAbi, CFrameLayout, CodeLength, Executing, HeapFrameAbi, InterpreterFrameAbi,
-    TopFrame, UnicodeAbi,
+    Roots, TopFrame, UnicodeAbi,
 };
 use crate::cpython::memory::fake::FakeMemory;
 use crate::cpython::memory::{Field, Memory, Remote};
@@ -90,6 +90,23 @@ impl<A: Abi> FakePython<A> {
         self.set(c_frame, layout.current, current.address());
         self.set(c_frame, layout.previous, previous.address());
         c_frame
+    }
+
+    /// A process with one interpreter and one thread, whose roots are variables (up to 3.6).
+    pub fn process(&mut self, top: Remote<Frame>) -> (Remote<Thread>, ProcessRoots) {
+        let thread = self.thread(top);
+        let interpreter = Remote::new(self.object(0));
+        self.set(interpreter, A::INTERPRETER.threads, thread.address());
+        self.set(thread, A::THREAD.interpreter, interpreter.address());
+        self.memory.write_word(0x100, interpreter.address());
+        self.memory.write_word(0x108, thread.address());
+        let symbols = RootSymbols {
+            interpreters_head: Some(0x100),
+            current_thread: Some(0x108),
+            runtime: None,
+        };
+        let roots = ProcessRoots::resolve(&Roots::Variables, symbols);
+        (thread, roots.expect("both symbols are there"))
     }
 
     /// A thread state whose top frame is `top`.

@@ -6,8 +6,7 @@ use std::collections::HashSet;
 use super::code::{CodeCache, Named, Place, Verified};
 use super::fixtures::{CODE_LENGTH, FakePython, TYPES};
 use super::frames::{Broken, Frames, MAX_DEPTH, Position, RawFrame, Walk, is_settled, walk_thread};
-use super::objects::Types;
-use super::objects::{Code, Frame, Text as TextObject};
+use super::objects::{Code, Frame, Text as TextObject, Types};
 use super::proof::{Proof, prove};
 use super::text::{MAX_UNITS, Text};
 use super::threads::{ProcessRoots, RootSymbols};
@@ -425,28 +424,15 @@ fn what_is_not_a_code_object_is_refused() {
     assert_eq!(seen, Err(Broken::NotCode(code.address())));
 }
 
-/// A process of 3.6 with one interpreter and one thread.
-fn process36(python: &mut FakePython<Python36>, top: Remote<Frame>) -> ProcessRoots {
-    let thread = python.thread(top);
-    let interpreter = Remote::new(python.object(0));
-    python.set(interpreter, Python36::INTERPRETER.threads, thread.address());
-    python.set(thread, Python36::THREAD.interpreter, interpreter.address());
-    python.memory.write_word(0x100, interpreter.address());
-    python.memory.write_word(0x108, thread.address());
-    let symbols =
-        RootSymbols { interpreters_head: Some(0x100), current_thread: Some(0x108), runtime: None };
-    ProcessRoots::resolve(&Roots::Variables, symbols).expect("both symbols are there")
-}
-
 #[test]
 fn a_layout_is_proven_on_live_objects() {
     let mut python = FakePython::<Python36>::new();
-    let roots = process36(&mut python, NULL);
+    let roots = python.process(NULL).1;
     assert_eq!(prove::<Python36, _>(&python.memory, &roots, TYPES, false), Ok(Proof::NoFrames));
 
     let code = code36(&mut python, "f");
     let frame = python.heap_frame(code, NULL, 0);
-    let roots = process36(&mut python, frame);
+    let roots = python.process(frame).1;
     assert_eq!(prove::<Python36, _>(&python.memory, &roots, TYPES, false), Ok(Proof::Proven));
 
     python.memory.write_word(0x100, 0);
@@ -456,7 +442,7 @@ fn a_layout_is_proven_on_live_objects() {
 #[test]
 fn a_thread_of_no_interpreter_disproves_the_layout() {
     let mut python = FakePython::<Python36>::new();
-    let roots = process36(&mut python, NULL);
+    let roots = python.process(NULL).1;
     let thread = roots.threads::<Python36, _>(&python.memory).expect("one thread")[0].state;
     python.set(thread, Python36::THREAD.interpreter, 0x1234);
     let mismatch = prove::<Python36, _>(&python.memory, &roots, TYPES, false);
@@ -466,7 +452,7 @@ fn a_thread_of_no_interpreter_disproves_the_layout() {
 #[test]
 fn without_the_list_the_gil_holder_leads_to_its_interpreter() {
     let mut python = FakePython::<Python36>::new();
-    process36(&mut python, NULL);
+    python.process(NULL);
     let symbols = RootSymbols { current_thread: Some(0x108), ..RootSymbols::default() };
     let roots = ProcessRoots::resolve(&Roots::Variables, symbols).expect("enough to start");
     let threads = roots.threads::<Python36, _>(&python.memory).expect("the list is whole");

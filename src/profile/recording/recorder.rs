@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::file::{Place, open};
 use super::writer::Writer;
-use crate::profile::Profile;
-use crate::profile::SaveError;
 use crate::profile::filter::StackFilter;
+use crate::profile::{Profile, SaveError};
 
 /// How often what is new is taken out of the profile; a reader of a pipe then sees it.
 const EVERY: Duration = Duration::from_millis(100);

@@ -11,9 +11,8 @@ use serde::Serialize;
 use super::excerpts::{Excerpt, excerpts};
 use super::timeline::Timeline;
 use crate::profile::{Profile, Step};
-use crate::render::SourcesOf;
 use crate::render::palette::Origin;
-use crate::render::title;
+use crate::render::{SourcesOf, title};
 
 /// Everything in a report.
 #[derive(Debug, Serialize)]

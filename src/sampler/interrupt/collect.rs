@@ -8,8 +8,7 @@ use crate::cpython::abi::Abi;
 use crate::cpython::memory::Remote;
 use crate::cpython::read::code::Named;
 use crate::cpython::read::frames::{Frames, is_settled};
-use crate::profile::State;
-use crate::profile::TornReason;
+use crate::profile::{State, TornReason};
 use crate::sampler::selection::TimeMode;
 use crate::sampler::stacks::{NoStack, Ran, place_frames};
 

@@ -31,10 +31,9 @@ use crate::sampler::selection::{Selection, TimeMode};
 use crate::sampler::stacks::{Copies, Placed, Ran};
 use crate::sampler::thread_ids::{Tasks, ThreadIds};
 use crate::sampler::tick::Tick;
-use crate::target::live::Process;
 use crate::target::live::memory::LiveMemory;
-use crate::target::live::nap;
 use crate::target::live::scheduling::make_way;
+use crate::target::live::{Process, nap};
 
 /// How long a code object has to stay before it is trusted not to be gone when a sample is
 /// looked at: one that does not stay for long costs the samples that were waiting then.

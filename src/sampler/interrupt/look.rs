@@ -12,8 +12,7 @@ use crate::cpython::read::code::{Named, Verified};
 use crate::cpython::read::frames::{Broken, is_settled, walk_thread};
 use crate::cpython::read::objects::Thread;
 use crate::cpython::read::threads::GilRef;
-use crate::profile::TornReason;
-use crate::profile::{Sample, State};
+use crate::profile::{Sample, State, TornReason};
 use crate::sampler::stacks::{NoStack, Placed, place_frames};
 use crate::sampler::thread_ids::Tasks;
 

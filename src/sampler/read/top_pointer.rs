@@ -8,10 +8,8 @@
 //! the moment is owed to it ([`crate::sampler::read::deferred`]).
 
 use crate::cpython::abi::Abi;
-use crate::cpython::memory::Memory;
-use crate::cpython::memory::Remote;
-use crate::cpython::read::frames::Broken;
-use crate::cpython::read::frames::Frames;
+use crate::cpython::memory::{Memory, Remote};
+use crate::cpython::read::frames::{Broken, Frames};
 use crate::cpython::read::objects::Thread;
 use crate::sampler::engine::Engine;
 use crate::sampler::fetch::prefetch::Side;

@@ -1,8 +1,7 @@
 //! Stacks of a thread that runs, with a call that is not known yet.
 
 use crate::cpython::abi::Abi;
-use crate::cpython::memory::Memory;
-use crate::cpython::memory::Remote;
+use crate::cpython::memory::{Memory, Remote};
 use crate::cpython::read::frames::{Broken, is_settled};
 use crate::cpython::read::objects::Thread;
 use crate::sampler::engine::Engine;

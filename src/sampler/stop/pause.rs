@@ -77,6 +77,10 @@ const IDS_HOLD: u64 = 256;
 /// After so many, if one is not known.
 const IDS_HOLD_UNKNOWN: u64 = 8;
 
+/// The most threads that all are stopped where nobody can tell which one it is: each that rests
+/// is looked at for some 50 µs, and so long the others stand.
+const MOST_STOPPED: usize = 64;
+
 /// Stops threads of one process within a budget.
 pub struct Pauses {
     pause: Pause,
@@ -232,7 +236,8 @@ impl Pauses {
         }
         self.turns.leave();
         let is_for_all = self.pause == Pause::Always;
-        let is_any_unknown = may_be_all && known.len() < threads.len();
+        let are_few = || process.threads().is_ok_and(|all| all.len() <= MOST_STOPPED);
+        let is_any_unknown = may_be_all && known.len() < threads.len() && are_few();
         let stopped = if is_for_all || is_any_unknown {
             self.stopper.stop_running().ok()
         } else {
