@@ -23,8 +23,9 @@ use bindgen::callbacks::{
 use bindgen::{FieldVisibilityKind, RustEdition, RustTarget};
 
 /// Every version that has headers. Version 3.6 is enabled by feature `py36`.
-const VERSIONS: [&str; 13] = [
-    "2.7", "3.4", "3.5", "3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15",
+const VERSIONS: [&str; 17] = [
+    "2.7", "2.7d", "3.4", "3.5", "3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13",
+    "3.13t", "3.14", "3.14t", "3.15", "3.15t",
 ];
 
 /// What the kernel runs for `--engine kernel`, and the clang that compiles it.
@@ -63,7 +64,8 @@ fn run() -> Result<(), String> {
 }
 
 fn is_enabled(version: &str) -> bool {
-    env::var_os(format!("CARGO_FEATURE_PY{}", version.replace('.', ""))).is_some()
+    let feature = version.replace('.', "").to_uppercase();
+    env::var_os(format!("CARGO_FEATURE_PY{feature}")).is_some()
 }
 
 /// bindgen loads libclang when it runs and panics where there is none.
@@ -103,6 +105,9 @@ fn compile_kernel_program(out: &Path) -> Result<(), String> {
 fn translate(version: &str, out: &Path) -> Result<(), String> {
     let folder = format!("headers/cpython-{version}");
     println!("cargo::rerun-if-changed={folder}");
+    // The headers of a build with other flags are those of its version, and what differs.
+    let plain = folder.trim_end_matches(|letter: char| letter.is_ascii_lowercase());
+    println!("cargo::rerun-if-changed={plain}");
     let found = Rc::new(RefCell::new(Found::default()));
     let bindings = bindgen::builder()
         .header(format!("{folder}/layout.h"))

@@ -90,7 +90,7 @@ fn each_is_tested() {
     let binaries = between(&text("tests/support/binaries.rs"), "    (\"", "\", enabled(");
     expect("tests/support/binaries.rs", binaries, |tag| tag.to_string());
     let interpreters = text("tests/support/interpreters.rs");
-    let tested = between(&interpreters, "-static\", \"", "\", Kind::Normal");
+    let tested = between(&interpreters, "\", \"", "\", Kind::Normal");
     expect("tests/support/interpreters.rs", tested, |tag| tag.to_string());
 }
 

@@ -20,7 +20,7 @@ use pyflame::cpython::read::lines::{
 #[allow(dead_code)]
 mod support;
 
-use support::interpreters::{Interpreter, Interpreters, Kind};
+use support::interpreters::{Interpreter, Interpreters};
 
 /// The marks of the stream, as in `line_tables.py`.
 const MAGIC: i32 = 0x4C49_4E45;
@@ -91,8 +91,7 @@ fn jobs(interpreters: &[Interpreter]) -> Vec<Job<'_>> {
     let mut jobs: Vec<_> = (0..)
         .zip(interpreters)
         .map(|(number, interpreter)| {
-            let free_threaded = interpreter.kind == Kind::FreeThreaded;
-            let standard_library = seen.insert((&interpreter.version, free_threaded));
+            let standard_library = seen.insert((&interpreter.version, interpreter.abi));
             Job { interpreter, number, standard_library }
         })
         .collect();

@@ -69,7 +69,7 @@ fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
         let case = Case { interpreter: interpreter.clone(), profiler };
         Trial::new(format!("{} attach, {name}", interpreter.label), move || test(&case))
     };
-    for interpreter in interpreters.supported().filter(|i| is_built(i.abi)) {
+    for interpreter in interpreters.here.iter().filter(|i| is_built(i.abi)) {
         trials.push(trial(interpreter, "program of short calls", short_calls));
     }
     for interpreter in interpreters.one_per_abi().into_iter().filter(|i| is_built(i.abi)) {

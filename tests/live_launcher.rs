@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 
 fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
     let mut trials = Vec::new();
-    for interpreter in interpreters.supported().filter(|i| is_built(i.abi)).cloned() {
+    for interpreter in interpreters.here.iter().filter(|i| is_built(i.abi)).cloned() {
         let binaries = Arc::clone(&binaries);
         let name = format!("{} launcher", interpreter.label);
         trials.push(Trial::new(name, move || finds(&interpreter, &binaries)));

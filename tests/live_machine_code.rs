@@ -50,7 +50,7 @@ fn main() -> ExitCode {
 fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
     let mut trials = Vec::new();
     for abi in ABIS.into_iter().filter(|abi| is_built(abi)) {
-        let of_abi = || interpreters.supported().filter(|interpreter| interpreter.abi == abi);
+        let of_abi = || interpreters.here.iter().filter(|interpreter| interpreter.abi == abi);
         let found = of_abi().find_map(|i| headers(i.label).ok().map(|headers| (i, headers)));
         let Some((interpreter, headers)) = found else {
             let words = format!("no {abi} here has headers: run `make interpreters`");

@@ -12,7 +12,7 @@ use std::sync::Arc;
 mod support;
 
 use support::binaries::{ABIS, Binaries, is_built};
-use support::interpreters::{Interpreter, Interpreters, Kind};
+use support::interpreters::{Interpreter, Interpreters};
 use support::process::{Finished, Guard, expect_left_alone, run, status_line, wait_until};
 use support::profiler::{attach, command, dump};
 use support::runner::{self, Trial};
@@ -51,13 +51,8 @@ fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
     let mut trials = Vec::new();
     for interpreter in interpreters.here.iter().filter(|i| is_built(i.abi)).cloned() {
         let binaries = Arc::clone(&binaries);
-        let (who, test): (_, fn(&Interpreter, &Binaries) -> Outcome<String>) =
-            match interpreter.is_supported() {
-                true => ("the other binaries", other_versions),
-                false => ("every binary", other_build),
-            };
-        let name = format!("{} refused by {who}", interpreter.label);
-        trials.push(Trial::new(name, move || test(&interpreter, &binaries)));
+        let name = format!("{} refused by the other binaries", interpreter.label);
+        trials.push(Trial::new(name, move || other_versions(&interpreter, &binaries)));
     }
     for interpreter in interpreters.one_per_abi().into_iter().cloned() {
         let binaries = Arc::clone(&binaries);
@@ -80,9 +75,10 @@ fn wrong_abis(interpreter: &Interpreter) -> Vec<&'static str> {
 /// What a profiler for another version has to say.
 fn expect_wrong(finished: &Finished, interpreter: &Interpreter, own: &str) -> Outcome {
     let Interpreter { abi, version, .. } = interpreter;
-    let what = format!("runs CPython {version}; this is pyflame{own}.");
+    let what = format!("runs CPython {version}");
+    let this = format!("; this is pyflame{own}.");
     let advice = format!("Run pyflame{abi} (package pyflame{abi}).");
-    finished.expect_error(WRONG_BINARY, &["process ", &what, &advice])
+    finished.expect_error(WRONG_BINARY, &["process ", &what, &this, &advice])
 }
 
 /// Every other binary refuses; the right one then finds all as it was.
@@ -103,32 +99,6 @@ fn other_versions(interpreter: &Interpreter, binaries: &Binaries) -> Outcome<Str
     let seen = dump(&binaries.profiler(interpreter.abi), pid)?;
     difference(&truth.threads, &seen).map_or(Ok(()), Err)?;
     Ok(format!("{} binaries", wrong.len()))
-}
-
-/// A build whose objects differ: neither its own binary nor the launcher nor
-/// another binary reads it.
-fn other_build(interpreter: &Interpreter, binaries: &Binaries) -> Outcome<String> {
-    let (target, _) = Target::at_rest(interpreter)?;
-    let pid = target.pid();
-    let word = match interpreter.kind {
-        Kind::FreeThreaded => "free-threaded",
-        _ => "reference tracing",
-    };
-    let process = format!("process {pid} runs");
-    let parts = [process.as_str(), word, interpreter.version.as_str()];
-    let own = attach(&binaries.profiler(interpreter.abi), pid, &["--dump"])?;
-    own.expect_error(UNSUPPORTED, &parts)?;
-    expect(own.stdout.is_empty(), || own.words())?;
-    let launched = attach(&binaries.launcher(), pid, &["-s", "0.1"])?;
-    launched.expect_error(UNSUPPORTED, &parts)?;
-    for abi in wrong_abis(interpreter) {
-        let finished = attach(&binaries.profiler(abi), pid, &["--dump"])?;
-        let code = finished.status.code();
-        expect(matches!(code, Some(WRONG_BINARY | UNSUPPORTED)), || finished.words())?;
-        expect(finished.stdout.is_empty(), || finished.words())?;
-    }
-    expect_left_alone(pid)?;
-    Ok(word.to_owned())
 }
 
 /// The program that was started goes on and ends by itself.

@@ -33,7 +33,7 @@ const FUNCTIONS: [&str; 8] = [
 
 fn main() -> ExitCode {
     runner::main(|interpreters: Interpreters, binaries: Arc<Binaries>| {
-        let supported = interpreters.supported().filter(|i| is_built(i.abi)).cloned();
+        let supported = interpreters.here.iter().filter(|i| is_built(i.abi)).cloned();
         let trial = |interpreter: Interpreter| {
             let profiler = binaries.profiler(interpreter.abi);
             let name = format!("{} names and variables", interpreter.label);

@@ -8,8 +8,7 @@
 #include "object.h"
 
 typedef struct PyCellObject {
-    Py_ssize_t ob_refcnt;
-    PyTypeObject *ob_type;
+    OBJECT_HEAD
     /* Null: the variable has no value. */
     PyObject *ob_ref;
 } PyCellObject;

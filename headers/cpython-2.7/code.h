@@ -8,8 +8,7 @@
 #include "object.h"
 
 struct PyCodeObject {
-    Py_ssize_t ob_refcnt;
-    PyTypeObject *ob_type;
+    OBJECT_HEAD
     int co_argcount;
     int co_nlocals;
     int co_stacksize;

@@ -16,8 +16,7 @@ typedef struct PyDictEntry {
 
 /* Up to the last field needed. */
 typedef struct PyDictObject {
-    Py_ssize_t ob_refcnt;
-    PyTypeObject *ob_type;
+    OBJECT_HEAD
     Py_ssize_t ma_fill;
     Py_ssize_t ma_used;
     /* One less than the number of entries. */

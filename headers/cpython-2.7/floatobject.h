@@ -8,8 +8,7 @@
 #include "object.h"
 
 typedef struct PyFloatObject {
-    Py_ssize_t ob_refcnt;
-    PyTypeObject *ob_type;
+    OBJECT_HEAD
     double ob_fval;
 } PyFloatObject;
 

@@ -15,8 +15,7 @@ typedef struct PyTryBlock {
 } PyTryBlock;
 
 struct PyFrameObject {
-    Py_ssize_t ob_refcnt;
-    PyTypeObject *ob_type;
+    OBJECT_HEAD
     Py_ssize_t ob_size;
     PyFrameObject *f_back;
     PyCodeObject *f_code;

@@ -8,8 +8,7 @@
 #include "object.h"
 
 typedef struct PyIntObject {
-    Py_ssize_t ob_refcnt;
-    PyTypeObject *ob_type;
+    OBJECT_HEAD
     long ob_ival;
 } PyIntObject;
 

@@ -8,8 +8,7 @@
 #include "object.h"
 
 typedef struct PyListObject {
-    Py_ssize_t ob_refcnt;
-    PyTypeObject *ob_type;
+    OBJECT_HEAD
     Py_ssize_t ob_size;
     PyObject **ob_item;
     Py_ssize_t allocated;

@@ -11,8 +11,7 @@
 typedef unsigned int digit;
 
 typedef struct PyLongObject {
-    Py_ssize_t ob_refcnt;
-    PyTypeObject *ob_type;
+    OBJECT_HEAD
     Py_ssize_t ob_size;
     /* The lowest first. */
     digit ob_digit[1];

@@ -9,8 +9,7 @@
 
 /* Up to the last field needed. */
 typedef struct PyModuleObject {
-    Py_ssize_t ob_refcnt;
-    PyTypeObject *ob_type;
+    OBJECT_HEAD
     PyObject *md_dict;
 } PyModuleObject;
 

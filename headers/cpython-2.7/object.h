@@ -15,21 +15,31 @@ typedef struct PyFrameObject PyFrameObject;
 typedef struct PyThreadState PyThreadState;
 typedef struct PyInterpreterState PyInterpreterState;
 
-typedef struct PyObject {
-    Py_ssize_t ob_refcnt;
+/* Py_TRACE_REFS: all objects are in one list. */
+#ifdef Py_TRACE_REFS
+#define OBJECT_HEAD \
+    struct PyObject *_ob_next; \
+    struct PyObject *_ob_prev; \
+    Py_ssize_t ob_refcnt; \
     PyTypeObject *ob_type;
+#else
+#define OBJECT_HEAD \
+    Py_ssize_t ob_refcnt; \
+    PyTypeObject *ob_type;
+#endif
+
+typedef struct PyObject {
+    OBJECT_HEAD
 } PyObject;
 
 /* No ob_base in 2: the head of every object is spelled out in its struct. */
 typedef struct PyVarObject {
-    Py_ssize_t ob_refcnt;
-    PyTypeObject *ob_type;
+    OBJECT_HEAD
     Py_ssize_t ob_size;
 } PyVarObject;
 
 struct PyTypeObject {
-    Py_ssize_t ob_refcnt;
-    PyTypeObject *ob_type;
+    OBJECT_HEAD
     Py_ssize_t ob_size;
     char *tp_name;
     Py_ssize_t tp_basicsize;

@@ -14,8 +14,7 @@ typedef struct setentry {
 
 /* Up to the last field needed. */
 typedef struct PySetObject {
-    Py_ssize_t ob_refcnt;
-    PyTypeObject *ob_type;
+    OBJECT_HEAD
     Py_ssize_t fill;
     Py_ssize_t used;
     /* One less than the number of entries. */

@@ -8,8 +8,7 @@
 #include "object.h"
 
 typedef struct PyStringObject {
-    Py_ssize_t ob_refcnt;
-    PyTypeObject *ob_type;
+    OBJECT_HEAD
     Py_ssize_t ob_size;
     long ob_shash;
     int ob_sstate;

@@ -8,8 +8,7 @@
 #include "object.h"
 
 typedef struct PyTupleObject {
-    Py_ssize_t ob_refcnt;
-    PyTypeObject *ob_type;
+    OBJECT_HEAD
     Py_ssize_t ob_size;
     PyObject *ob_item[1];
 } PyTupleObject;

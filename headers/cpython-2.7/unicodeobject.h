@@ -8,8 +8,7 @@
 #include "object.h"
 
 typedef struct PyUnicodeObject {
-    Py_ssize_t ob_refcnt;
-    PyTypeObject *ob_type;
+    OBJECT_HEAD
     /* In code units. */
     Py_ssize_t length;
     /* Units of two or four bytes, as Python was configured. */

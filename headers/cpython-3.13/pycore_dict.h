@@ -33,6 +33,9 @@ struct PyDictKeysObject {
     /* The bytes that all indices take together. */
     uint8_t dk_log2_index_bytes;
     uint8_t dk_kind;
+#ifdef Py_GIL_DISABLED
+    PyMutex dk_mutex;
+#endif
     uint32_t dk_version;
     Py_ssize_t dk_usable;
     Py_ssize_t dk_nentries;

@@ -15,6 +15,10 @@
 #endif
 
 typedef struct _gil_runtime_state {
+#ifdef Py_GIL_DISABLED
+    /* 0: this interpreter runs without it, as it mostly does. */
+    int enabled;
+#endif
     /* In microseconds. */
     unsigned long interval;
     /* The thread state that holds the GIL or held it last. */

@@ -56,7 +56,11 @@ struct PyInterpreterState {
     void *runtime;
     PyThreadState *_finalizing;
     unsigned long _finalizing_id;
+#ifdef Py_GIL_DISABLED
+    void *unread_gc[31];
+#else
     void *unread_gc[30];
+#endif
     /* The dictionary of the module sys. */
     PyObject *sysdict;
     PyObject *builtins;

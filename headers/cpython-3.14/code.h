@@ -10,6 +10,14 @@
 /* One instruction word: an opcode and its argument, a byte each. */
 typedef uint16_t _Py_CODEUNIT;
 
+#ifdef Py_GIL_DISABLED
+/* The copies of the instructions, by the index that a thread has; 0 is the one below. */
+typedef struct _PyCodeArray {
+    Py_ssize_t size;
+    char *entries[1];
+} _PyCodeArray;
+#endif
+
 struct PyCodeObject {
     PyVarObject ob_base;
     PyObject *co_consts;
@@ -42,6 +50,9 @@ struct PyCodeObject {
     Py_ssize_t _co_unique_id;
     int _co_firsttraceable;
     void *co_extra;
+#ifdef Py_GIL_DISABLED
+    _PyCodeArray *co_tlbc;
+#endif
     /* The instructions start here: this object is as long as its code. */
     char co_code_adaptive[1];
 };

@@ -57,7 +57,11 @@ struct PyInterpreterState {
     void *runtime;
     PyThreadState *_finalizing;
     unsigned long _finalizing_id;
+#ifdef Py_GIL_DISABLED
+    void *unread_gc[36];
+#else
     void *unread_gc[33];
+#endif
     /* The dictionary of the module sys. */
     PyObject *sysdict;
     PyObject *builtins;
@@ -66,35 +70,5 @@ struct PyInterpreterState {
     /* Counts code objects that were freed: a cache of them is stale when it moves. */
     uint64_t _code_object_generation;
 };
-
-/*
- * 3.14.0 to 3.14.4: _gc_runtime_state was 24 bytes shorter before 3.14.5
- * brought back the generational collector.
- */
-typedef struct PyInterpreterState_3_14_0 {
-    _ceval_state ceval;
-    void *_malloced;
-    PyInterpreterState *next;
-    int64_t id;
-    Py_ssize_t id_refcount;
-    int requires_idref;
-    long _whence;
-    int _initialized;
-    int _ready;
-    int finalizing;
-    uintptr_t last_restart_version;
-    pythreads threads;
-    void *runtime;
-    PyThreadState *_finalizing;
-    unsigned long _finalizing_id;
-    void *unread_gc[30];
-    /* The dictionary of the module sys. */
-    PyObject *sysdict;
-    PyObject *builtins;
-    _import_state imports;
-    _gil_runtime_state _gil;
-    /* Counts code objects that were freed: a cache of them is stale when it moves. */
-    uint64_t _code_object_generation;
-} PyInterpreterState_3_14_0;
 
 #endif

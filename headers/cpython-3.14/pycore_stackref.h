@@ -14,7 +14,11 @@
 enum {
     Py_TAG_REFCNT = 1,
     Py_INT_TAG = 3,
+#ifdef Py_GIL_DISABLED
+    Py_TAG_BITS = 1
+#else
     Py_TAG_BITS = 3
+#endif
 };
 
 typedef struct _PyStackRef {

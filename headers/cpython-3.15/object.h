@@ -24,11 +24,29 @@ typedef struct PyThreadState PyThreadState;
 typedef struct PyInterpreterState PyInterpreterState;
 typedef struct _PyInterpreterFrame _PyInterpreterFrame;
 
+#ifdef Py_GIL_DISABLED
+/* A lock. */
+typedef struct PyMutex {
+    uint8_t _bits;
+} PyMutex;
+
+/* Free-threaded: the thread that owns an object counts its references apart from all others. */
+typedef struct PyObject {
+    uintptr_t ob_tid;
+    uint16_t ob_flags;
+    PyMutex ob_mutex;
+    uint8_t ob_gc_bits;
+    uint32_t ob_ref_local;
+    Py_ssize_t ob_ref_shared;
+    PyTypeObject *ob_type;
+} PyObject;
+#else
 typedef struct PyObject {
     /* The low half counts, the high half holds flags; negative low half: immortal. */
     int64_t ob_refcnt_full;
     PyTypeObject *ob_type;
 } PyObject;
+#endif
 
 typedef struct PyVarObject {
     PyObject ob_base;

@@ -29,6 +29,10 @@ struct _PyInterpreterFrame {
     /* The instruction that runs, or, in a caller, the call it waits for. */
     _Py_CODEUNIT *instr_ptr;
     _PyStackRef *stackpointer;
+#ifdef Py_GIL_DISABLED
+    /* Which copy of the instructions instr_ptr points into. */
+    int32_t tlbc_index;
+#endif
     uint16_t return_offset;
     char owner;
     /* visited; with Py_DEBUG it shares its byte with a second bit-field. */

@@ -16,7 +16,11 @@ enum PyUnicode_Kind {
 
 /* The bits that tell how a string is stored. */
 typedef struct _PyUnicodeObject_state {
+#ifdef Py_GIL_DISABLED
+    unsigned char interned;
+#else
     unsigned int interned : 2;
+#endif
     unsigned int kind : 3;
     unsigned int compact : 1;
     unsigned int ascii : 1;

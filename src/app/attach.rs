@@ -7,7 +7,7 @@ use crate::app::error::Error;
 use crate::app::programs::check_supported;
 use crate::cpython::abi::{Abi, Roots, SystemLayout};
 use crate::cpython::read::objects::Types;
-use crate::cpython::read::proof::{Proof, check_debug_offsets, prove};
+use crate::cpython::read::proof::{Proof, check_debug_offsets, prove, system_layout};
 use crate::cpython::read::thread_names::ThreadNames;
 use crate::cpython::read::threads::{ProcessRoots, RootSymbols};
 use crate::cpython::read::types::ObjectTypes;
@@ -114,7 +114,8 @@ fn attach_to<A: Abi>(process: Process, may_stop: bool) -> Result<Attached, Error
     let types = types::<A>(&process, &interpreter)?;
     let objects = Objects {
         types: ObjectTypes::find::<A>(|name| interpreter.symbol(name)),
-        system: A::system(interpreter.version.micro),
+        system: system_layout::<A, _>(&memory, interpreter.runtime)
+            .map_err(|mismatch| unproven(&process, &mismatch))?,
     };
     let mut stopper = Stopper::new(pid).allowed(may_stop);
     if let Some(runtime) = interpreter.runtime {
@@ -123,7 +124,7 @@ fn attach_to<A: Abi>(process: Process, may_stop: bool) -> Result<Attached, Error
     }
     wait_for_proof::<A>(&process, &memory, &roots, types, &mut stopper)?;
     stopper.wait_for_late();
-    let python = interpreter.version.to_string();
+    let python = interpreter.full_version();
     Ok(Attached { process, memory, roots, types, objects, stopper, python, companions })
 }
 
@@ -134,7 +135,7 @@ fn companions(pid: i32, interpreters: &[Interpreter], own: Option<usize>) -> Opt
     }
     let tag_of = |position: usize| interpreters.get(position).map(Interpreter::tag);
     let line = |(position, found): (usize, &Interpreter)| {
-        let (release, tag) = (found.version, found.tag());
+        let (release, tag) = (found.full_version(), found.tag());
         let link = if found.is_linked { ", which its program is linked to" } else { "" };
         let choice = if Some(position) == own {
             "this one is read".to_owned()
@@ -200,7 +201,7 @@ fn python_below(pid: i32) -> Option<(i32, String)> {
         position += 1;
         if let Ok(process) = Process::open(child) {
             if let Ok(found) = locate::find(&process, &LiveMemory::new(child)) {
-                return Some((child, found.version.to_string()));
+                return Some((child, found.full_version()));
             }
         }
         family.extend(live::children(child).unwrap_or_default());
@@ -220,8 +221,8 @@ fn may_yet_start(process: &Process, error: &LocateError) -> bool {
 fn refuse_others<A: Abi>(process: &Process, found: &Interpreter) -> Result<(), Error> {
     let pid = process.pid();
     let (release, tag) = (found.version, found.tag());
-    check_supported(pid, &release, tag)?;
-    let found = release.to_string();
+    let found = found.full_version();
+    check_supported(pid, &found, tag)?;
     if !release.is_final() {
         return Err(Error::Unsupported { pid, kind: "a pre-release of", found });
     }

@@ -15,5 +15,5 @@ use crate::target::live::memory::LiveMemory;
 pub fn profiler_of(pid: i32) -> Result<PathBuf, Error> {
     let process = Process::open(pid)?;
     let found = wait_for_interpreter(&process, &LiveMemory::new(pid))?;
-    profiler_for(pid, &found.version, found.tag())
+    profiler_for(pid, &found.full_version(), found.tag())
 }

@@ -25,7 +25,7 @@ use crate::sampler::tick::{ATTEMPTS, Proof, Tick, TickTime, Unproven};
 
 /// What a tick has come to so far.
 #[derive(Default)]
-struct Sum {
+pub(super) struct Sum {
     /// Stacks that were proven, or are owed.
     stacks: usize,
     /// Threads of which there is none.
@@ -39,7 +39,7 @@ struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, sampled: Result<Sampled, Unproven>) {
+    pub(super) fn add(&mut self, sampled: Result<Sampled, Unproven>) {
         match sampled {
             Ok(Sampled::Nothing) => {}
             Ok(Sampled::Stack { retried, .. }) => {
@@ -56,7 +56,7 @@ impl Sum {
 }
 
 /// What one thread has come to.
-enum Sampled {
+pub(super) enum Sampled {
     /// Its stack is proven, or owed.
     Stack { is_owed: bool, retried: bool },
     /// It runs no Python code, or is not to be sampled.
@@ -77,6 +77,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
             Err(unproven) => return Tick::from(&unproven),
         };
         self.forget_ended(&threads);
+        let threads = self.those_to_sample(threads);
         let is_alone = threads.len() == 1;
         let is_free =
             |t: &ThreadInfo| self.holding.contains(&t.state) && !held.holds(t.state, t.id);
@@ -97,6 +98,19 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
             return Tick::Torn(TornReason::Disturbed);
         }
         held.release_read();
+        self.sample_others(time, &others, is_alone, &mut sum, profile);
+        self.conclude_tick(sum, account)
+    }
+
+    /// Samples threads that nobody holds.
+    pub(super) fn sample_others(
+        &mut self,
+        time: TickTime,
+        others: &[ThreadInfo],
+        is_alone: bool,
+        sum: &mut Sum,
+        profile: &mut Profile,
+    ) {
         let mut nobody = StoppedThreads::default();
         for (done, thread) in others.iter().enumerate() {
             // One is always reached: a tick does not come to nothing for its length alone.
@@ -110,18 +124,26 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
                 break;
             }
         }
-        self.conclude_tick(sum, account)
+    }
+
+    /// Of all threads those that are sampled: all, or of a free-threaded process those that are
+    /// attached.
+    fn those_to_sample(&self, mut threads: Vec<ThreadInfo>) -> Vec<ThreadInfo> {
+        if !self.every_thread {
+            threads.retain(|thread| self.holding.contains(&thread.state));
+        }
+        threads
     }
 
     /// All threads, beginning with the one to which the last tick did not come.
-    fn in_turn(&mut self, mut threads: Vec<ThreadInfo>) -> Vec<ThreadInfo> {
+    pub(super) fn in_turn(&mut self, mut threads: Vec<ThreadInfo>) -> Vec<ThreadInfo> {
         let first = self.unreached.take();
         let begin = threads.iter().position(|thread| Some(thread.state) == first);
         threads.rotate_left(begin.unwrap_or(0));
         threads
     }
 
-    fn conclude_tick(&mut self, sum: Sum, account: &mut Account) -> Tick {
+    pub(super) fn conclude_tick(&mut self, sum: Sum, account: &mut Account) -> Tick {
         if sum.is_gone {
             return Tick::Gone;
         }
@@ -136,7 +158,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
     }
 
     /// All threads, and those that hold a GIL, as they were at one moment.
-    fn list_threads(&mut self, time: TickTime) -> Result<Vec<ThreadInfo>, Unproven> {
+    pub(super) fn list_threads(&mut self, time: TickTime) -> Result<Vec<ThreadInfo>, Unproven> {
         self.refresh_gils(time.now)?;
         for attempt in 0..ATTEMPTS {
             if attempt > 0 && time.is_over() {
@@ -154,7 +176,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
     }
 
     /// Forgets what is known of threads that are not there any more.
-    fn forget_ended(&mut self, threads: &[ThreadInfo]) {
+    pub(super) fn forget_ended(&mut self, threads: &[ThreadInfo]) {
         if self.readers.len().max(self.threads.len()) <= threads.len() {
             return;
         }
@@ -164,7 +186,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
         self.threads.retain(|state, _| states.binary_search(state).is_ok());
     }
 
-    fn sample_thread(
+    pub(super) fn sample_thread(
         &mut self,
         time: TickTime,
         thread: ThreadInfo,

@@ -156,7 +156,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
         self.unknown.clear();
         self.owing.clear();
         let time = TickTime { now, microseconds, deadline };
-        if self.every_thread {
+        if self.every_thread || self.is_free_threaded() {
             self.tick_of_all(time, held, profile, account)
         } else {
             self.tick_of_holders(time, held, profile, account)

@@ -6,6 +6,7 @@ pub mod clock;
 mod commit;
 pub(crate) mod commit_queue;
 pub mod cpu_time;
+mod each_thread;
 mod engine;
 pub mod fetch;
 mod frame_record;

@@ -195,12 +195,16 @@ impl<A: Abi, M: Memory> SnapshotReader<A, M> {
             let mut stack = Stack {
                 thread: thread.id,
                 holds_gil: holders.contains(&thread.state),
+                is_suspended: self
+                    .roots
+                    .is_suspended(&self.memory, thread.state)
+                    .map_err(Broken::from)?,
                 frames: Vec::with_capacity(walk.frames.len()),
                 truncated: walk.truncated,
                 variables: Vec::new(),
             };
             for raw in &walk.frames {
-                let id = self.code.decode(&self.memory, raw.code)?;
+                let id = self.code.decode_of(&self.memory, raw)?;
                 let named = Named { address: raw.code.address(), id };
                 codes.push(named);
                 match self.code.place(raw) {

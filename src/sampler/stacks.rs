@@ -74,6 +74,11 @@ impl Copies {
         self.chosen.push(address);
     }
 
+    /// Notes where a copy of the bytecode of the one at an address began.
+    pub fn note_copy(&mut self, address: u64, index: u32, first: u64) {
+        self.known.get_mut(&address).into_iter().for_each(|code| code.note_copy(index, first));
+    }
+
     fn of_sample(&self, address: u64) -> Option<&CopiedCode> {
         let is_chosen = self.chosen.contains(&address);
         self.known.get(&address).filter(|_| is_chosen)
@@ -157,7 +162,7 @@ fn place<A: Abi, M: Memory>(
     memory: &M,
 ) -> Result<Place, NoStack> {
     if code.place(raw).is_none() {
-        code.decode(memory, raw.code)?;
+        code.decode_of(memory, raw)?;
     }
     match code.place(raw) {
         Some(Place::Outside) if !code.is_same(memory, raw.code) => Err(NoStack::Changed),

@@ -12,43 +12,34 @@ pub struct Headers {
     pub folder: PathBuf,
     /// Where `pyconfig.h` may be instead.
     pub others: Vec<PathBuf>,
-    /// "3.14"
+    /// "3.14", or "3.14t" if its build has a layout of its own.
     pub version: String,
     /// The patch level: the 2 of 3.14.2.
     pub micro: u32,
     /// The interpreters they belong to.
     pub labels: Vec<String>,
-    /// The text of `pyconfig.h`.
-    pyconfig: String,
 }
 
-impl Headers {
-    /// Why these headers are of a build with a layout of its own, if they are.
-    fn abi_of_its_own(&self) -> Option<&'static str> {
-        let defines = |name: &str| self.pyconfig.contains(&format!("#define {name} 1"));
-        // Up to 3.7 a pydebug build traces references, too.
-        let traces = defines("Py_TRACE_REFS")
-            || defines("Py_DEBUG") && ["2.7", "3.4", "3.5", "3.6", "3.7"].contains(&&*self.version);
-        match () {
-            () if defines("Py_GIL_DISABLED") => Some("a free-threaded build"),
-            () if traces => Some("a build that traces references"),
-            () => None,
-        }
+/// The letters of the ABI of a build, by its `pyconfig.h`.
+fn letters(version: &str, pyconfig: &str) -> &'static str {
+    let defines = |name: &str| pyconfig.contains(&format!("#define {name} 1"));
+    // Up to 3.7 a pydebug build traces references, too.
+    let debug_traces = ["2.7", "3.4", "3.5", "3.6", "3.7"].contains(&version);
+    match () {
+        () if defines("Py_GIL_DISABLED") => "t",
+        () if defines("Py_TRACE_REFS") || debug_traces && defines("Py_DEBUG") => "d",
+        () => "",
     }
 }
 
-/// The headers of all interpreters in the list, each folder once. Builds that
-/// are no business of ours are named and left out.
+/// The headers of all interpreters in the list, each folder once.
 pub fn all() -> Vec<Headers> {
     let mut found: BTreeMap<PathBuf, Headers> = BTreeMap::new();
     for (label, executable) in interpreters() {
         let Some(prefix) = executable.parent().and_then(Path::parent) else { continue };
         for headers in below(&prefix.join("include")) {
-            if label.split('-').next() != Some(headers.version.as_str()) {
-                continue;
-            }
-            if let Some(reason) = headers.abi_of_its_own() {
-                println!("{}: left out, {reason}", headers.folder.display());
+            let is_letter = |c: char| c.is_ascii_lowercase();
+            if label.split('-').next() != Some(headers.version.trim_end_matches(is_letter)) {
                 continue;
             }
             found.entry(headers.folder.clone()).or_insert(headers).labels.push(label.clone());
@@ -104,14 +95,9 @@ fn below(include: &Path) -> Vec<Headers> {
         let pyconfig = [&folder, &others[0]]
             .map(|place| fs::read_to_string(place.join("pyconfig.h")).unwrap_or_default())
             .concat();
-        found.push(Headers {
-            folder,
-            others,
-            pyconfig,
-            version: format!("{major}.{minor}"),
-            micro,
-            labels: Vec::new(),
-        });
+        let version = format!("{major}.{minor}");
+        let version = format!("{version}{}", letters(&version, &pyconfig));
+        found.push(Headers { folder, others, version, micro, labels: Vec::new() });
     }
     found
 }

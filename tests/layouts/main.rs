@@ -20,10 +20,8 @@ const NAMELESS: [(&str, &str); 4] = [
 
 /// Layouts of early patch releases: version, the struct, its early form, and
 /// the last patch release that has it.
-const EARLY: [(&str, &str, &str, u32); 2] = [
-    ("3.7", "_PyRuntimeState", "_PyRuntimeState_3_7_0", 3),
-    ("3.14", "PyInterpreterState", "PyInterpreterState_3_14_0", 4),
-];
+const EARLY: [(&str, &str, &str, u32); 1] =
+    [("3.7", "_PyRuntimeState", "_PyRuntimeState_3_7_0", 3)];
 
 /// Structs that CPython declares in its sources only, and the last version that does:
 /// the headers that it installs cannot be asked. Live tests read objects of them.
@@ -85,6 +83,23 @@ const CONSTANTS: [(u32, u32, &[&str]); 10] = [
 /// other. Before, it includes what `--with-trace-refs` does.
 const DEBUG_IS_ALIKE: u32 = 308;
 
+/// The version of an ABI, and what makes CPython's headers of that version its own.
+fn build(abi: &str) -> (&str, &'static str) {
+    match abi.trim_end_matches(|letter: char| letter.is_ascii_lowercase()) {
+        version if version == abi => (version, ""),
+        version if abi.ends_with('t') => (version, "#define Py_GIL_DISABLED 1\n"),
+        version => (version, "#define Py_TRACE_REFS 1\n"),
+    }
+}
+
+/// The headers that an ABI is held against, each with what has to be defined before.
+fn headers_of<'a>(all: &'a [Headers], abi: &str) -> Vec<(&'a Headers, &'static str)> {
+    let (version, define) = build(abi);
+    let own = all.iter().filter(|headers| headers.version == abi).map(|headers| (headers, ""));
+    let plain = all.iter().filter(|headers| version != abi && headers.version == version);
+    own.chain(plain.map(|headers| (headers, define))).collect()
+}
+
 #[test]
 fn rustc_and_the_c_compiler_agree_on_our_headers() {
     assert!(!TABLES.is_empty(), "no version is enabled");
@@ -108,7 +123,7 @@ fn our_headers_agree_with_cpythons_own() {
     let all = headers::all();
     let mut failures = Vec::new();
     for (version, table) in TABLES {
-        let theirs: Vec<&Headers> = all.iter().filter(|h| h.version == *version).collect();
+        let theirs = headers_of(&all, version);
         if theirs.is_empty() {
             println!("CPython {version}: no development headers here");
             if !WITHOUT_HEADERS.contains(version) {
@@ -117,9 +132,9 @@ fn our_headers_agree_with_cpythons_own() {
                 ));
             }
         }
-        for (number, headers) in theirs.into_iter().enumerate() {
+        for (number, (headers, define)) in theirs.into_iter().enumerate() {
             let name = format!("theirs-{version}-{number}");
-            failures.extend(compare(&name, table, headers, ""));
+            failures.extend(compare(&name, table, headers, define));
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
@@ -130,9 +145,10 @@ fn a_pydebug_build_has_the_same_layout_from_3_8_on() {
     let all = headers::all();
     let mut failures = Vec::new();
     for (version, table) in TABLES.iter().filter(|(v, _)| ordinal(v) >= DEBUG_IS_ALIKE) {
-        for (number, headers) in all.iter().filter(|h| h.version == *version).enumerate() {
+        for (number, (headers, define)) in headers_of(&all, version).into_iter().enumerate() {
             let name = format!("debug-{version}-{number}");
-            failures.extend(compare(&name, table, headers, "#define Py_DEBUG 1\n"));
+            let defines = format!("#define Py_DEBUG 1\n{define}");
+            failures.extend(compare(&name, table, headers, &defines));
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
@@ -147,10 +163,10 @@ fn bit_fields_and_constants_are_cpythons() {
         for (question, answer) in questions.iter().zip(&ours) {
             println!("CPython {version}: {question:?}: {:#x}", answer.size);
         }
-        for (number, headers) in all.iter().filter(|h| h.version == *version).enumerate() {
+        for (number, (headers, define)) in headers_of(&all, version).into_iter().enumerate() {
             let name = format!("their-bits-{version}-{number}");
             let questions = bits(version, their_type);
-            let theirs = their_probe(&name, headers, "").ask(&questions);
+            let theirs = their_probe(&name, headers, define).ask(&questions);
             assert_eq!(ours, theirs, "{}: {questions:#?}", headers.folder.display());
         }
     }
@@ -193,7 +209,7 @@ fn compare(name: &str, table: &[Entry], headers: &Headers, defines: &str) -> Vec
         compared.len(),
         table.len(),
         if defines.is_empty() { "" } else { " with " },
-        defines.trim_start_matches("#define ").trim_end(),
+        defines.replace("#define ", "").trim_end().replace('\n', ", "),
     );
     compared
         .iter()
@@ -286,9 +302,9 @@ fn their_probe<'a>(name: &'a str, headers: &Headers, defines: &str) -> Probe<'a>
     Probe { name, preamble, include }
 }
 
-/// 314 for "3.14".
+/// 314 for "3.14", and for "3.14t".
 fn ordinal(version: &str) -> u32 {
-    let (major, minor) = version.split_once('.').expect("a version is X.Y");
+    let (major, minor) = build(version).0.split_once('.').expect("a version is X.Y");
     let number = |text: &str| text.parse::<u32>().expect("a version is numbers");
     number(major) * 100 + number(minor)
 }

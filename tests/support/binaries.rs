@@ -11,8 +11,9 @@ use super::{Context, Outcome};
 
 /// The ABIs there are, oldest first, each with the executable that Cargo built
 /// for it, if its feature is enabled.
-pub const ABIS: [(&str, Option<&str>); 13] = [
+pub const ABIS: [(&str, Option<&str>); 17] = [
     ("2.7", enabled(cfg!(feature = "py27"), option_env!("CARGO_BIN_EXE_pyflame27"))),
+    ("2.7d", enabled(cfg!(feature = "py27d"), option_env!("CARGO_BIN_EXE_pyflame27d"))),
     ("3.4", enabled(cfg!(feature = "py34"), option_env!("CARGO_BIN_EXE_pyflame34"))),
     ("3.5", enabled(cfg!(feature = "py35"), option_env!("CARGO_BIN_EXE_pyflame35"))),
     ("3.6", enabled(cfg!(feature = "py36"), option_env!("CARGO_BIN_EXE_pyflame36"))),
@@ -23,8 +24,11 @@ pub const ABIS: [(&str, Option<&str>); 13] = [
     ("3.11", enabled(cfg!(feature = "py311"), option_env!("CARGO_BIN_EXE_pyflame311"))),
     ("3.12", enabled(cfg!(feature = "py312"), option_env!("CARGO_BIN_EXE_pyflame312"))),
     ("3.13", enabled(cfg!(feature = "py313"), option_env!("CARGO_BIN_EXE_pyflame313"))),
+    ("3.13t", enabled(cfg!(feature = "py313t"), option_env!("CARGO_BIN_EXE_pyflame313t"))),
     ("3.14", enabled(cfg!(feature = "py314"), option_env!("CARGO_BIN_EXE_pyflame314"))),
+    ("3.14t", enabled(cfg!(feature = "py314t"), option_env!("CARGO_BIN_EXE_pyflame314t"))),
     ("3.15", enabled(cfg!(feature = "py315"), option_env!("CARGO_BIN_EXE_pyflame315"))),
+    ("3.15t", enabled(cfg!(feature = "py315t"), option_env!("CARGO_BIN_EXE_pyflame315t"))),
 ];
 
 /// Cargo names the files of all profilers, those that it does not build included.

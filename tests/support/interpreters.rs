@@ -15,10 +15,6 @@ pub enum Kind {
     /// A debug build that shares its C modules with the release build and
     /// crashes in some of them: no ctypes, no asyncio, no `_interpreters`.
     FewModules,
-    /// Without the GIL, an ABI of its own: must be refused.
-    FreeThreaded,
-    /// Each object has two more pointers at its head: must be refused.
-    TraceRefs,
 }
 
 /// Label, ABI and kind of every interpreter that `make interpreters` can yield.
@@ -43,14 +39,14 @@ const EXPECTED: [(&str, &str, Kind); 40] = [
     ("3.11-static", "3.11", Kind::Normal),
     ("3.12-static", "3.12", Kind::Normal),
     ("3.13-static", "3.13", Kind::Normal),
-    ("3.13t-static", "3.13", Kind::FreeThreaded),
+    ("3.13t-static", "3.13t", Kind::Normal),
     ("3.14-static", "3.14", Kind::Normal),
-    ("3.14t-static", "3.14", Kind::FreeThreaded),
+    ("3.14t-static", "3.14t", Kind::Normal),
     ("3.15-static", "3.15", Kind::Normal),
-    ("3.15t-static", "3.15", Kind::FreeThreaded),
+    ("3.15t-static", "3.15t", Kind::Normal),
     ("3.11-system", "3.11", Kind::Normal),
     ("2.7-bullseye", "2.7", Kind::Normal),
-    ("2.7-bullseye-dbg", "2.7", Kind::TraceRefs),
+    ("2.7-bullseye-dbg", "2.7d", Kind::Normal),
     ("3.9-bullseye", "3.9", Kind::Normal),
     ("3.9-bullseye-dbg", "3.9", Kind::Normal),
     ("3.11-bookworm-dbg", "3.11", Kind::Normal),
@@ -80,13 +76,6 @@ pub struct Interpreter {
     pub shared: bool,
     /// The full version, as in `3.6.15`.
     pub version: String,
-}
-
-impl Interpreter {
-    /// Whether it can be profiled at all.
-    pub fn is_supported(&self) -> bool {
-        matches!(self.kind, Kind::Normal | Kind::FewModules)
-    }
 }
 
 /// The interpreters of this machine, and words about those that are missing.
@@ -121,11 +110,6 @@ impl Interpreters {
         let labels = rows.iter().filter_map(|row| row.first());
         found.unknown.extend(labels.filter(|label| !expected(label)).map(|&l| l.to_owned()));
         Ok(found)
-    }
-
-    /// Those that can be profiled.
-    pub fn supported(&self) -> impl Iterator<Item = &Interpreter> {
-        self.here.iter().filter(|i| i.is_supported())
     }
 
     /// One for each ABI: the plain release build that comes first in the list.

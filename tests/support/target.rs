@@ -57,7 +57,7 @@ impl Target {
                 }
             }
         });
-        let names = if interpreter.abi == "2.7" { Names::Bytes } else { Names::Text };
+        let names = if interpreter.abi.starts_with("2.7") { Names::Bytes } else { Names::Text };
         Ok(Self { label: interpreter.label.to_owned(), names, guard, stdin, lines, stderr })
     }
 

@@ -2,6 +2,7 @@
 
 mod by_kernel;
 mod choose;
+mod each;
 mod search;
 mod stops;
 mod tick;

@@ -19,7 +19,7 @@ use crate::sampler::commit_queue::Weight;
 
 /// How often threads are held at one tick: another may have got the GIL meanwhile, or one of
 /// them its turn before it had been read.
-const TRIES: usize = 4;
+pub(super) const TRIES: usize = 4;
 
 /// For how long, and at how many ticks that were to be read, no thread could be held. Then one
 /// that is never stopped is read while it runs, and of others these ticks are torn.
@@ -101,6 +101,9 @@ impl<A: Abi> Session<'_, A> {
         deadline: Instant,
         holders: &[Remote<Thread>],
     ) -> (Tick, bool) {
+        if self.engine.is_free_threaded() {
+            return self.read_each(moment, now, deadline);
+        }
         let is_turn = self.source == Source::Turn;
         let every_thread = self.options.every_thread;
         let Self { engine, pauses, profile, account, process, memory, roots, .. } = self;

@@ -130,14 +130,14 @@ fn one(pid: i32, arguments: &[OsString]) -> Outcome {
         Err(error) => return Outcome::Failed(error.to_string()),
     };
     match ask_profiler(pid, &found, arguments) {
-        Ok(dump) => Outcome::Dump(found.version.to_string(), dump),
+        Ok(dump) => Outcome::Dump(found.full_version(), dump),
         Err(words) => Outcome::Failed(words),
     }
 }
 
 /// The dump by the profiler for this Python, or why there is none.
 fn ask_profiler(pid: i32, found: &Interpreter, arguments: &[OsString]) -> Result<Vec<u8>, String> {
-    let program = programs::profiler_for(pid, &found.version, found.tag());
+    let program = programs::profiler_for(pid, &found.full_version(), found.tag());
     let program = program.map_err(|error| error.to_string())?;
     let failed = |source| Error::Execute { program: program.clone(), source }.to_string();
     let output = command(&program, pid, arguments).output().map_err(failed)?;

@@ -47,7 +47,7 @@ pub fn choose(pattern: &str) -> Result<Vec<i32>, Error> {
         if let Ok(interpreter) = locate::find(&process, &LiveMemory::new(pid)) {
             let line: String = live::command_line(pid).chars().take(LONGEST_LINE).collect();
             let line = in_line(&line);
-            say(&format!("process {pid} ({line}), CPython {}", interpreter.version));
+            say(&format!("process {pid} ({line}), CPython {}", interpreter.full_version()));
             chosen.push(pid);
         }
     }

@@ -36,6 +36,33 @@ macro_rules! first_traceable {
     };
 }
 
+/// No copies of bytecode, and so nothing that the process says of them.
+macro_rules! no_copies {
+    (layout of $layout:ident) => {
+        None
+    };
+    (debug offsets of $layout:ident) => {
+        Vec::new()
+    };
+}
+
+/// The copies of bytecode that threads have, and what the process must say of them.
+macro_rules! copies_of_threads {
+    (layout of $layout:ident) => {
+        Some(CopiesLayout {
+            index: field!($layout::_PyInterpreterFrame, tlbc_index),
+            array: field!($layout::PyCodeObject, co_tlbc),
+            entries: offset_of!($layout::_PyCodeArray, entries),
+        })
+    };
+    (debug offsets of $layout:ident) => {
+        debug_offsets! { $layout:
+            interpreter_frame.tlbc_index => _PyInterpreterFrame.tlbc_index;
+            code_object.co_tlbc => PyCodeObject.co_tlbc;
+        }
+    };
+}
+
 /// A bytes object of type `$bytes`, whose length is `$size`.
 macro_rules! bytes_layout {
     ($layout:ident, $bytes:ident, $($size:ident).+) => {
@@ -171,6 +198,16 @@ macro_rules! runtime_with_gils {
                 last_holder: field!($layout::_gil_runtime_state, last_holder),
                 locked: field!($layout::_gil_runtime_state, locked),
             }),
+        }
+    };
+}
+
+/// `_PyRuntime` of free-threaded builds: each thread says whether it may run Python code.
+macro_rules! runtime_without_gil {
+    ($layout:ident) => {
+        Roots::Runtime {
+            interpreters: field!($layout::_PyRuntimeState, interpreters.head),
+            gil: GilHolder::Attached(field!($layout::PyThreadState, state)),
         }
     };
 }

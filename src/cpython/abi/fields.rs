@@ -36,6 +36,18 @@ pub struct CodeLayout {
     pub first_traceable: Option<Field<Code, i32>>,
 }
 
+/// The copies of a code object's instructions, one for each thread that has executed it:
+/// free-threaded builds from 3.14 on (`Include/cpython/code.h`, v3.14.0).
+#[derive(Clone, Copy)]
+pub struct CopiesLayout {
+    /// `tlbc_index` of a frame: in which copy its instruction is; 0: in the code object.
+    pub index: Field<Frame, i32>,
+    /// `co_tlbc` of a code object: the array of copies, by index.
+    pub array: Field<Code, u64>,
+    /// Offset of `entries` in the array: their addresses.
+    pub entries: usize,
+}
+
 /// Where the length of the bytecode stands.
 #[derive(Clone, Copy)]
 pub enum CodeLength {

@@ -75,6 +75,7 @@ macro_rules! layouts {
 
 layouts! {
     v2_7 "py27" "2.7" "cpython_2_7";
+    v2_7d "py27d" "2.7d" "cpython_2_7d";
     v3_4 "py34" "3.4" "cpython_3_4";
     v3_5 "py35" "3.5" "cpython_3_5";
     v3_6 "py36" "3.6" "cpython_3_6";
@@ -85,6 +86,9 @@ layouts! {
     v3_11 "py311" "3.11" "cpython_3_11";
     v3_12 "py312" "3.12" "cpython_3_12";
     v3_13 "py313" "3.13" "cpython_3_13";
+    v3_13t "py313t" "3.13t" "cpython_3_13t";
     v3_14 "py314" "3.14" "cpython_3_14";
+    v3_14t "py314t" "3.14t" "cpython_3_14t";
     v3_15 "py315" "3.15" "cpython_3_15";
+    v3_15t "py315t" "3.15t" "cpython_3_15t";
 }

@@ -2,7 +2,7 @@
 //!
 //! [`Abi`] is one CPython X.Y: a set of [`crate::cpython::memory::Field`]s, taken from that version's
 //! layout headers, and the choice of a frame family, a line table format and a
-//! text format. There is one short file for each version. Nothing outside this
+//! text format. There is one short file for each. Nothing outside this
 //! module sees the layouts that bindgen makes.
 
 #[macro_use]
@@ -15,15 +15,17 @@ mod objects;
 mod prelude;
 mod roots;
 mod tag;
+#[macro_use]
+mod versions;
 
 pub use fields::{
-    BytesLayout, CFrameLayout, CodeLayout, CodeLength, Entry, Executing, GilLayout,
+    BytesLayout, CFrameLayout, CodeLayout, CodeLength, CopiesLayout, Entry, Executing, GilLayout,
     HeapFrameLayout, Innermost, InterpreterFrameLayout, InterpreterLayout, LineIsSet, ObjectLayout,
     StringLayout, ThreadLayout, TopFrame, UnicodeLayout,
 };
 pub use objects::{
     AttributesLayout, DictLayout, EntryLayout, IS_A_TYPE, IntegerLayout, IntegerSize, KeysFormat,
-    ManagedLayout, ObjectsLayout, RemovedElement, SetLayout, SystemLayout, TypeLayout,
+    ManagedLayout, ObjectsLayout, RemovedElement, SetLayout, SystemLayout, SystemPlace, TypeLayout,
     VariableNames, VariablesLayout, WideTextLayout,
 };
 pub use roots::{DebugOffset, GilHolder, Roots};
@@ -49,6 +51,8 @@ pub trait Abi: Sized + 'static {
     const OBJECT: ObjectLayout;
     /// Code objects.
     const CODE: CodeLayout;
+    /// The copies of their instructions that threads have; `None` if all execute the same.
+    const COPIES: Option<CopiesLayout> = None;
     /// The bytes objects that hold line tables.
     const BYTES: BytesLayout;
     /// Thread states.
@@ -72,8 +76,8 @@ pub trait Abi: Sized + 'static {
     /// holds the GIL, in X.Y.`micro`.
     fn roots(micro: u8) -> Roots;
 
-    /// Where an interpreter keeps its modules, in X.Y.`micro`.
-    fn system(micro: u8) -> SystemLayout;
+    /// Where an interpreter keeps its modules.
+    fn system() -> SystemPlace;
 
     /// What `_Py_DebugOffsets` in the process must say if these layouts are
     /// right (3.13 and later; empty before).
@@ -128,6 +132,7 @@ macro_rules! abis {
 // The table of ABIs. `tests/abis.rs` holds every other list against it.
 abis! {
     "py27" python27 Python27 AbiTag::new(2, 7);
+    "py27d" python27d Python27d AbiTag::new(2, 7).trace_refs();
     "py34" python34 Python34 AbiTag::new(3, 4);
     "py35" python35 Python35 AbiTag::new(3, 5);
     "py36" python36 Python36 AbiTag::new(3, 6);
@@ -138,8 +143,11 @@ abis! {
     "py311" python311 Python311 AbiTag::new(3, 11);
     "py312" python312 Python312 AbiTag::new(3, 12);
     "py313" python313 Python313 AbiTag::new(3, 13);
+    "py313t" python313t Python313t AbiTag::new(3, 13).free_threaded();
     "py314" python314 Python314 AbiTag::new(3, 14);
+    "py314t" python314t Python314t AbiTag::new(3, 14).free_threaded();
     "py315" python315 Python315 AbiTag::new(3, 15);
+    "py315t" python315t Python315t AbiTag::new(3, 15).free_threaded();
 }
 
 impl AbiTag {

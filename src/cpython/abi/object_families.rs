@@ -165,10 +165,11 @@ macro_rules! managed_layout {
 
 /// Attributes that stand behind their object: from 3.13.
 macro_rules! inline_attributes {
-    ($layout:ident) => {
+    ($layout:ident, dict: $words:literal) => {
         AttributesLayout::Inline {
             managed: managed_layout!($layout),
             has_values: $layout::Py_TPFLAGS_INLINE_VALUES as u64,
+            dict_before: $words,
             first_value: offset_of!($layout::PyDictValues, values),
             is_valid: field!($layout::PyDictValues, valid),
         }
@@ -178,9 +179,22 @@ macro_rules! inline_attributes {
 /// `sys.modules` and the dictionary of `sys`, in `$interpreter`.
 macro_rules! system_layout {
     ($layout:ident, $interpreter:ident, $($modules:ident).+) => {
-        SystemLayout {
+        SystemPlace::Known(SystemLayout {
             modules: field!($layout::$interpreter, $($modules).+),
             sys: field!($layout::$interpreter, sysdict),
+        })
+    };
+}
+
+/// The same, where the process says it: patch releases have moved them.
+macro_rules! system_that_is_told {
+    ($layout:ident) => {
+        SystemPlace::Told {
+            modules: offset_of!(
+                $layout::_PyRuntimeState,
+                debug_offsets.interpreter_state.imports_modules
+            ),
+            sys: offset_of!($layout::_PyRuntimeState, debug_offsets.interpreter_state.sysdict),
         }
     };
 }

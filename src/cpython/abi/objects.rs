@@ -155,6 +155,8 @@ pub enum AttributesLayout {
         managed: ManagedLayout,
         /// The bit of `tp_flags` that says so.
         has_values: u64,
+        /// How many words before the object the pointer is.
+        dict_before: u64,
         /// Offset of the first value.
         first_value: usize,
         /// `valid`: 0 if the values are in a dictionary.
@@ -229,6 +231,21 @@ pub struct SystemLayout {
     pub modules: Field<Interpreter, Remote<Dict>>,
     /// The dictionary of the module `sys`.
     pub sys: Field<Interpreter, Remote<Dict>>,
+}
+
+/// How it is known where these are.
+#[derive(Clone, Copy)]
+pub enum SystemPlace {
+    /// Each release has them there.
+    Known(SystemLayout),
+    /// `_Py_DebugOffsets` of the process says where (3.13 and later). These are the positions
+    /// in `_PyRuntime` of what it says.
+    Told {
+        /// `interpreter_state.imports_modules`.
+        modules: usize,
+        /// `interpreter_state.sysdict`.
+        sys: usize,
+    },
 }
 
 /// The variables of a function.

@@ -39,7 +39,7 @@ impl Abi for Python311 {
         runtime_with_current!(layout, _PyRuntimeState)
     }
 
-    fn system(_micro: u8) -> SystemLayout {
+    fn system() -> SystemPlace {
         system_layout!(layout, PyInterpreterState, modules)
     }
 }

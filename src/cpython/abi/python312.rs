@@ -39,7 +39,7 @@ impl Abi for Python312 {
         runtime_with_gils!(layout)
     }
 
-    fn system(_micro: u8) -> SystemLayout {
+    fn system() -> SystemPlace {
         system_layout!(layout, PyInterpreterState, imports.modules)
     }
 }

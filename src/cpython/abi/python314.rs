@@ -6,64 +6,16 @@ use super::prelude::*;
 /// CPython 3.14.
 pub enum Python314 {}
 
-impl Abi for Python314 {
-    const TAG: AbiTag = AbiTag::new(3, 14);
-
-    type Frames = InterpreterFrames;
-    type Lines = LocationTable;
-    type Text = Unicode;
-
-    const OBJECT: ObjectLayout = object_layout!(layout);
-    const CODE: CodeLayout = code_layout!(
-        layout,
-        co_linetable,
-        CodeLength::Instructions(field!(layout::PyCodeObject, ob_base.ob_size)),
-        first_traceable: _co_firsttraceable
-    );
-    const BYTES: BytesLayout = bytes_layout!(layout, PyBytesObject, ob_base.ob_size);
-    const THREAD: ThreadLayout = thread_layout!(
-        layout,
-        TopFrame::Direct(field!(layout::PyThreadState, current_frame)),
-        Some(field!(layout::PyThreadState, native_thread_id))
-    );
-    const INNERMOST: Innermost = bound_to_thread!(layout);
-    const INTERPRETER: InterpreterLayout = interpreter_layout!(layout, threads.head);
-    const OBJECTS: ObjectsLayout = objects_with_kinds_of_keys!(
-        layout,
-        attributes: inline_attributes!(layout),
-        integer: tagged_integer!(layout)
-    );
-    const VARIABLES: VariablesLayout = variables_in_one_tuple!(layout, tag: layout::Py_TAG_BITS);
-
-    fn roots(_micro: u8) -> Roots {
-        runtime_with_gils!(layout)
-    }
-
-    fn system(micro: u8) -> SystemLayout {
-        if micro < 5 {
-            system_layout!(layout, PyInterpreterState_3_14_0, imports.modules)
-        } else {
-            system_layout!(layout, PyInterpreterState, imports.modules)
-        }
-    }
-
-    fn debug_offsets() -> Vec<DebugOffset> {
-        debug_offsets!(layout)
-    }
-}
-
-impl InterpreterFrameAbi for Python314 {
-    const FRAME: InterpreterFrameLayout = interpreter_frame_layout!(
-        layout,
-        code: field!(layout::_PyInterpreterFrame, f_executable.bits),
-        tag: layout::Py_TAG_BITS,
-        instruction: instr_ptr,
-        shim: layout::FRAME_OWNED_BY_INTERPRETER,
-        entry: Entry::AboveShim,
-        stack_top: None
-    );
-}
-
-impl UnicodeAbi for Python314 {
-    const UNICODE: UnicodeLayout = unicode_layout!(layout, kind at bit 2);
-}
+python_since_3_13!(
+    Python314,
+    layout,
+    AbiTag::new(3, 14),
+    roots: runtime_with_gils,
+    code: f_executable.bits,
+    tag: layout::Py_TAG_BITS,
+    shim: FRAME_OWNED_BY_INTERPRETER,
+    stack_top: None,
+    copies: no_copies,
+    kind: 2,
+    dict: 3
+);

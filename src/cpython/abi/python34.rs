@@ -32,7 +32,7 @@ impl Abi for Python34 {
         Roots::Variables
     }
 
-    fn system(_micro: u8) -> SystemLayout {
+    fn system() -> SystemPlace {
         system_layout!(layout, PyInterpreterState, modules)
     }
 }

@@ -30,7 +30,7 @@ impl Abi for Python36 {
         Roots::Variables
     }
 
-    fn system(_micro: u8) -> SystemLayout {
+    fn system() -> SystemPlace {
         system_layout!(layout, PyInterpreterState, modules)
     }
 }

@@ -34,7 +34,7 @@ impl Abi for Python37 {
         }
     }
 
-    fn system(_micro: u8) -> SystemLayout {
+    fn system() -> SystemPlace {
         system_layout!(layout, PyInterpreterState, modules)
     }
 }

@@ -30,7 +30,7 @@ impl Abi for Python38 {
         runtime_with_current!(layout, _PyRuntimeState)
     }
 
-    fn system(_micro: u8) -> SystemLayout {
+    fn system() -> SystemPlace {
         system_layout!(layout, PyInterpreterState, modules)
     }
 }

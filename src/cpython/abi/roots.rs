@@ -25,6 +25,10 @@ pub enum GilHolder {
     Current(Field<Runtime, Remote<Thread>>),
     /// 3.12 and later: every interpreter points to its GIL.
     PerInterpreter(GilLayout),
+    /// Free-threaded builds: `state` of each thread state. One that is attached may run Python
+    /// code. If the interpreter has switched its GIL on, it is attached only while it holds
+    /// that (`_PyThreadState_Attach` in `Python/pystate.c`, v3.13.0 to v3.15.0).
+    Attached(Field<Thread, i32>),
 }
 
 /// One entry of `_Py_DebugOffsets` (3.13 and later), which the process itself

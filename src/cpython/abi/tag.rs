@@ -26,7 +26,8 @@ pub struct AbiFlags {
 
 impl AbiFlags {
     /// The letters, in CPython's order.
-    fn letters(self) -> &'static str {
+    #[must_use]
+    pub fn letters(self) -> &'static str {
         match (self.free_threaded, self.trace_refs) {
             (false, false) => "",
             (true, false) => "t",
@@ -47,6 +48,18 @@ impl AbiTag {
     #[must_use]
     pub const fn with(self, flags: AbiFlags) -> Self {
         Self { flags, ..self }
+    }
+
+    /// A free-threaded build of the same version.
+    #[must_use]
+    pub const fn free_threaded(self) -> Self {
+        Self { flags: AbiFlags { free_threaded: true, ..self.flags }, ..self }
+    }
+
+    /// A build of the same version that traces references.
+    #[must_use]
+    pub const fn trace_refs(self) -> Self {
+        Self { flags: AbiFlags { trace_refs: true, ..self.flags }, ..self }
     }
 
     /// What `--abi` calls it: `27`, `36`, `310`, `314t`.

@@ -14,8 +14,8 @@ use std::time::Instant;
 
 use rustc_hash::FxBuildHasher;
 
-use super::decoded_code::DecodedCode;
 pub use super::decoded_code::{CodeId, Place};
+use super::decoded_code::{DecodedCode, first_of_copy};
 use super::frames::{Broken, Position, RawFrame};
 use super::objects::{Code, Types};
 use super::probation::Probation;
@@ -57,7 +57,12 @@ impl CopiedCode {
 
     /// Where a frame stands in it.
     pub fn place(&self, raw: &RawFrame) -> Place {
-        self.known.place(raw, self.id)
+        self.known.place(raw, self.id).unwrap_or(Place::Outside)
+    }
+
+    /// Notes where a copy of its instructions began.
+    pub fn note_copy(&mut self, index: u32, first: u64) {
+        self.known.note_copy(index, first);
     }
 }
 
@@ -132,14 +137,18 @@ impl<A: Abi> CodeCache<A> {
         self.generation
     }
 
-    /// Where a frame stands, if its code object has been decoded.
+    /// Where a frame stands, if its code object has been decoded ([`Self::decode_of`]).
     #[must_use]
-    pub fn place(&self, raw: &RawFrame) -> Option<Place> {
+    pub fn place(&mut self, raw: &RawFrame) -> Option<Place> {
         if raw.may_be_incomplete && raw.code.is_null() {
             return Some(Place::Incomplete);
         }
-        let (id, known) = self.known.get(&raw.code.address())?;
-        Some(known.place(raw, *id))
+        let (id, known) = self.known.get_mut(&raw.code.address())?;
+        let place = known.place(raw, *id);
+        if place == Some(Place::Outside) {
+            known.forget_copy(raw.position);
+        }
+        place
     }
 
     /// Decodes a code object of which `memory` holds a copy of one moment. It needs no
@@ -162,7 +171,7 @@ impl<A: Abi> CodeCache<A> {
         code: &mut CopiedCode,
         position: Position,
         table: &mut FrameTable,
-    ) -> FrameId {
+    ) -> Option<FrameId> {
         code.known.frame::<A>(position, self.line_numbers, table)
     }
 
@@ -200,6 +209,23 @@ impl<A: Abi> CodeCache<A> {
         Ok(id)
     }
 
+    /// Decodes the code object of a frame, and finds the copy of its instructions that the frame
+    /// executes, unless that has been done.
+    ///
+    /// # Errors
+    /// [`Broken`] if it cannot be read or is none.
+    pub fn decode_of<M: Memory>(&mut self, memory: &M, raw: &RawFrame) -> Result<CodeId, Broken> {
+        let id = self.decode(memory, raw.code)?;
+        if let Position::Copied { index, .. } = raw.position {
+            let known = self.known.get_mut(&raw.code.address());
+            if let Some((_, known)) = known.filter(|(_, known)| !known.knows_copy(raw.position)) {
+                let first = first_of_copy::<A, M>(memory, raw.code, index)?;
+                first.into_iter().for_each(|first| known.note_copy(index, first));
+            }
+        }
+        Ok(id)
+    }
+
     /// The function, file and line of a code object at `position`, if it is still known.
     pub fn frame(
         &mut self,
@@ -208,7 +234,10 @@ impl<A: Abi> CodeCache<A> {
         table: &mut FrameTable,
     ) -> Option<FrameId> {
         let (id, known) = self.known.get_mut(&named.address)?;
-        (*id == named.id).then(|| known.frame::<A>(position, self.line_numbers, table))
+        if *id != named.id {
+            return None;
+        }
+        known.frame::<A>(position, self.line_numbers, table)
     }
 
     /// Forgets all frames, so that [`CodeCache::frame`] can be asked with another table.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rustc_hash::FxBuildHasher;
 
 use super::frames::{Broken, Position, RawFrame};
+use super::interpreter_frames::bytes_from;
 use super::lines::LineTable;
 use super::objects::{Bytes, Code, Text as TextObject, Types};
 use super::probation::Probation;
@@ -68,6 +69,9 @@ pub struct DecodedCode {
     length: i32,
     line_table: Vec<u8>,
     frames: HashMap<Position, FrameId, FxBuildHasher>,
+    /// Copies of its instructions, by index: where each begins. A copy stays while a thread
+    /// executes it, and is as long as the instructions, so that no two of them overlap in part.
+    copies: HashMap<u32, u64, FxBuildHasher>,
     spans: [Span; 4],
     witness: Vec<u8>,
     /// Whether it is trusted to stay.
@@ -101,6 +105,7 @@ impl DecodedCode {
             length: parts.length,
             line_table: parts.line_table,
             frames: HashMap::default(),
+            copies: HashMap::default(),
             spans: parts.spans,
             witness,
             youth,
@@ -135,43 +140,72 @@ impl DecodedCode {
         self.frames = HashMap::default();
     }
 
-    /// Where a frame stands in this code object, which has the identity `id`.
+    /// Where a frame stands in this code object, which has the identity `id`. `None` if it
+    /// executes a copy of the instructions that is not known yet.
     #[must_use]
-    pub fn place(&self, raw: &RawFrame, id: CodeId) -> Place {
-        if !self.is_inside(raw.position) {
+    pub fn place(&self, raw: &RawFrame, id: CodeId) -> Option<Place> {
+        let position = self.in_code(raw.position)?;
+        Some(if !self.is_inside(position) {
             Place::Outside
-        } else if raw.may_be_incomplete && self.is_incomplete(raw.position) {
+        } else if raw.may_be_incomplete && self.is_incomplete(position) {
             Place::Incomplete
         } else {
             Place::Inside(id)
+        })
+    }
+
+    /// A position as one in the code object itself; `None` if it is in a copy that is not known.
+    fn in_code(&self, position: Position) -> Option<Position> {
+        let Position::Copied { index, pointer } = position else { return Some(position) };
+        let first = self.copies.get(&index)?;
+        Some(Position::Instruction(bytes_from(*first, pointer)))
+    }
+
+    /// Whether the copy is known that a frame executes, if it executes one.
+    #[must_use]
+    pub fn knows_copy(&self, position: Position) -> bool {
+        self.in_code(position).is_some()
+    }
+
+    /// Notes where a copy of the instructions begins.
+    pub fn note_copy(&mut self, index: u32, first: u64) {
+        self.copies.insert(index, first);
+    }
+
+    /// Forgets where the copy begins that a frame at `position` should be in, and is not: the
+    /// index may belong to another thread now, and the copy be another.
+    pub fn forget_copy(&mut self, position: Position) {
+        if let Position::Copied { index, .. } = position {
+            self.copies.remove(&index);
         }
     }
 
     /// Whether a frame may stand at `position`.
-    #[must_use]
-    pub fn is_inside(&self, position: Position) -> bool {
+    fn is_inside(&self, position: Position) -> bool {
         match position {
             Position::Line(_) => true,
             // One instruction before the first: not begun (3.11 and 3.12), or -1.
             Position::Instruction(offset) => (-INSTRUCTION..self.length).contains(&offset),
+            Position::Copied { .. } => false,
         }
     }
 
     /// Whether a frame at `position` has yet to reach the first traceable instruction.
-    #[must_use]
-    pub fn is_incomplete(&self, position: Position) -> bool {
+    fn is_incomplete(&self, position: Position) -> bool {
         matches!(position, Position::Instruction(offset) if offset < self.first_traceable)
     }
 
-    /// The function, file and line at `position`.
+    /// The function, file and line at `position`; `None` if that is in a copy that is not known
+    /// any more.
     pub fn frame<A: Abi>(
         &mut self,
         position: Position,
         line_numbers: bool,
         table: &mut FrameTable,
-    ) -> FrameId {
+    ) -> Option<FrameId> {
+        let position = self.in_code(position).filter(|position| self.is_inside(*position))?;
         if let Some(id) = self.frames.get(&position) {
-            return *id;
+            return Some(*id);
         }
         let line = if line_numbers { self.line::<A>(position) } else { 0 };
         let id = table.intern(Frame {
@@ -180,7 +214,7 @@ impl DecodedCode {
             line,
         });
         self.frames.insert(position, id);
-        id
+        Some(id)
     }
 
     /// The line at `position`; 0 where the line table has none.
@@ -190,6 +224,7 @@ impl DecodedCode {
             Position::Instruction(offset) => {
                 A::Lines::line(&self.line_table, self.first_line, offset).unwrap_or(0)
             }
+            Position::Copied { .. } => 0,
         }
     }
 }
@@ -255,6 +290,19 @@ fn identity<A: Abi>(code: Remote<Code>) -> Span {
     let start = fields().map(|(start, _)| start).min().unwrap_or(0);
     let end = fields().map(|(_, end)| end).max().unwrap_or(start);
     Span { address: code.address().wrapping_add(start as u64), length: end - start }
+}
+
+/// Where the copy of the instructions with that index begins. What lies there proves itself: a
+/// frame that executes the copy points into it.
+pub(super) fn first_of_copy<A: Abi, M: Memory>(
+    memory: &M,
+    code: Remote<Code>,
+    index: u32,
+) -> Result<Option<u64>, Fault> {
+    let Some(layout) = A::COPIES else { return Ok(None) };
+    let array = memory.field(code, layout.array)?;
+    let entry = array.wrapping_add(layout.entries as u64 + u64::from(index) * 8);
+    memory.read(entry).map(Some)
 }
 
 /// The address of an object's type.

@@ -234,12 +234,12 @@ fn attributes<A: Abi, M: Memory>(
             word if word & 1 == 1 => of_values(managed, word.wrapping_add(1)),
             dict => of_dict(dict),
         },
-        AttributesLayout::Inline { managed, has_values, first_value, is_valid }
+        AttributesLayout::Inline { managed, has_values, dict_before, first_value, is_valid }
             if flags & managed.flag != 0 =>
         {
             let size = count(memory.field(r#type, A::OBJECTS.r#type.basic_size)?);
             let values = Remote::<AttributeValues>::new(offset(instance.address(), size));
-            match before(3)? {
+            match before(dict_before)? {
                 0 if flags & has_values == 0 || memory.field(values, is_valid)? == 0 => Ok(None),
                 0 => of_values(managed, offset(values.address(), first_value)),
                 dict => of_dict(dict),

@@ -173,6 +173,14 @@ impl RawFrame {
 pub enum Position {
     /// Bytes from the first instruction; negative before it has been executed.
     Instruction(i32),
+    /// In a copy of the instructions that a thread has, which only the code object can tell the
+    /// place of: free-threaded builds from 3.14 on.
+    Copied {
+        /// Which copy.
+        index: u32,
+        /// The address of the instruction.
+        pointer: u64,
+    },
     /// A line that the frame itself states, as it does under a trace function.
     Line(i32),
 }

@@ -47,11 +47,16 @@ impl<A: InterpreterFrameAbi> Frames<A> for InterpreterFrames {
             let raw = Some(foreign(frame, caller, Remote::new(code)));
             return Some(Decoded { raw, caller, begins: false });
         }
-        let first = code.wrapping_add(layout.first_instruction as u64);
-        let distance = layout.instruction.of(copy)?.wrapping_sub(first) as i64;
-        // Outside the 2 GiB that a code object can span, the pointer belongs to
-        // another code object: such a frame is in the making.
-        let offset = i32::try_from(distance).unwrap_or(i32::MIN);
+        let pointer = layout.instruction.of(copy)?;
+        let index = A::COPIES.map_or(Some(0), |copies| copies.index.of(copy))?;
+        let position = match u32::try_from(index) {
+            Ok(0) => {
+                let first = code.wrapping_add(layout.first_instruction as u64);
+                Position::Instruction(bytes_from(first, pointer))
+            }
+            Ok(index) => Position::Copied { index, pointer },
+            Err(_) => return None,
+        };
         let begins = match layout.entry {
             Entry::Says(field) => field.of(copy)? != 0,
             Entry::AboveShim => false,
@@ -64,7 +69,7 @@ impl<A: InterpreterFrameAbi> Frames<A> for InterpreterFrames {
             frame,
             caller,
             code: Remote::new(code),
-            position: Position::Instruction(offset),
+            position,
             may_be_incomplete: !is_generator,
             // `throw` links a generator to a caller that is in C code.
             is_told_by_caller: !begins && !is_generator,
@@ -77,6 +82,12 @@ impl<A: InterpreterFrameAbi> Frames<A> for InterpreterFrames {
         };
         Some(Decoded { raw: Some(raw), caller, begins })
     }
+}
+
+/// Bytes from the `first` instruction to where a frame points. Outside the 2 GiB that a code
+/// object can span, the pointer belongs to another: such a frame is in the making.
+pub(super) fn bytes_from(first: u64, pointer: u64) -> i32 {
+    i32::try_from(pointer.wrapping_sub(first) as i64).unwrap_or(i32::MIN)
 }
 
 /// A frame of machine code: all that it tells is its function, and who called it.

@@ -30,6 +30,9 @@ pub mod variables;
 #[cfg(all(feature = "py311", feature = "py312", feature = "py314"))]
 pub(crate) mod fixtures;
 #[cfg(all(test, feature = "py27", feature = "py36", feature = "py310"))]
+#[cfg(all(feature = "py311", feature = "py312", feature = "py314", feature = "py314t"))]
+mod free_threaded_tests;
+#[cfg(all(test, feature = "py27", feature = "py36", feature = "py310"))]
 #[cfg(all(feature = "py311", feature = "py312", feature = "py314"))]
 mod object_tests;
 #[cfg(all(test, feature = "py27", feature = "py36", feature = "py310"))]

@@ -6,8 +6,8 @@ use super::code::CodeCache;
 use super::frames::{RawFrame, Walk, walk_thread};
 use super::objects::Types;
 use super::threads::ProcessRoots;
-use crate::cpython::abi::Abi;
-use crate::cpython::memory::{Fault, Memory};
+use crate::cpython::abi::{Abi, SystemLayout, SystemPlace};
+use crate::cpython::memory::{Fault, Field, Memory};
 
 /// What the proof came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub fn prove<A: Abi, M: Memory>(
             in_both(&walk.frames, &again.frames)
         };
         for raw in agreed {
-            code.decode(memory, raw.code).map_err(broken)?;
+            code.decode_of(memory, raw).map_err(broken)?;
             frames += 1;
         }
     }
@@ -86,6 +86,33 @@ fn in_both<'a>(walk: &'a [RawFrame], again: &[RawFrame]) -> &'a [RawFrame] {
         |(one, other): &(&RawFrame, &RawFrame)| one.frame == other.frame && one.code == other.code;
     let common = pairs.take_while(is_same).count();
     &walk[walk.len() - common..]
+}
+
+/// Where an interpreter keeps its modules, if the process is one of `A` whose `_PyRuntime` is at
+/// `runtime`.
+///
+/// # Errors
+/// [`Mismatch`] if the process ought to say it, and does not.
+pub fn system_layout<A: Abi, M: Memory>(
+    memory: &M,
+    runtime: Option<u64>,
+) -> Result<SystemLayout, Mismatch> {
+    /// Interpreter states of all versions are smaller, in bytes.
+    const LARGEST: u64 = 1 << 24;
+    let (modules, sys) = match A::system() {
+        SystemPlace::Known(layout) => return Ok(layout),
+        SystemPlace::Told { modules, sys } => (modules, sys),
+    };
+    let runtime = runtime.ok_or_else(|| Mismatch("it has no symbol _PyRuntime".to_owned()))?;
+    let told = |position: usize| {
+        let told: Result<u64, Fault> = memory.read(runtime.wrapping_add(position as u64));
+        let offset = told.map_err(|fault| Mismatch(fault.to_string()))?;
+        if offset >= LARGEST || offset % 8 != 0 {
+            return Err(Mismatch(format!("it says that a field is at offset {offset}")));
+        }
+        Ok(offset as usize)
+    };
+    Ok(SystemLayout { modules: Field::at(told(modules)?), sys: Field::at(told(sys)?) })
 }
 
 /// Compares `_Py_DebugOffsets` at the start of `_PyRuntime` (3.13 and later)

@@ -8,7 +8,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::objects::{Gil as GilObject, Interpreter, Thread};
 use crate::cpython::abi::{Abi, GilHolder, GilLayout, Roots};
-use crate::cpython::memory::{Fault, Memory, Remote};
+use crate::cpython::memory::{Fault, Field, Memory, Remote};
 
 /// The most interpreters that are read in one process.
 const MAX_INTERPRETERS: usize = 4 * 1024;
@@ -40,15 +40,26 @@ enum Gil {
     Variable(u64),
     /// Every interpreter points to a GIL.
     PerInterpreter(GilLayout),
+    /// Each thread has its own: this field says whether the thread is attached.
+    PerThread(Field<Thread, i32>),
 }
 
-/// A GIL of the process.
+/// `_Py_THREAD_ATTACHED` (`Include/cpython/pystate.h`, v3.13.0 to v3.15.0).
+const ATTACHED: i32 = 1;
+
+/// `_Py_THREAD_SUSPENDED`: it waits until the interpreter lets all threads go on again.
+const SUSPENDED: i32 = 2;
+
+/// A GIL of the process; of a free-threaded one, the right of a thread to run Python code, which
+/// no other can have.
 #[derive(Clone, Copy)]
 pub enum GilRef {
     /// The variable at this address names the holder.
     Variable(u64),
     /// The struct at this address does.
     Struct(Remote<GilObject>, GilLayout),
+    /// The state of this thread does.
+    Thread(Remote<Thread>, Field<Thread, i32>),
 }
 
 impl PartialEq for GilRef {
@@ -63,6 +74,7 @@ impl GilRef {
         match self {
             Self::Variable(address) => address,
             Self::Struct(object, _) => object.address(),
+            Self::Thread(thread, _) => thread.address(),
         }
     }
 
@@ -79,6 +91,10 @@ impl GilRef {
             Self::Variable(address) => memory.read(address)?,
             Self::Struct(object, layout) => match memory.field(object, layout.locked)? {
                 1 => memory.field(object, layout.last_holder)?,
+                _ => return Ok(None),
+            },
+            Self::Thread(thread, state) => match memory.field(thread, state)? {
+                ATTACHED => thread,
                 _ => return Ok(None),
             },
         };
@@ -135,6 +151,7 @@ impl ProcessRoots {
                 let gil = match gil {
                     GilHolder::Current(field) => Gil::Variable(at(field.offset())),
                     GilHolder::PerInterpreter(layout) => Gil::PerInterpreter(*layout),
+                    GilHolder::Attached(state) => Gil::PerThread(*state),
                 };
                 Ok(Self { interpreters: InterpreterList::Variable(at(interpreters.offset())), gil })
             }
@@ -183,12 +200,36 @@ impl ProcessRoots {
     /// What a GIL is made of; `None` where a variable holds the thread that has it.
     pub(crate) fn gil_layout(&self) -> Option<GilLayout> {
         match self.gil {
-            Gil::Variable(_) => None,
+            Gil::Variable(_) | Gil::PerThread(_) => None,
             Gil::PerInterpreter(layout) => Some(layout),
         }
     }
 
-    /// The GILs of the process: one up to 3.11, then as many as interpreters want.
+    /// The field that says whether a thread is attached, where there is no GIL.
+    pub(crate) fn attached(&self) -> Option<Field<Thread, i32>> {
+        match self.gil {
+            Gil::PerThread(state) => Some(state),
+            Gil::Variable(_) | Gil::PerInterpreter(_) => None,
+        }
+    }
+
+    /// Whether the interpreter has suspended a thread of a free-threaded process.
+    ///
+    /// # Errors
+    /// If its state cannot be read.
+    pub fn is_suspended<M: Memory>(
+        &self,
+        memory: &M,
+        thread: Remote<Thread>,
+    ) -> Result<bool, Fault> {
+        match self.gil {
+            Gil::PerThread(state) => Ok(memory.field(thread, state)? == SUSPENDED),
+            Gil::Variable(_) | Gil::PerInterpreter(_) => Ok(false),
+        }
+    }
+
+    /// The GILs of the process: one up to 3.11, then as many as interpreters want; in a
+    /// free-threaded build one for each thread.
     ///
     /// # Errors
     /// If the list of interpreters cannot be read.
@@ -196,6 +237,7 @@ impl ProcessRoots {
         let layout = match &self.gil {
             Gil::Variable(address) => return Ok(vec![GilRef::Variable(*address)]),
             Gil::PerInterpreter(layout) => layout,
+            Gil::PerThread(state) => return self.threads_as_gils::<A, M>(memory, *state),
         };
         let mut gils = Vec::new();
         for interpreter in self.interpreters::<A, M>(memory)? {
@@ -203,6 +245,21 @@ impl ProcessRoots {
             if !gil.is_null() && !gils.contains(&gil) {
                 gils.push(gil);
             }
+        }
+        Ok(gils)
+    }
+
+    fn threads_as_gils<A: Abi, M: Memory>(
+        &self,
+        memory: &M,
+        state: Field<Thread, i32>,
+    ) -> Result<Vec<GilRef>, Fault> {
+        let mut gils = Vec::new();
+        for interpreter in self.interpreters::<A, M>(memory)? {
+            let first = memory.field(interpreter, A::INTERPRETER.threads)?;
+            let left = MAX_THREADS.saturating_sub(gils.len());
+            let threads = list(first, left, |thread| memory.field(thread, A::THREAD.next))?;
+            gils.extend(threads.into_iter().map(|thread| GilRef::Thread(thread, state)));
         }
         Ok(gils)
     }

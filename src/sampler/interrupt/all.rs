@@ -15,6 +15,7 @@ use crate::cpython::abi::Abi;
 use crate::cpython::memory::Remote;
 use crate::cpython::read::frames::Broken;
 use crate::cpython::read::objects::Thread;
+use crate::cpython::read::threads::GilRef;
 use crate::profile::{Sample, State};
 use crate::sampler::clock::cpu_time;
 use crate::sampler::cpu_time::Look;
@@ -80,6 +81,8 @@ impl<A: Abi> Interrupts<A> {
         }
         let patience = PATIENCE.max(threads.gap(Duration::ZERO) * LOOKS_WAITED_FOR);
         let mut met = std::mem::take(&mut threads.met);
+        // Ticks at which none of them was attached, where only such threads are sampled.
+        let mut unattached = ticks;
         let lost = run.account.lost_threads;
         let first = std::mem::take(&mut threads.unreached);
         let natives: Vec<u32> = threads.tracked.range(first..).map(|(native, _)| *native).collect();
@@ -97,6 +100,12 @@ impl<A: Abi> Interrupts<A> {
                 continue;
             } else if thread.left() == 0 {
                 met += 1; // Its timer has taken them.
+                unattached = 0;
+                continue;
+            }
+            if self.plan.is_of_attached() && !self.is_attached(thread.state)? {
+                unattached = unattached.min(thread.left());
+                thread.left = 0;
                 continue;
             }
             let Some(tid) = self.outside_id(native) else { continue };
@@ -110,9 +119,14 @@ impl<A: Abi> Interrupts<A> {
                     self.read_thread(native, tid, look, again, thread, run)?
                 }
             };
-            met += self.give(thread, done, patience, run);
+            let given = self.give(thread, done, patience, run);
+            met += given;
+            unattached = if given > 0 { 0 } else { unattached };
         }
-        if met == 0 {
+        if self.plan.is_of_attached() {
+            self.count_idle((run.moment, unattached), run);
+            run.account.at_once += ticks - unattached;
+        } else if met == 0 {
             self.count_idle((run.moment, ticks), run);
         } else if run.account.lost_threads == lost {
             run.account.at_once += ticks;
@@ -220,8 +234,19 @@ impl<A: Abi> Interrupts<A> {
         Ok(Done::Waits(found))
     }
 
-    /// Whether a thread holds a GIL.
+    /// Whether a thread of a free-threaded process is attached. One that has ended is not.
+    fn is_attached(&self, thread: Remote<Thread>) -> Result<bool, Broken> {
+        match self.holds_gil(thread) {
+            Err(Broken::Fault(fault)) if !fault.is_process_gone() => Ok(false),
+            known => known,
+        }
+    }
+
+    /// Whether a thread holds a GIL, or is attached where there is none.
     fn holds_gil(&self, thread: Remote<Thread>) -> Result<bool, Broken> {
+        if let Some(attached) = self.roots.attached() {
+            return Ok(GilRef::Thread(thread, attached).holder(&self.memory)?.is_some());
+        }
         for (gil, _) in self.gils.iter().flatten() {
             if gil.holder(&self.memory)? == Some(thread) {
                 return Ok(true);

@@ -151,6 +151,9 @@ impl<A: Abi> Interrupts<A> {
             // If it is gone, and was too long to be copied whole, nobody knows what it was.
             let copy = Completed { seen, now: &self.memory };
             self.codes.choose(seen.address, &copy, &self.code);
+            if let Some((index, first)) = seen.copy {
+                self.codes.note_copy(seen.address, index, first);
+            }
         }
     }
 

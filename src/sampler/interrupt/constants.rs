@@ -56,7 +56,9 @@ impl Constants {
         };
         let mut constants = vec![
             ("process", own as u32),
-            ("all_threads", u32::from(plan.mode.is_of_all_threads())),
+            ("all_threads", u32::from(plan.is_of_each_thread())),
+            ("only_attached", u32::from(!plan.mode.is_of_all_threads())),
+            ("thread_next", narrow(A::THREAD.next.offset())),
             ("jitter_step", plan.jitter_step()),
             ("thread_id", narrow(A::THREAD.id.offset())),
             ("has_native_id", u32::from(record_id.is_none())),
@@ -84,12 +86,29 @@ impl Constants {
             ]),
         }
         // The kernel checks the program in half the time if there can be only one.
-        constants.push(("gil_places", roots.gil_layout().map_or(1, |_| MOST_GILS)));
+        let gil_places = match (roots.attached(), roots.gil_layout()) {
+            (Some(_), _) => 0,
+            (None, None) => 1,
+            (None, Some(_)) => MOST_GILS,
+        };
+        constants.push(("gil_places", gil_places));
         if let Some(layout) = roots.gil_layout() {
             constants.extend([
                 ("gil_is_struct", 1),
                 ("gil_holder", narrow(layout.last_holder.offset())),
                 ("gil_locked", narrow(layout.locked.offset())),
+            ]);
+        }
+        if let Some(attached) = roots.attached() {
+            constants
+                .extend([("is_free_threaded", 1), ("thread_attached", narrow(attached.offset()))]);
+        }
+        if let Some(copies) = A::COPIES {
+            constants.extend([
+                ("has_copies", 1),
+                ("frame_copy", narrow(copies.index.offset())),
+                ("code_copies", narrow(copies.array.offset())),
+                ("copies_first", narrow(copies.entries)),
             ]);
         }
         let texts = [code.name.offset(), code.file.offset(), bytecode];

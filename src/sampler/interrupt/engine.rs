@@ -148,7 +148,7 @@ impl<A: Abi> Interrupts<A> {
         let now = Instant::now();
         let threads = || Threads::new(pid, memory.clone(), plan.interval, events.files());
         Ok(Self {
-            threads: plan.mode.is_of_all_threads().then(threads),
+            threads: plan.is_of_each_thread().then(threads),
             usage: Usage::default(),
             tasks: Tasks::need_translation(&process).then(|| (Tasks::default(), now)),
             process,
@@ -248,9 +248,9 @@ impl<A: Abi> Interrupts<A> {
         let mut run = Run { moment, since_epoch, exclude_idle, profile, account };
         run.by_kernel();
         self.collect_records(&mut run);
-        let all = self.plan.mode.is_of_all_threads();
+        let each = self.plan.is_of_each_thread();
         let looked =
-            if all { self.look_at_all(ticks, &mut run) } else { self.look(ticks, &mut run) };
+            if each { self.look_at_all(ticks, &mut run) } else { self.look(ticks, &mut run) };
         match looked {
             Ok(()) => Tick::Proven(1),
             Err(Broken::Fault(fault)) if fault.is_process_gone() => Tick::Gone,
@@ -349,9 +349,9 @@ impl<A: Abi> Interrupts<A> {
         for Placed { code: ran, position } in stack.iter() {
             let table = &mut profile.frames;
             let frame = match *ran {
-                Ran::Copied(address) => {
-                    codes.get_mut(address).map(|copy| code.frame_of_copy(copy, *position, table))
-                }
+                Ran::Copied(address) => codes
+                    .get_mut(address)
+                    .and_then(|copy| code.frame_of_copy(copy, *position, table)),
                 Ran::There(named) => {
                     let frame = code.frame(named, *position, table);
                     if !was_compared {

@@ -115,8 +115,11 @@ impl<A: Abi> Interrupts<A> {
         if self.gils_read.is_some_and(is_fresh) {
             return Ok(());
         }
-        let gils = self.roots.gils::<A, _>(&self.memory)?;
         self.gils_read = Some(now);
+        if self.plan.is_free_threaded {
+            return self.refresh_lists();
+        }
+        let gils = self.roots.gils::<A, _>(&self.memory)?;
         for place in 0..self.gils.len() {
             let is_gone = self.gils[place].is_some_and(|(gil, _)| !gils.contains(&gil));
             if is_gone && self.loaded.set_gil(place, 0) {
@@ -131,6 +134,17 @@ impl<A: Abi> Interrupts<A> {
             if self.loaded.set_gil(place, gil.address()) {
                 self.gils[place] = Some((gil, lane));
             }
+        }
+        Ok(())
+    }
+
+    /// Tells the program where the lists of threads begin.
+    fn refresh_lists(&mut self) -> Result<(), Broken> {
+        let interpreters = self.roots.interpreters::<A, _>(&self.memory)?;
+        let threads = A::INTERPRETER.threads.offset() as u64;
+        for place in 0..self.gils.len() {
+            let head = interpreters.get(place).map_or(0, |one| one.address().wrapping_add(threads));
+            self.loaded.set_gil(place, head);
         }
         Ok(())
     }

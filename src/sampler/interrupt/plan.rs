@@ -15,6 +15,11 @@ const STEP: f64 = 0.118_034;
 /// kernel does not go below 10 µs.
 const SHORTEST_PERIOD: Duration = Duration::from_micros(42);
 
+/// The shortest such period where each thread has ticks of its own and no jitter is asked for.
+/// The kernel lets the first period of each thread begin with it: one that lives for less than
+/// a period is never interrupted, so that is made short.
+const SHORTEST_OF_EACH: Duration = Duration::from_micros(500);
+
 /// How many ticks looks are apart on average, if that is neither too short nor too long.
 const LOOKS_APART: u32 = 4;
 const LEAST_GAP: Duration = Duration::from_millis(8);
@@ -32,12 +37,30 @@ pub struct Plan {
     pub jitter: bool,
     /// What a thread has to do to be sampled.
     pub mode: TimeMode,
+    /// Whether the process is free-threaded: many threads can be attached at once.
+    pub is_free_threaded: bool,
 }
 
 impl Plan {
+    /// Whether each thread has ticks of its own, rather than each GIL.
+    pub(super) fn is_of_each_thread(&self) -> bool {
+        self.is_free_threaded || self.mode.is_of_all_threads()
+    }
+
+    /// Whether of these only threads are sampled that are attached.
+    pub(super) fn is_of_attached(&self) -> bool {
+        self.is_free_threaded && !self.mode.is_of_all_threads()
+    }
+
+    /// Whether the timer ticks several times in an interval, for one sample.
+    fn is_thinned(&self) -> bool {
+        let is_long = self.interval.mul_f64(STEP) >= SHORTEST_OF_EACH;
+        self.jitter || self.is_of_each_thread() && is_long
+    }
+
     /// The time between two ticks of the timer.
     pub(super) fn period(&self) -> Duration {
-        if self.jitter {
+        if self.is_thinned() {
             self.interval.mul_f64(STEP).max(SHORTEST_PERIOD.min(self.interval))
         } else {
             self.interval
@@ -47,7 +70,7 @@ impl Plan {
     /// How far looks are apart on average, unless they take long. It is the same throughout a
     /// run: see `lanes`.
     pub(super) fn gap(&self) -> Duration {
-        let gap = if self.mode.is_of_all_threads() {
+        let gap = if self.is_of_each_thread() {
             LEAST_GAP_OF_ALL
         } else {
             self.interval.saturating_mul(LOOKS_APART).clamp(LEAST_GAP, MOST_GAP)
@@ -57,7 +80,7 @@ impl Plan {
 
     /// That time as a part of the interval, in the program's numbers; 0 if it is all of it.
     pub(super) fn jitter_step(&self) -> u32 {
-        if !self.jitter {
+        if !self.is_thinned() {
             return 0;
         }
         let part = self.period().as_nanos() * u128::from(WHOLE) / self.interval.as_nanos().max(1);
@@ -70,13 +93,22 @@ mod tests {
     use super::*;
 
     fn plan(interval: Duration, jitter: bool) -> Plan {
-        Plan { interval, jitter, mode: TimeMode::Gil }
+        Plan { interval, jitter, mode: TimeMode::Gil, is_free_threaded: false }
     }
 
     #[test]
     fn without_jitter_the_timer_ticks_once_in_an_interval() {
         let plan = plan(Duration::from_millis(10), false);
         assert_eq!((plan.period(), plan.jitter_step()), (plan.interval, 0));
+    }
+
+    #[test]
+    fn threads_that_have_ticks_of_their_own_are_met_however_short_they_are() {
+        let each =
+            |micros| Plan { is_free_threaded: true, ..plan(Duration::from_micros(micros), false) };
+        assert_eq!(each(10_000).period(), Duration::from_millis(10).mul_f64(STEP));
+        assert!(each(10_000).jitter_step() > 0);
+        assert_eq!((each(1000).period(), each(1000).jitter_step()), (each(1000).interval, 0));
     }
 
     #[test]

@@ -45,8 +45,9 @@ const volatile u32 process;
 const volatile u64 namespace_device;
 const volatile u64 namespace_inode;
 
-// Whether threads that hold no GIL are sampled too.
+// Whether each thread is sampled by itself, and of these only those that are attached.
 const volatile u32 all_threads;
+const volatile u32 only_attached;
 
 // The timer's period as a part of the interval between samples, in units of 1 / WHOLE;
 // 0 if they are the same.
@@ -70,6 +71,12 @@ const volatile u32 gil_holder;
 const volatile u32 gil_locked;
 const volatile u32 gil_places; // how many there can be, at most GILS_MAX
 
+// Or none: a thread state tells whether its thread is attached, and in the places of GILS are
+// the heads of the interpreters' lists of thread states.
+const volatile u32 is_free_threaded;
+const volatile u32 thread_attached;
+const volatile u32 thread_next;
+
 // A frame.
 const volatile u32 frame_size;
 const volatile u32 frame_caller;
@@ -78,16 +85,23 @@ const volatile u64 frame_code_tag;
 const volatile u32 has_shims;
 const volatile u32 frame_owner;
 const volatile u32 first_shim_owner;
+const volatile u32 has_copies; // of bytecode: free-threaded builds from 3.14 on
+const volatile u32 frame_copy; // which of them a frame executes
 
 // A code object, and where it points to its name, its file, its bytecode and its line table.
 const volatile u32 code_size;
 const volatile u32 code_texts[3];
 const volatile u32 code_table;
+const volatile u32 code_copies;  // the array of copies of the bytecode
+const volatile u32 copies_first; // where in it the addresses begin
 
 // Of a chunk of frames, each of which takes 8 bytes more than its size.
 const volatile u32 chunk_size;
 
 #define GILS_MAX 32
+#define NEWEST 24 // of so many threads it is looked whether one has just begun
+#define ATTACHED 1
+#define COPIES_MAX (1 << 16)
 #define CHUNKS 32 // as many as there may be tail calls
 #define CHUNK_FRAMES 32
 #define TRUSTED_BITS 16
@@ -190,6 +204,7 @@ struct code {
 	u32 kind, cpu;
 	u64 time;
 	u64 address;
+	u64 copy_index, copy; // where the copy of the bytecode begins that its frame executes
 	u8 bytes[CODE_MAX];
 	struct text texts[3];
 	struct table table;
@@ -197,8 +212,8 @@ struct code {
 
 // As in record.rs.
 _Static_assert(__builtin_offsetof(struct chunk, data) == 96, "CHUNK_HEAD");
-_Static_assert(__builtin_offsetof(struct code, bytes) == 24, "the head of CODE");
-_Static_assert(sizeof(struct code) == 24 + CODE_MAX + 3 * (16 + TEXT_SIZE) + 16 + TABLE_SIZE, "CODE");
+_Static_assert(__builtin_offsetof(struct code, bytes) == 40, "the head of CODE");
+_Static_assert(sizeof(struct code) == 40 + CODE_MAX + 3 * (16 + TEXT_SIZE) + 16 + TABLE_SIZE, "CODE");
 _Static_assert(sizeof(struct end) == 32, "END");
 
 struct ids {
@@ -283,7 +298,7 @@ INLINE u64 copy(u8 *to, u32 size, u64 address)
 // copied for this sample. What it came to, as bits.
 #define IS_COPIED 1
 #define IS_LACKING 2
-INLINE u32 note_code(u64 code, u32 owner, u64 time)
+INLINE u32 note_code(u64 code, u32 owner, u32 copy_index, u64 time)
 {
 	if (has_shims && owner >= first_shim_owner)
 		return 0;
@@ -306,6 +321,12 @@ INLINE u32 note_code(u64 code, u32 owner, u64 time)
 	record->time = time;
 	record->address = code;
 	u32 size = code_size, has_fault = 0;
+	record->copy_index = copy_index;
+	record->copy = 0;
+	if (copy_index && copy_index < COPIES_MAX) {
+		u64 array = word(code + code_copies, &has_fault);
+		record->copy = word(array + copies_first + 8 * (u64)copy_index, &has_fault);
+	}
 	if (size > CODE_MAX || read(record->bytes, size, code)) {
 		bpf_ringbuf_discard(record, NO_WAKEUP);
 		return IS_LACKING;
@@ -347,7 +368,8 @@ SECTION("perf_event") int copy_frames(void *context)
 			break;
 		}
 		u64 code = *(u64 *)(to + frame_code) & ~frame_code_tag;
-		sample->codes |= note_code(code, to[frame_owner], sample->time);
+		u32 copy_index = has_copies ? *(u32 *)(to + frame_copy) : 0;
+		sample->codes |= note_code(code, to[frame_owner], copy_index, sample->time);
 		frame = *(u64 *)(to + frame_caller);
 		frames = i + 1;
 	}
@@ -413,36 +435,87 @@ INLINE void begin(struct sample *sample, u64 state, u32 own, u32 gil)
 
 // Whether a sample of the thread is due. With jitter the timer ticks several times in an
 // interval, and one of these ticks is chosen for each. The timer's period does not divide
-// the interval, so that every moment of it has its turn.
+// the interval, so that every moment of it has its turn. A thread that has just begun is
+// somewhere in an interval: however short it is, it has the samples that it ought to have.
 INLINE int is_due(u32 own)
 {
-	struct phase *phase = bpf_map_lookup_elem(&SEEN, &own);
-	if (!phase) {
-		struct phase first = {bpf_get_prandom_u32() % WHOLE, bpf_get_prandom_u32() % WHOLE};
-		bpf_map_update_elem(&SEEN, &own, &first, 0);
-		return !jitter_step;
-	}
-	if (!jitter_step)
+	struct phase *known = bpf_map_lookup_elem(&SEEN, &own);
+	struct phase now = {0, 0};
+	if (!jitter_step) {
+		if (!known)
+			bpf_map_update_elem(&SEEN, &own, &now, 0);
 		return 1;
-	u32 next = phase->position + jitter_step;
-	int is_due = phase->position <= phase->due && phase->due < next;
+	}
+	if (known) {
+		now = *known;
+	} else {
+		now.position = bpf_get_prandom_u32() % WHOLE;
+		now.due = bpf_get_prandom_u32() % WHOLE;
+	}
+	u32 next = now.position + jitter_step;
+	int is_due = now.position <= now.due && now.due < next;
 	if (next >= WHOLE) {
 		next -= WHOLE;
-		phase->due = bpf_get_prandom_u32() % WHOLE;
-		if (phase->due < next) {
+		now.due = bpf_get_prandom_u32() % WHOLE;
+		if (now.due < next) {
 			// It may be due now; if one was already, at the next tick.
 			if (is_due)
-				phase->due = next;
+				now.due = next;
 			is_due = 1;
 		}
 	}
-	phase->position = next;
+	now.position = next;
+	if (known)
+		*known = now;
+	else
+		bpf_map_update_elem(&SEEN, &own, &now, 0);
 	return is_due;
+}
+
+// The state of a thread that has just begun, so that this program has not been told it: it is
+// one of the newest, which are first in their lists. 0 if there is none.
+INLINE u64 newest(u32 own)
+{
+	u32 has_fault = 0, key = 0;
+	u64 state = 0;
+	for (u32 i = 0; i < NEWEST; i++) {
+		if (!state) {
+			u64 *head = key < GILS_MAX ? bpf_map_lookup_elem(&GILS, &key) : 0;
+			key++;
+			if (!head || !*head)
+				return 0;
+			state = word(*head, &has_fault);
+			continue;
+		}
+		if (is_own(state, own))
+			return state;
+		state = word(state + thread_next, &has_fault);
+	}
+	return 0;
+}
+
+// The same where there is no GIL.
+INLINE u64 free_state_of(u32 own, u32 *gil)
+{
+	u64 *known = bpf_map_lookup_elem(&STATES, &own);
+	u64 state = known ? *known : 0;
+	if (!state || !is_own(state, own)) {
+		state = newest(own);
+		if (!state)
+			return 0;
+		bpf_map_update_elem(&STATES, &own, &state, 0);
+	}
+	u32 attached = 0;
+	read(&attached, 4, state + thread_attached);
+	*gil = attached == ATTACHED ? 0 : NO_GIL;
+	return only_attached && attached != ATTACHED ? 0 : state;
 }
 
 // The state of the interrupted thread, if it is to be sampled; 0 if not.
 INLINE u64 state_of(u32 own, u32 *gil)
 {
+	if (is_free_threaded)
+		return free_state_of(own, gil);
 	u64 state = holder(own, gil);
 	if (state)
 		add_one(&HELD, *gil);

@@ -90,6 +90,8 @@ pub struct SeenCode {
     pub moment: Moment,
     /// Where the object lies.
     pub address: u64,
+    /// The copy of its bytecode that a frame executed: its index and where it begins.
+    pub copy: Option<(u32, u64)>,
     /// What was copied: of the object, its name, its file, its bytecode and its line table.
     copies: [(u64, Vec<u8>); 5],
 }
@@ -173,6 +175,8 @@ fn chunk<'a, A: Abi>(moment: Moment, mut rest: Bytes<'a>) -> Option<Chunk<'a>> {
 fn code<A: Abi>(moment: Moment, mut rest: Bytes<'_>) -> Option<SeenCode> {
     const { assert!(A::CODE.size <= CODE_MAX) };
     let address = rest.value()?;
+    let (index, first) = (rest.value::<u64>()?, rest.value()?);
+    let copy = u32::try_from(index).ok().filter(|_| first != 0).map(|index| (index, first));
     let own = rest.take(CODE_MAX)?.get(..A::CODE.size)?.to_vec();
     let mut object = |most: usize| {
         let address = rest.value()?;
@@ -181,7 +185,7 @@ fn code<A: Abi>(moment: Moment, mut rest: Bytes<'_>) -> Option<SeenCode> {
     };
     let [name, file, bytecode] = [object(TEXT_SIZE)?, object(TEXT_SIZE)?, object(TEXT_SIZE)?];
     let table = object(TABLE_SIZE)?;
-    Some(SeenCode { moment, address, copies: [(address, own), name, file, bytecode, table] })
+    Some(SeenCode { moment, address, copy, copies: [(address, own), name, file, bytecode, table] })
 }
 
 /// The records of one sample that have been read.
@@ -346,7 +350,7 @@ mod tests {
         let object =
             |address: u64, size: usize| [words(&[address, length]), vec![7; size]].concat();
         let texts = [0x2000, 0x3000, 0x4000].map(|address| object(address, TEXT_SIZE)).concat();
-        let own = [words(&[0x1000]), vec![3; CODE_MAX]].concat();
+        let own = [words(&[0x1000, 0, 0]), vec![3; CODE_MAX]].concat();
         [head(CODE, moment), own, texts, object(0x5000, TABLE_SIZE)].concat()
     }
 

@@ -304,7 +304,7 @@ impl Chain {
                     }
                     None => {
                         is_complete = false;
-                        Some(code.decode(prefetch.direct(), raw.code)?)
+                        Some(code.decode_of(prefetch.direct(), raw)?)
                     }
                 };
                 self.links.extend(id.map(|id| FrameRecord::new(raw, id)));

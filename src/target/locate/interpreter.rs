@@ -74,6 +74,12 @@ impl Interpreter {
         AbiTag::new(version.major, version.minor).with(AbiFlags { free_threaded, trace_refs })
     }
 
+    /// Its full version, with the letters of its ABI: `3.6.15`, `3.14.2t`.
+    #[must_use]
+    pub fn full_version(&self) -> String {
+        format!("{}{}", self.version, self.tag().flags.letters())
+    }
+
     /// The module that holds it.
     #[must_use]
     pub fn module(&self) -> &Module {

@@ -1,6 +1,7 @@
 """Syntax and modules of 3.4 that 2.7 has not."""
 
 import gc
+import sys
 
 from truth import checkpoint, scenario
 
@@ -50,6 +51,10 @@ def keyword_only():
     called(name=2)
 
 
+def has_gil():
+    return not hasattr(sys, "_is_gil_enabled") or sys._is_gil_enabled()
+
+
 @scenario("garbage-collector-callback", warm=False)
 def garbage_collector_callback():
     """Collections at any allocation: in 3.11 also within a call that has not
@@ -74,10 +79,14 @@ def garbage_collector_callback():
         for n in range(1, 8):
             gc.set_threshold(n)
             gc.enable()
-            cells(n, [n])
-            list(generator([n]))
+            # Without the GIL a collection is due after some thousand objects only.
+            kept = []
+            for _ in range(1 if has_gil() else 200000):
+                kept.append(cells(n, [n]))
+                kept.append(list(generator([n])))
+                if not gc.isenabled():
+                    break
             gc.disable()
-            gc.collect(0) if False else None
     finally:
         gc.callbacks.remove(callback)
         gc.set_threshold(*before)

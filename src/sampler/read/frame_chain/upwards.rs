@@ -20,7 +20,7 @@ impl Chain {
     pub(in crate::sampler) fn read_upwards<A: Abi, M: Memory>(
         &mut self,
         prefetch: &Prefetch<M>,
-        code: &CodeCache<A>,
+        code: &mut CodeCache<A>,
         calls: &Calls<'_>,
         first: Step,
     ) -> bool {
@@ -49,7 +49,7 @@ impl Chain {
     fn step_up<A: Abi, M: Memory>(
         &mut self,
         prefetch: &Prefetch<M>,
-        code: &CodeCache<A>,
+        code: &mut CodeCache<A>,
         same: usize,
     ) {
         let mut kept = same;
@@ -73,7 +73,7 @@ impl Chain {
     fn step_beyond<A: Abi, M: Memory>(
         &mut self,
         prefetch: &Prefetch<M>,
-        code: &CodeCache<A>,
+        code: &mut CodeCache<A>,
         calls: &Calls<'_>,
     ) {
         let links = self.links.len();
@@ -90,7 +90,7 @@ impl Chain {
     pub(in crate::sampler) fn ascend<A: Abi, M: Memory>(
         &mut self,
         prefetch: &Prefetch<M>,
-        code: &CodeCache<A>,
+        code: &mut CodeCache<A>,
         calls: &Calls<'_>,
     ) -> usize {
         let Some(mut caller) = self.links.last().copied() else { return 0 };
