@@ -113,8 +113,11 @@ impl FrameStyle {
 pub struct Stack {
     /// What the program calls the thread: `threading.get_ident()`.
     pub thread: u64,
-    /// Whether the thread held the GIL.
+    /// Whether the thread held the GIL, or was attached to an interpreter without one.
     pub holds_gil: bool,
+    /// Whether its interpreter had all threads but one wait, as a free-threaded one does to
+    /// collect garbage.
+    pub is_suspended: bool,
     /// Innermost first; empty for a thread that runs no Python code.
     pub frames: Vec<FrameId>,
     /// Whether outer frames are missing because the stack was too deep.

@@ -141,6 +141,12 @@ impl Profile {
         self.about.tells_processes || self.processes.len() > 1
     }
 
+    /// Whether all processes are free-threaded: then no GIL is spoken of.
+    #[must_use]
+    pub fn is_free_threaded(&self) -> bool {
+        !self.processes.is_empty() && self.processes.iter().all(Process::is_free_threaded)
+    }
+
     /// One process.
     ///
     /// # Panics

@@ -124,7 +124,8 @@ pub struct Process {
     pub pid: i32,
     /// Its command line, words joined by spaces; empty if it could not be read.
     pub command: String,
-    /// The full version of its Python, such as `3.11.7`; empty if unknown.
+    /// The full version of its Python, with the letters of its ABI, such as `3.11.7` or
+    /// `3.14.2t`; empty if unknown.
     pub python: String,
     /// Where it looks for its modules: the absolute entries of `sys.path`, if they were
     /// asked for.
@@ -136,6 +137,13 @@ impl Process {
     #[must_use]
     pub fn new(pid: i32, command: impl Into<String>, python: impl Into<String>) -> Self {
         Self { pid, command: command.into(), python: python.into(), search_path: Vec::new() }
+    }
+
+    /// Whether its Python is free-threaded. Then what is called to hold the GIL is to be attached
+    /// to the interpreter: many threads can be at once.
+    #[must_use]
+    pub fn is_free_threaded(&self) -> bool {
+        self.python.ends_with('t')
     }
 
     /// Its name, as wherever it is shown, but with at most so many characters of the

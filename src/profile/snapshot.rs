@@ -74,6 +74,7 @@ pub(crate) mod tests {
         let stack = Stack {
             thread: 140,
             holds_gil: true,
+            is_suspended: false,
             frames: vec![frame("work", 7), frame("main", 3)],
             truncated: true,
             variables: vec![

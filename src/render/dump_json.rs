@@ -18,9 +18,12 @@ use crate::stack::{FrameTable, VariableKind};
 /// Those of `out`.
 pub fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
     let threads = snapshot.threads.iter();
+    let is_free_threaded = snapshot.process.is_free_threaded();
     let dump = Dump {
         process: ProcessWords::of(&snapshot.process),
-        threads: threads.map(|thread| Thread::of(thread, &snapshot.frames)).collect(),
+        threads: threads
+            .map(|thread| Thread::of(thread, &snapshot.frames, is_free_threaded))
+            .collect(),
     };
     serde_json::to_writer_pretty(&mut *out, &dump)?;
     out.write_all(b"\n")
@@ -37,7 +40,14 @@ struct Thread<'a> {
     id: u64,
     native_id: Option<i32>,
     name: Option<&'a str>,
-    holds_gil: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    holds_gil: Option<bool>,
+    /// In place of that in a free-threaded process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attached: Option<bool>,
+    /// Whether the interpreter had suspended it, there too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suspended: Option<bool>,
     state: Option<&'static str>,
     truncated: bool,
     frames: Vec<Frame<'a>>,
@@ -60,7 +70,7 @@ struct Local<'a> {
 }
 
 impl<'a> Thread<'a> {
-    fn of(thread: &'a ThreadSnapshot, frames: &'a FrameTable) -> Self {
+    fn of(thread: &'a ThreadSnapshot, frames: &'a FrameTable, is_free_threaded: bool) -> Self {
         let stack = &thread.stack;
         let frame = |position: usize| {
             let frame = frames.frame(stack.frames[position]);
@@ -73,7 +83,9 @@ impl<'a> Thread<'a> {
             id: stack.thread,
             native_id: thread.native_id,
             name: thread.name.as_deref(),
-            holds_gil: stack.holds_gil,
+            holds_gil: (!is_free_threaded).then_some(stack.holds_gil),
+            attached: is_free_threaded.then_some(stack.holds_gil),
+            suspended: is_free_threaded.then_some(stack.is_suspended),
             state: thread.activity.map(|activity| activity.word()),
             truncated: stack.truncated,
             frames: (0..stack.frames.len()).map(frame).collect(),

@@ -25,13 +25,17 @@ pub fn write(snapshot: &Snapshot, style: FrameStyle, out: &mut dyn Write) -> io:
     writeln!(out, " (Python {})", process.python)?;
     for thread in &snapshot.threads {
         out.write_all(b"\n")?;
-        write_head(thread, out)?;
+        write_head(thread, process.is_free_threaded(), out)?;
         write_frames(thread, &snapshot.frames, style, out)?;
     }
     Ok(())
 }
 
-fn write_head(thread: &ThreadSnapshot, out: &mut dyn Write) -> io::Result<()> {
+fn write_head(
+    thread: &ThreadSnapshot,
+    is_free_threaded: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     write!(out, "Thread {}", thread.stack.thread)?;
     if let Some(name) = &thread.name {
         out.write_all(b" \"")?;
@@ -42,8 +46,10 @@ fn write_head(thread: &ThreadSnapshot, out: &mut dyn Write) -> io::Result<()> {
         write!(out, " (native {id})")?;
     }
     let activity = thread.activity.map(|activity| activity.word());
-    let gil = thread.stack.holds_gil.then_some("holds the GIL");
-    let words: Vec<&str> = activity.into_iter().chain(gil).collect();
+    let gil = if is_free_threaded { "attached" } else { "holds the GIL" };
+    let gil = thread.stack.holds_gil.then_some(gil);
+    let pause = thread.stack.is_suspended.then_some("suspended by a stop-the-world pause");
+    let words: Vec<&str> = activity.into_iter().chain(gil).chain(pause).collect();
     let colon = if words.is_empty() { "" } else { ": " };
     writeln!(out, "{colon}{}", words.join(", "))
 }
@@ -108,5 +114,18 @@ Thread 141
   (no Python code)
 ";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn threads_of_a_free_threaded_process_are_attached_or_suspended() {
+        let mut snapshot = snapshot();
+        snapshot.process.python = "3.14.2t".to_owned();
+        snapshot.threads[1].stack.is_suspended = true;
+        let mut out = Vec::new();
+        write(&snapshot, FrameStyle::WithLines, &mut out).expect("a Vec takes everything");
+        let text = String::from_utf8(out).expect("UTF-8");
+        assert!(text.contains("(native 4242): running, attached\n"), "{text}");
+        assert!(text.contains("Thread 141: suspended by a stop-the-world pause\n"), "{text}");
+        assert!(text.contains("(Python 3.14.2t)"), "{text}");
     }
 }

@@ -54,15 +54,23 @@ pub fn thread_number(profile: &Profile, lane: &Lane) -> u32 {
 }
 
 /// What a thread was doing, in words.
-pub fn state(state: State) -> &'static str {
-    match (state.holds_gil, state.on_cpu) {
-        (true, None) => "holds the GIL",
-        (true, Some(true)) => "holds the GIL, on a CPU",
-        (true, Some(false)) => "holds the GIL, off CPU",
-        (false, None) => "without the GIL",
-        (false, Some(true)) => "without the GIL, on a CPU",
-        (false, Some(false)) => "without the GIL, off CPU",
-    }
+pub fn state(process: &Process, State { holds_gil, on_cpu }: State) -> &'static str {
+    let words = match on_cpu {
+        None => ["holds the GIL", "without the GIL", "attached", "detached"],
+        Some(true) => [
+            "holds the GIL, on a CPU",
+            "without the GIL, on a CPU",
+            "attached, on a CPU",
+            "detached, on a CPU",
+        ],
+        Some(false) => [
+            "holds the GIL, off CPU",
+            "without the GIL, off CPU",
+            "attached, off CPU",
+            "detached, off CPU",
+        ],
+    };
+    words[2 * usize::from(process.is_free_threaded()) + usize::from(!holds_gil)]
 }
 
 /// The line of a frame, where it has one and lines are wanted.

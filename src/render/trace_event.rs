@@ -73,8 +73,12 @@ struct Place<'a> {
 /// What a thread was doing: 1 if it was so, 0 if not, or if it was not seen.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
 struct Doing {
-    #[serde(rename = "holds the GIL")]
-    holds_gil: u8,
+    /// Of a thread of a process with a GIL.
+    #[serde(rename = "holds the GIL", skip_serializing_if = "Option::is_none")]
+    holds_gil: Option<u8>,
+    /// Of one of a free-threaded process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attached: Option<u8>,
     #[serde(rename = "on a CPU", skip_serializing_if = "Option::is_none")]
     on_cpu: Option<u8>,
 }
@@ -141,15 +145,17 @@ impl<'a> Events<'a> {
         lane: &Lane,
         events: &mut S,
     ) -> Result<(), S::Error> {
+        let process = self.lanes.process(lane);
+        let is_free_threaded = process.is_some_and(|(_, process)| process.is_free_threaded());
         let mut last: Option<Doing> = None;
         for stretch in with_gaps(self.lanes.moments(lane)) {
-            let doing = Doing::of(stretch.seen, last);
+            let doing = Doing::of(stretch.seen, last, is_free_threaded);
             if last != Some(doing) {
                 events.serialize_element(&track.counts(title, stretch.start, doing))?;
                 last = Some(doing);
             }
         }
-        let end = Doing::of(None, last);
+        let end = Doing::of(None, last, is_free_threaded);
         events.serialize_element(&track.counts(title, self.lanes.end(lane), end))
     }
 
@@ -206,13 +212,15 @@ impl<'a> Events<'a> {
 
 impl Doing {
     /// What was seen, after `last`: a counter that has begun goes on.
-    fn of(seen: Option<Seen>, last: Option<Self>) -> Self {
+    fn of(seen: Option<Seen>, last: Option<Self>, is_free_threaded: bool) -> Self {
         let state = match seen {
             Some(Seen::Sample(sample)) => sample.state,
             _ => State::default(),
         };
         let none = last.and_then(|last| last.on_cpu).map(|_| 0);
-        Self { holds_gil: state.holds_gil.into(), on_cpu: state.on_cpu.map(u8::from).or(none) }
+        let runs = Some(u8::from(state.holds_gil));
+        let (holds_gil, attached) = if is_free_threaded { (None, runs) } else { (runs, None) };
+        Self { holds_gil, attached, on_cpu: state.on_cpu.map(u8::from).or(none) }
     }
 }
 

@@ -126,8 +126,12 @@ fn title(seen: &Seen) -> String {
 
 fn status(seen: &Seen, moments: Moments) -> String {
     let held = 100.0 * moments.held as f64 / moments.all.max(1) as f64;
+    let held = match seen.profile.is_free_threaded() {
+        true => format!("attached {held:.0}%"),
+        false => format!("GIL held {held:.0}%"),
+    };
     format!(
-        "{:.0} per second, {} samples in {:.0} s, GIL held {held:.0}%",
+        "{:.0} per second, {} samples in {:.0} s, {held}",
         seen.tally.rate(),
         seen.tally.whole_samples(),
         seen.about.elapsed.as_secs_f64(),
@@ -153,6 +157,7 @@ fn threads(seen: &Seen, filter: &str) -> Vec<ThreadRow> {
         ThreadRow {
             held: 100.0 * activity.held as f64 / all,
             state: match (state.holds_gil, state.on_cpu) {
+                (true, _) if seen.profile.is_free_threaded() => "runs",
                 (true, _) => "GIL",
                 (false, Some(true)) => "runs",
                 (false, Some(false)) => "waits",

@@ -33,13 +33,17 @@ const VERSION: u32 = 55;
 /// not use.
 const GECKO_VERSION: u32 = 24;
 
+/// What has other names if all processes are free-threaded.
+const HOLDS_GIL: &str = "Holds the GIL";
+const WITHOUT_GIL: &str = "Without the GIL";
+
 /// What a sample can be of, and its colour. Readers know the names of the first two.
 const CATEGORIES: [(&str, &str); 6] = [
     ("Other", "grey"),
     ("Idle", "transparent"),
     ("Failed", "red"),
-    ("Holds the GIL", "green"),
-    ("Without the GIL", "blue"),
+    (HOLDS_GIL, "green"),
+    (WITHOUT_GIL, "blue"),
     ("Off CPU", "orange"),
 ];
 
@@ -150,7 +154,15 @@ pub fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result
 
 impl Meta {
     fn of(profile: &Profile, lanes: &Tracks<'_>) -> Self {
-        let words = |(name, color)| CategoryWords { name, color, subcategories: ["Other"] };
+        let is_free_threaded = profile.is_free_threaded();
+        let words = |(name, color)| {
+            let name = match name {
+                HOLDS_GIL if is_free_threaded => "Attached",
+                WITHOUT_GIL if is_free_threaded => "Detached",
+                name => name,
+            };
+            CategoryWords { name, color, subcategories: ["Other"] }
+        };
         Self {
             interval: milliseconds(microseconds(profile.about.period())),
             start_time: milliseconds(lanes.origin()),

@@ -81,10 +81,13 @@ function weigh(selection) {
   return { rows, idle, failed, total: rows.reduce((sum, n) => sum + n, idle + failed) };
 }
 
+/** Whether no process has a GIL: threads are attached to the interpreter, or not. */
+const isFreeThreaded = data.processes.length > 0 && data.processes.every(({ python }) => python.endsWith("t"));
+
 const STATES = {
   any: { name: "Any state", matches: () => true },
-  gil: { name: "Holding the GIL", matches: (state) => (state & HOLDS_GIL) !== 0 },
-  free: { name: "Without the GIL", matches: (state) => (state & HOLDS_GIL) === 0 },
+  gil: { name: isFreeThreaded ? "Attached" : "Holding the GIL", matches: (state) => (state & HOLDS_GIL) !== 0 },
+  free: { name: isFreeThreaded ? "Detached" : "Without the GIL", matches: (state) => (state & HOLDS_GIL) === 0 },
   on: { name: "On a processor", matches: (state) => (state & ON_CPU) !== 0 },
   off: { name: "Off the processor", matches: (state) => (state & OFF_CPU) !== 0 },
 };

@@ -75,7 +75,8 @@ class Timeline {
   }
 
   showLegend() {
-    const kinds = { gil: "holds the GIL", free: "does not hold it", idle: "idle", failed: "failed" };
+    const [gil, free] = isFreeThreaded ? ["attached", "detached"] : ["holds the GIL", "does not hold it"];
+    const kinds = { gil, free, idle: "idle", failed: "failed" };
     const occurring = Object.keys(kinds).filter((kind) => this.lanes[0][kind].some((n) => n > 0));
     this.legend.replaceChildren(...occurring.map((kind) => element("span", { className: `key ${kind}`, textContent: kinds[kind] })));
   }

@@ -133,7 +133,7 @@ impl Writer<'_> {
             self.text("thread", &thread.to_string())?,
             // A pointer in most systems. What is none keeps its bits.
             self.number("thread_id", thread.id as i64)?,
-            self.text("state", labels::state(state))?,
+            self.text("state", labels::state(process, state))?,
         ];
         if let Some(native_id) = thread.native_id {
             labels.push(self.number("native_id", native_id.into())?);
