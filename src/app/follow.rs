@@ -24,7 +24,7 @@ use crate::app::sinks::Sinks;
 use crate::app::tree::search::{Python, Search};
 use crate::cpython::abi::Abi;
 use crate::escape::say;
-use crate::profile::stats::{Account, Outcome};
+use crate::profile::stats::{Account, Key, Outcome, SampledProcess, Value};
 use crate::profile::{self, Profile};
 use crate::render::recording;
 use crate::target::live::scheduling::be_woken_in_time;
@@ -35,9 +35,6 @@ const MOST_ROWS: usize = 16;
 
 /// How long a command may run before it is said that it has not run Python.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// The row of the account that counts the others.
-const OTHERS: &str = "other Pythons at the same time, not sampled (--subprocesses samples all)";
 
 /// The longest command line in the account, in characters.
 const LONGEST_LINE: usize = 200;
@@ -211,7 +208,7 @@ impl<'a> Run<'a> {
             return Ok(None);
         }
         if let Some(profile) = &mut profile {
-            profile.about.account.extend(self.rows(profile));
+            self.tell_processes(profile);
         }
         Ok(Some(Sampled { results, profile, lacks_threads, is_incomplete }))
     }
@@ -273,26 +270,25 @@ impl<'a> Run<'a> {
         Ok((self.launch.hand_over(program, self.arguments, &handover), kept))
     }
 
-    /// Which processes were sampled, and how many were not: for the account.
-    fn rows(&self, profile: &Profile) -> Vec<(String, String)> {
+    /// Puts into the account which processes were sampled, and how many were not.
+    fn tell_processes(&self, profile: &mut Profile) {
         let row = |process: &profile::Process| {
             let line: String = process.command.chars().take(LONGEST_LINE).collect();
             let line = line.replace(char::is_control, " ");
-            (
-                format!("sampled process {}", process.pid),
-                format!("{line}, CPython {}", process.python),
-            )
+            let words = format!("{line}, CPython {}", process.python);
+            SampledProcess { pid: process.pid, words }
         };
-        let processes: Vec<_> = profile.processes().map(|(_, process)| row(process)).collect();
-        let more = processes.len().saturating_sub(MOST_ROWS);
-        let mut rows: Vec<_> = processes.into_iter().take(MOST_ROWS).collect();
+        let processes = profile.processes().map(|(_, process)| row(process));
+        let processes: Vec<_> = processes.take(MOST_ROWS).collect();
+        let more = profile.processes().count().saturating_sub(MOST_ROWS);
+        let account = &mut profile.about.account;
+        account.put(Key::SampledProcesses, Value::Processes(processes));
         let others = self.search.other_pythons;
-        for (name, count) in [("further processes sampled", more as u64), (OTHERS, others)] {
+        for (key, count) in [(Key::FurtherProcesses, more as u64), (Key::OtherPythons, others)] {
             if count > 0 {
-                rows.push((name.to_owned(), count.to_string()));
+                account.add(key, count);
             }
         }
-        rows
     }
 
     /// Writes the profile. The exit status is that of the command.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::stats::Rows;
 use crate::stack::FrameStyle;
 
 /// The most entries that are kept of a process's `sys.path`.
@@ -42,8 +43,8 @@ pub struct RunInfo {
     pub tells_processes: bool,
     /// What frames tell.
     pub style: FrameStyle,
-    /// What became of every tick: names and values, in the order to print them.
-    pub account: Vec<(String, String)>,
+    /// What became of every tick.
+    pub account: Rows,
 }
 
 impl RunInfo {
@@ -75,7 +76,7 @@ impl RunInfo {
             all.every_thread |= run.every_thread;
             all.tells_processes |= run.tells_processes;
             all.style = all.style.max(run.style);
-            add_account(&mut all.account, &run.account);
+            all.account.add_run(&run.account);
             all
         })
     }
@@ -83,37 +84,6 @@ impl RunInfo {
     /// When the run was over, in microseconds since the epoch.
     fn end(&self) -> u64 {
         self.started.saturating_add(u64::try_from(self.elapsed.as_micros()).unwrap_or(u64::MAX))
-    }
-}
-
-/// The row of the account that tells how samples were taken.
-const ENGINE: &str = "engine";
-
-/// Adds the account of another run. Counts and times add up; of what is a rate or an order,
-/// and does not, there is no row, nor of words that differ. Of engines all are told.
-fn add_account(all: &mut Vec<(String, String)>, other: &[(String, String)]) {
-    let adds_up = |name: &str| !name.contains(" per ") && !name.contains(" p99 ");
-    let is_number = |value: &str| value.parse::<f64>().is_ok();
-    let is_kept = |row: &(String, String)| {
-        row.0 == ENGINE || adds_up(&row.0) && (is_number(&row.1) || other.contains(row))
-    };
-    all.retain(is_kept);
-    for (name, value) in other.iter().filter(|(name, _)| adds_up(name)) {
-        let Some((_, sum)) = all.iter_mut().find(|(known, _)| known == name) else {
-            if is_number(value) {
-                all.push((name.clone(), value.clone()));
-            }
-            continue;
-        };
-        if name == ENGINE {
-            if !sum.split("; ").any(|known| known == value) {
-                *sum = format!("{sum}; {value}");
-            }
-        } else if let (Ok(a), Ok(b)) = (sum.parse::<u64>(), value.parse::<u64>()) {
-            *sum = a.saturating_add(b).to_string();
-        } else if let (Ok(a), Ok(b)) = (sum.parse::<f64>(), value.parse::<f64>()) {
-            *sum = format!("{:.2}", a + b);
-        }
     }
 }
 
@@ -244,6 +214,7 @@ pub struct State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile::stats::{Key, Value};
 
     #[test]
     fn a_run_without_an_interval_has_the_period_that_it_reached() {
@@ -280,32 +251,8 @@ mod tests {
     }
 
     #[test]
-    fn words_are_kept_where_all_runs_agree() {
-        let row = |words: &str| vec![("why".to_owned(), words.to_owned())];
-        let mut all = row("denied");
-        add_account(&mut all, &row("denied"));
-        assert_eq!(all, row("denied"));
-        add_account(&mut all, &row("another"));
-        assert_eq!(all, []);
-        add_account(&mut all, &row("denied"));
-        assert_eq!(all, [], "one of them was not");
-    }
-
-    #[test]
-    fn all_engines_are_told() {
-        let row = |words: &str| vec![("engine".to_owned(), words.to_owned())];
-        let mut all = row("kernel");
-        add_account(&mut all, &row("stop"));
-        add_account(&mut all, &row("kernel"));
-        assert_eq!(all, row("kernel; stop"));
-    }
-
-    #[test]
     fn several_runs_reach_from_the_first_beginning_to_the_last_end() {
-        let account = |torn: &str, ms: &str| {
-            let rows = [("torn", torn), ("stopped total ms", ms), ("cpu us per sample", "3.0")];
-            rows.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
-        };
+        let account = |torn| Rows::from([(Key::Torn, torn)]);
         let run = |started, account| RunInfo {
             started,
             elapsed: Duration::from_micros(10),
@@ -314,19 +261,16 @@ mod tests {
             account,
             ..RunInfo::default()
         };
-        let all =
-            RunInfo::of_all(&[run(107, account("2", "1.5")), run(100, account("40", "0.25"))]);
+        let all = RunInfo::of_all(&[run(107, account(2)), run(100, account(40))]);
         assert_eq!((all.started, all.elapsed), (100, Duration::from_micros(17)));
         assert_eq!(all.ticks, 10);
-        let mut expected = account("42", "1.75");
-        expected.pop();
-        assert_eq!(all.account, expected);
+        assert_eq!(all.account, account(42));
     }
 
     #[test]
     fn one_run_stays_as_it_is_and_one_that_never_began_is_none() {
-        let row = ("cpu us per sample".to_owned(), "3.0".to_owned());
-        let run = RunInfo { started: 1, account: vec![row], ..RunInfo::default() };
+        let mut run = RunInfo { started: 1, ..RunInfo::default() };
+        run.account.put(Key::Cpu, Value::Time(Duration::from_micros(3)));
         assert_eq!(RunInfo::of_all([&RunInfo::default(), &run]), run);
         assert_eq!(RunInfo::of_all([]), RunInfo::default());
     }

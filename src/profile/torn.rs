@@ -1,5 +1,7 @@
 //! Why a tick came to no stack.
 
+use super::stats::Key;
+
 /// What kept a stack from being told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TornReason {
@@ -37,17 +39,17 @@ impl TornReason {
         self as usize
     }
 
-    /// What the account calls it.
+    /// The row of the account that counts it.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn key(self) -> Key {
         match self {
-            Self::NotFetched => "torn (not fetched)",
-            Self::Moved => "torn (moved meanwhile)",
-            Self::UnknownCall => "torn (unknown call)",
-            Self::Linking => "torn (in a call or return)",
-            Self::Code => "torn (code changed)",
-            Self::Disturbed => "torn (ran too early)",
-            Self::Over => "torn (call was over)",
+            Self::NotFetched => Key::TornNotFetched,
+            Self::Moved => Key::TornMoved,
+            Self::UnknownCall => Key::TornUnknownCall,
+            Self::Linking => Key::TornLinking,
+            Self::Code => Key::TornCode,
+            Self::Disturbed => Key::TornDisturbed,
+            Self::Over => Key::TornOver,
         }
     }
 }
@@ -57,12 +59,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_reason_has_its_place_and_its_name() {
-        let mut names = Vec::new();
+    fn each_reason_has_its_place_and_its_row() {
+        let mut keys = Vec::new();
         for (index, reason) in TornReason::ALL.into_iter().enumerate() {
             assert_eq!(reason.index(), index);
-            assert!(!names.contains(&reason.name()));
-            names.push(reason.name());
+            assert!(!keys.contains(&reason.key()));
+            keys.push(reason.key());
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use std::{env, fs};
 
 use super::{Format, Settings};
+use crate::profile::stats::{Key, Refusal, Rows, Value};
 use crate::profile::{
     Detail, Process, Profile, RunInfo, Sample, StackId, State, Step, Thread, ThreadId,
 };
@@ -65,7 +66,11 @@ pub fn profile() -> Profile {
 }
 
 fn about() -> RunInfo {
-    let row = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let words = "on \"f\"\n<b> at app.py:7".to_owned();
+    let refusal = Refusal { words, wants_rights: false };
+    let mut account = Rows::from([(Key::Ticks, 25), (Key::Samples, 28)]);
+    account.put(Key::NotByKernel, Value::Refusal(refusal));
+    account.put(Key::Elapsed, Value::Time(Duration::from_millis(250)));
     RunInfo {
         started: STARTED,
         elapsed: Duration::from_millis(250),
@@ -74,12 +79,7 @@ fn about() -> RunInfo {
         every_thread: true,
         tells_processes: true,
         style: FrameStyle::WithLines,
-        account: vec![
-            row("ticks", "25"),
-            row("samples", "28"),
-            row("elapsed s", "0.25"),
-            row("stopped and other samples disagree", "on \"f\"\n<b> at app.py:7"),
-        ],
+        account,
     }
 }
 

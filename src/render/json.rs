@@ -1,11 +1,13 @@
 //! What the JSON formats share: arrays that are written while they are made, and what is
 //! said of the run.
 
+use std::borrow::Cow;
 use std::io;
 
 use serde::{Serialize, Serializer};
 
 use super::labels;
+use crate::profile::stats::Shown;
 use crate::profile::{Process, Profile};
 
 /// An array of what an iterator yields, made anew for each writing.
@@ -73,8 +75,8 @@ pub struct Account<'a>(pub &'a Profile);
 
 impl Serialize for Account<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let rows = &self.0.about.account;
-        serializer.collect_map(rows.iter().map(|(name, value)| (name, Value::of(value))))
+        let lines = self.0.about.account.lines();
+        serializer.collect_map(lines.map(|line| (line.name, Value::of(line.value))))
     }
 }
 
@@ -84,14 +86,18 @@ impl Serialize for Account<'_> {
 enum Value<'a> {
     Count(u64),
     Number(f64),
-    Words(&'a str),
+    Words(Cow<'a, str>),
 }
 
 impl<'a> Value<'a> {
-    fn of(text: &'a str) -> Self {
-        let count = text.parse().map(Self::Count);
-        let number = || text.parse().ok().filter(|number: &f64| number.is_finite());
-        count.unwrap_or_else(|_| number().map_or(Self::Words(text), Self::Number))
+    fn of(shown: Shown<'a>) -> Self {
+        match shown {
+            Shown::Number { scaled, decimals: 0 } => Self::Count(scaled),
+            Shown::Number { scaled, decimals } => {
+                Self::Number(scaled as f64 / 10_u64.pow(decimals) as f64)
+            }
+            Shown::Words(words) => Self::Words(words),
+        }
     }
 }
 
@@ -121,15 +127,20 @@ pub fn write(document: &impl Serialize, out: &mut dyn io::Write) -> io::Result<(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::profile::stats::{self, Key, Refusal};
 
     #[test]
     fn the_account_has_numbers_where_it_can() {
-        let row = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let mut profile = Profile::default();
-        profile.about.account =
-            vec![row("ticks", "18"), row("elapsed s", "0.25"), row("odd", "inf \"\n")];
+        let refusal = Refusal { words: "inf \"\n".to_owned(), wants_rights: false };
+        let account = &mut profile.about.account;
+        account.add(Key::Ticks, 18);
+        account.put(Key::Elapsed, stats::Value::Time(Duration::from_millis(250)));
+        account.put(Key::NotByKernel, stats::Value::Refusal(refusal));
         let text = serde_json::to_string(&Account(&profile)).expect("a String takes everything");
-        assert_eq!(text, r#"{"ticks":18,"elapsed s":0.25,"odd":"inf \"\n"}"#);
+        assert_eq!(text, r#"{"ticks":18,"not by the kernel":"inf \"\n","elapsed s":0.25}"#);
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
+use crate::profile::stats::Key;
 use crate::profile::{Process, RunInfo, Sample, State, Step};
 use crate::render::fixture;
 use crate::stack::Frame;
@@ -31,7 +32,7 @@ fn profile(stacks: &[&[&str]]) -> Profile {
     profile.about = RunInfo {
         elapsed: Duration::from_secs(1),
         interval: Duration::from_millis(10),
-        account: vec![("torn".into(), "0".into())],
+        account: [(Key::Torn, 0)].into(),
         ..RunInfo::default()
     };
     profile

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use super::Settings;
 use super::labels::processes;
+use crate::profile::stats::Key;
 use crate::profile::{Profile, RunInfo};
 
 /// The longest command line in a title, in characters: what fits over a picture.
 const LONGEST_COMMAND: usize = 110;
 
 /// Rows of the account that a reader of a picture has to know.
-const ESSENTIALS: [&str; 6] = ["engine", "torn", "dropped", "late", "failed", "missed"];
+const ESSENTIALS: [Key; 6] =
+    [Key::Engine, Key::Torn, Key::Dropped, Key::Late, Key::Failed, Key::Missed];
 
 /// The title that was asked for, otherwise the process.
 #[must_use]
@@ -35,11 +37,9 @@ pub fn subtitle(profile: &Profile) -> String {
     if !versions.is_empty() {
         parts.push(format!("Python {}", versions.join(", ")));
     }
-    let essentials = ESSENTIALS.iter().filter_map(|wanted| {
-        let (name, value) = about.account.iter().find(|(name, _)| name == wanted)?;
-        Some(format!("{name} {value}"))
-    });
-    let essentials: Vec<String> = essentials.collect();
+    let essentials = ESSENTIALS.iter().flat_map(|key| about.account.lines_of(*key));
+    let essentials: Vec<String> =
+        essentials.map(|line| format!("{} {}", line.name, line.value)).collect();
     if !essentials.is_empty() {
         parts.push(essentials.join(", "));
     }
@@ -119,9 +119,7 @@ mod tests {
         profile.about = RunInfo {
             elapsed: Duration::from_secs(30),
             interval: Duration::from_millis(10),
-            account: [("torn", "3"), ("retried", "9"), ("failed", "1")]
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .to_vec(),
+            account: [(Key::Torn, 3), (Key::Retried, 9), (Key::Failed, 1)].into(),
             ..RunInfo::default()
         };
         for _ in 0..1234 {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pyflame::profile::stats::Key;
 use pyflame::profile::{Detail, Process, Profile, RunInfo, Sample, StackId, State, Step, ThreadId};
 use pyflame::stack::Frame;
 
@@ -66,9 +67,7 @@ pub fn profile(file: &str) -> Profile {
         interval: Duration::from_millis(1),
         ticks: 1050,
         every_thread: true,
-        account: [("ticks", "1050"), ("samples", "2000"), ("torn", "7"), ("late", "60")]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .to_vec(),
+        account: [(Key::Ticks, 1050), (Key::Samples, 2000), (Key::Torn, 7), (Key::Late, 60)].into(),
         ..RunInfo::default()
     };
     profile

@@ -20,11 +20,11 @@ use crate::app::thread_metadata::{SearchPath, ThreadMetadata};
 use crate::cpython::abi::Abi;
 use crate::cpython::read::code::CodeCache;
 use crate::cpython::read::threads::ProcessRoots;
-use crate::profile::stats::Account;
+use crate::profile::stats::{Account, Refusal};
 use crate::profile::{self, LONGEST_SEARCH_PATH, ProcessId, Profile, RunInfo, Source, TornReason};
 use crate::sampler::Engine;
 use crate::sampler::clock::{Clock, microseconds};
-use crate::sampler::interrupt::Interrupts;
+use crate::sampler::interrupt::{Interrupts, KernelError};
 use crate::sampler::selection::{Selection, TimeMode};
 use crate::sampler::stop::pause::{Pause, Pauses};
 use crate::stack::FrameStyle;
@@ -66,7 +66,7 @@ pub struct Session<'a, A> {
     /// In place of the engine, if the kernel takes the samples.
     interrupts: Option<Interrupts<A>>,
     /// Why the kernel does not, if it was asked.
-    refusal: Option<String>,
+    refusal: Option<Refusal>,
     /// The time between two ticks.
     interval: Duration,
     /// Ticks at which the limit of stops allowed none, since the last stop.
@@ -166,7 +166,10 @@ impl<'a, A: Abi> Session<'a, A> {
             .select(selection),
             source,
             interrupts,
-            refusal: refusal.map(|refusal| refusal.to_string()),
+            refusal: refusal.map(|refusal| Refusal {
+                words: refusal.to_string(),
+                wants_rights: matches!(refusal, KernelError::Denied(_)),
+            }),
             interval,
             skipped: 0,
             unheld: None,

@@ -5,6 +5,7 @@ use super::tally::Moments;
 use super::view::{Sort, View};
 use crate::escape::in_line;
 use crate::profile::places::{Places, Unit};
+use crate::profile::stats::Key;
 
 /// A function, or a line of one.
 #[derive(Clone, Debug, PartialEq)]
@@ -140,13 +141,11 @@ fn status(seen: &Seen, moments: Moments) -> String {
 
 /// The counts of the account that tell of samples that are missing.
 fn errors(seen: &Seen) -> Option<String> {
-    let telling = ["torn", "dropped", "lost threads", "failed", "late", "missed"];
-    let rows = seen.about.account.iter();
-    let words: Vec<String> = rows
-        .filter(|(name, count)| telling.contains(&name.as_str()) && count != "0")
-        .map(|(name, count)| format!("{name} {count}"))
-        .collect();
-    (!words.is_empty()).then(|| printable(&words.join(", ")))
+    let telling = [Key::Torn, Key::Dropped, Key::LostThreads, Key::Failed, Key::Late, Key::Missed];
+    let counts = telling.map(|key| (key.name(), seen.about.account.count(key)));
+    let there = counts.iter().filter(|(_, count)| *count > 0);
+    let words: Vec<String> = there.map(|(name, count)| format!("{name} {count}")).collect();
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 fn threads(seen: &Seen, filter: &str) -> Vec<ThreadRow> {
@@ -184,6 +183,7 @@ fn printable(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::app::top::tally::Tally;
+    use crate::profile::stats::Rows;
     use crate::profile::{Detail, Process, Profile, RunInfo, Sample, State, Step};
     use crate::stack::Frame;
 
@@ -203,8 +203,7 @@ mod tests {
         }
         let mut tally = Tally::default();
         tally.add(&profile.take_timeline());
-        let account = [("torn", "2"), ("late", "0"), ("samples", "4")];
-        let account = account.map(|(name, count)| (name.into(), count.into())).into();
+        let account = Rows::from([(Key::Torn, 2), (Key::Late, 0), (Key::Samples, 4)]);
         Seen { profile, tally, about: RunInfo { account, ..RunInfo::default() } }
     }
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::tree_stats::TreeStats;
 use crate::app::options::Options;
+use crate::profile::stats::{Key, Value};
 use crate::profile::{Detail, Profile, RunInfo};
 use crate::sampler::clock::microseconds;
 
@@ -62,9 +63,9 @@ impl Merged {
     /// How many samples were counted, and how many could not be.
     pub fn counts(&self) -> (u64, u64) {
         let abouts = || self.live.values().chain([&self.past]);
-        let sum = |name: &str| abouts().map(|about| count(about, name)).sum::<u64>();
-        let errors = ["torn", "dropped", "lost threads", "failed"];
-        (sum("samples"), errors.iter().map(|name| sum(name)).sum())
+        let sum = |key| abouts().map(|about| about.account.count(key)).sum::<u64>();
+        let errors = [Key::Torn, Key::Dropped, Key::LostThreads, Key::Failed];
+        (sum(Key::Samples), errors.into_iter().map(sum).sum())
     }
 
     /// What there is to say of the run by now.
@@ -72,9 +73,8 @@ impl Merged {
         let all = RunInfo::of_all(self.live.values().chain([&self.past]));
         let elapsed = self.begin.elapsed();
         let mut account = all.account;
-        account.retain(|(name, _)| name != "elapsed s");
-        account.extend(tally.rows());
-        account.push(("elapsed s".to_owned(), format!("{:.2}", elapsed.as_secs_f64())));
+        tally.rows().for_each(|(key, count)| account.add(key, count));
+        account.put(Key::Elapsed, Value::Time(elapsed));
         RunInfo { elapsed, ticks: all.ticks, style: all.style, account, ..self.own.clone() }
     }
 }
@@ -106,10 +106,4 @@ fn own(options: &Options) -> RunInfo {
         tells_processes: true,
         ..RunInfo::default()
     }
-}
-
-/// The count with this name in an account.
-fn count(about: &RunInfo, name: &str) -> u64 {
-    let row = about.account.iter().find(|(row, _)| row == name);
-    row.and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
 }

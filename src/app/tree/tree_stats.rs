@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::profile::stats::Key;
 use crate::target::live::Denial;
 
 /// Processes, counted by what became of them.
@@ -50,20 +51,31 @@ impl Denials {
 }
 
 impl TreeStats {
-    /// Names and values, in the order to print them.
-    pub fn rows(&self) -> Vec<(String, String)> {
+    /// Counts for the account.
+    pub fn rows(&self) -> impl Iterator<Item = (Key, u64)> {
         let rows = [
-            ("processes sampled", self.sampled),
-            ("processes not Python", self.not_python),
-            ("processes too short to be sampled", self.too_short),
-            ("processes left out, too many at once", self.left_out),
-            ("processes that cannot be profiled", self.refused),
+            (Key::ProcessesSampled, self.sampled),
+            (Key::ProcessesNotPython, self.not_python),
+            (Key::ProcessesTooShort, self.too_short),
+            (Key::ProcessesLeftOut, self.left_out),
+            (Key::ProcessesRefused, self.refused),
         ];
-        let denied = self.denied.0.iter();
-        let denied =
-            denied.map(|(reason, (_, count))| (format!("processes not read, {reason}"), *count));
-        let rows = rows.map(|(name, count)| (name.to_owned(), count)).into_iter().chain(denied);
-        rows.map(|(name, count)| (name, count.to_string())).collect()
+        let denied = self.denied.0.values().map(|(denial, count)| (key(*denial), *count));
+        rows.into_iter().chain(denied)
+    }
+}
+
+/// The row of the account that counts processes which are denied so.
+fn key(denial: Denial) -> Key {
+    match denial {
+        Denial::OtherUser { .. } => Key::DeniedUser,
+        Denial::OtherGroup { .. } => Key::DeniedGroup,
+        Denial::NotDumpable => Key::DeniedDump,
+        Denial::MoreCapabilities => Key::DeniedCapabilities,
+        Denial::Hidden { .. } => Key::DeniedHidden,
+        Denial::Yama { .. } => Key::DeniedYama,
+        Denial::NoCapability => Key::DeniedCapability,
+        Denial::Other => Key::DeniedUnknown,
     }
 }
 
@@ -106,11 +118,10 @@ mod tests {
         assert_eq!(tally.denied.total(), 3);
         let text = "1 not readable (not dumpable), 2 not readable (of another user)";
         assert_eq!(tally.to_string(), text);
-        let rows = tally.rows();
-        let row = |name: &str| rows.iter().find(|row| row.0 == name).map(|row| row.1.as_str());
-        assert_eq!(row("processes sampled"), Some("1"));
-        assert_eq!(row("processes not read, of another user"), Some("2"));
-        assert_eq!(row("processes not read, not dumpable"), Some("1"));
+        let row = |key| tally.rows().find(|row| row.0 == key).map(|row| row.1);
+        assert_eq!(row(Key::ProcessesSampled), Some(1));
+        assert_eq!(row(Key::DeniedUser), Some(2));
+        assert_eq!(row(Key::DeniedDump), Some(1));
         let summary = tally.denied.summary();
         let words = "2 processes could not be read: of another user. Run as that user, or as root";
         assert!(summary.len() == 1 && summary[0].starts_with(words), "{summary:?}");

@@ -1,12 +1,9 @@
 //! Which samples of a recording are kept: those of some threads, or in some state. A
 //! profiler chooses by the same before it samples.
 
-use super::stack_filter::add_to_account;
 use super::{Lacking, ThreadFilter, in_words};
+use crate::profile::stats::Key;
 use crate::profile::{Detail, Event, ProcessId, Profile, Sample, Seen, ThreadId};
-
-/// The row of an account that says how many samples were left out.
-const LEFT_OUT: &str = "left out by the choice of threads";
 
 /// What a thread has to have done to be counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,7 +90,7 @@ impl SampleFilter {
                 kept.record_idle(moment[0].microseconds);
             }
         }
-        add_to_account(&mut kept.about, LEFT_OUT, left_out);
+        kept.about.account.add(Key::LeftOutByThreads, left_out);
         Ok(kept)
     }
 
@@ -184,7 +181,7 @@ mod tests {
         assert!(!left.about.every_thread);
         assert_eq!(left.threads().count(), 1, "the others were not sampled");
         assert_eq!(left.timeline().len(), 3);
-        assert_eq!(left.about.account, [(LEFT_OUT.to_owned(), "3".to_owned())]);
+        assert_eq!(left.about.account.count(Key::LeftOutByThreads), 3);
         assert_eq!(kept(&SampleFilter { exclude_idle: true, ..gil }, None), (1, 0));
     }
 

@@ -7,11 +7,9 @@ use rustc_hash::FxBuildHasher;
 
 use super::FrameFilter;
 use super::names::below_search_path;
-use crate::profile::{Detail, Event, Profile, RunInfo, Sample, Seen, StackId, Step, ThreadId};
+use crate::profile::stats::Key;
+use crate::profile::{Detail, Event, Profile, Sample, Seen, StackId, Step, ThreadId};
 use crate::stack::{Frame, FrameId, FrameStyle};
-
-/// The row of an account that says how many samples were left out.
-const LEFT_OUT: &str = "left out by --include and --exclude";
 
 /// Puts what a filter leaves of one profile into another.
 ///
@@ -238,7 +236,7 @@ impl StackFilter {
     fn write_account(&mut self) {
         let FrameFilter { include, exclude, .. } = &self.filter;
         if !include.is_empty() || !exclude.is_empty() {
-            add_to_account(&mut self.left.about, LEFT_OUT, self.left_out);
+            self.left.about.account.add(Key::LeftOutByFrames, self.left_out);
         }
     }
 }
@@ -250,15 +248,6 @@ fn group_with(groups: &mut Vec<Group>, search_path: &[String]) -> usize {
         groups.push(Group { search_path: search_path.to_vec(), ..Group::default() });
         groups.len() - 1
     })
-}
-
-/// Adds a count to a row of the account, which need not be there.
-pub(super) fn add_to_account(about: &mut RunInfo, name: &str, count: u64) {
-    let known = about.account.iter_mut().find(|(known, _)| known == name);
-    match known.map(|(_, value)| (value.parse::<u64>(), value)) {
-        Some((Ok(before), value)) => *value = before.saturating_add(count).to_string(),
-        _ => about.account.push((name.to_owned(), count.to_string())),
-    }
 }
 
 impl FrameFilter {

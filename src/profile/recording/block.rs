@@ -4,7 +4,8 @@ use std::io::{self, Read, Write};
 
 use zstd::bulk::{Compressor, Decompressor};
 
-use super::{LARGEST_BLOCK, LARGEST_CONTENT, MAGIC};
+use super::version::expect_run;
+use super::{LARGEST_BLOCK, LARGEST_CONTENT};
 
 /// How hard to compress. Higher levels cost several times as much for a few percent.
 const LEVEL: i32 = 3;
@@ -41,8 +42,8 @@ impl Packer {
 /// What comes next in a recording.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Part {
-    /// The beginning of a run.
-    Run,
+    /// The beginning of a run, in this version of the format.
+    Run(u8),
     /// A whole block, whose body has been read.
     Block,
     /// The end.
@@ -78,9 +79,9 @@ impl<R: Read> Parts<R> {
             8 => {}
             cut => return self.give_up(cut as u64),
         }
-        if head == MAGIC {
+        if let Ok(version) = expect_run(head) {
             self.whole += 8;
-            return Ok(Part::Run);
+            return Ok(Part::Run(version));
         }
         let [a, b, c, d, checksum @ ..] = head;
         let length = u32::from_le_bytes([a, b, c, d]) as usize;

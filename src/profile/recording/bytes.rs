@@ -23,8 +23,13 @@ pub fn put_text(out: &mut Vec<u8>, text: &str) {
     while !text.is_char_boundary(length) {
         length -= 1;
     }
-    put_number(out, length as u64);
-    out.extend_from_slice(&text.as_bytes()[..length]);
+    put_bytes(out, &text.as_bytes()[..length]);
+}
+
+/// Appends bytes after their number.
+pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_number(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
 }
 
 /// Appends what may be missing: 0, or 1 and what it is.
@@ -86,11 +91,17 @@ impl<'a> Bytes<'a> {
         (number < limit).then_some(number)
     }
 
+    /// Bytes after their number: never more than are left.
+    pub fn part(&mut self) -> Option<Self> {
+        let length = usize::try_from(self.number()?).ok()?;
+        let (part, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(Self(part))
+    }
+
     /// A text.
     pub fn text(&mut self) -> Option<&'a str> {
-        let length = self.position(LONGEST_TEXT + 1)?;
-        let (text, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
+        let Self(text) = self.part().filter(|text| text.0.len() <= LONGEST_TEXT)?;
         std::str::from_utf8(text).ok()
     }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{Flock, FlockArg};
 
 use super::block::{Part, Parts, read_up_to};
-use super::reader::expect_run;
+use super::version::expect_run;
 use crate::escape::say;
 use crate::profile::SaveError;
 use crate::profile::links::{Meant, follow};
@@ -66,7 +66,7 @@ fn end_of_runs(path: &Path, file: &mut impl Read) -> Result<u64, SaveError> {
     let mut parts = Parts::new(start.as_slice().chain(input));
     loop {
         match parts.next().map_err(unreadable)? {
-            Part::Run | Part::Block => {}
+            Part::Run(_) | Part::Block => {}
             Part::End => return Ok(parts.whole()),
             Part::Broken => {
                 say(&format!(

@@ -34,10 +34,11 @@
 //! | frames    | file (its text), function (its text), line (signed)                     |
 //! | stacks    | distance back to the stack it was called from (0: none), frame plus 1 (0: outer frames were not read) |
 //! | events    | as columns, see below                                                   |
-//! | about     | begin (µs), length (ns), interval (ns), ticks, flags, what frames tell, number of account rows, then name and value (texts) of each; the last one holds |
+//! | about     | begin (µs), length (ns), interval (ns), ticks, flags, what frames tell; the last one holds |
 //! | end       | none: the run came to its end                                           |
 //! | paths     | process, one more entry of its `sys.path` (text)                        |
 //! | counts    | what was seen, and of a sample its thread and state, as in events; how often |
+//! | account   | key, number of bytes of the value, value; the last section holds        |
 //!
 //! What frames tell is 0 for file, function and line, 1 for file and function, 2 for the
 //! file alone, 3 for the function alone.
@@ -57,28 +58,41 @@
 //! * for each sample its thread plus 1 (0: not known), times 6, plus what it was doing: 1 if
 //!   it held a GIL, plus 2 if it was not on a processor, 4 if it was.
 //!
+//! The keys of an account, and how each is measured, are in one table,
+//! [`Key`](crate::profile::stats::Key). A value is a number: how often, nanoseconds, or
+//! hundredths for each sample. It is a byte 1 if rights were wanted, else 0, and a text: why the
+//! kernel took no samples. It is numbers: 0 for samples by the kernel, 1 in stops, 2 in turns, 3
+//! while the process ran. Or it is pids (signed), each with its words (text). A row whose key or
+//! value a reader does not know is left out.
+//!
 //! Counts stand for samples whose times are not kept: in no file, but in what a profiler
 //! hands over to the next, if no more is needed.
+//!
+//! In version 2 there is no section account. Instead the last part of about is a number of rows,
+//! and of each its name and its value as they were shown (texts).
 //!
 //! Each block can be decompressed alone, and a reader stops at the first that is not whole:
 //! of a run that was killed, or a disk that was full, everything before is good.
 
+mod account;
 mod block;
 mod bytes;
 mod file;
+mod format_2;
 mod reader;
 mod recorder;
 #[cfg(test)]
 mod tests;
+mod version;
+#[cfg(test)]
+mod versions_tests;
 mod writer;
 
-pub use self::reader::{Ending, Reader, RecordingError};
+pub use self::reader::{Ending, Reader};
 pub use self::recorder::Recorder;
+pub use self::version::{MAGIC, RecordingError};
 pub use self::writer::Writer;
 use crate::stack::FrameStyle;
-
-/// What a run begins with: the name, and the version of the format.
-pub const MAGIC: [u8; 8] = *b"PYFLAME\x02";
 
 /// The most bytes that a block may have.
 pub const LARGEST_BLOCK: usize = 1 << 24;
@@ -88,9 +102,6 @@ pub const LARGEST_CONTENT: usize = 1 << 24;
 
 /// The longest text, in bytes; of a longer one the beginning is kept.
 const LONGEST_TEXT: usize = 1 << 20;
-
-/// The most rows of an account.
-const MOST_ROWS: usize = 64;
 
 /// What frames can tell, at the places of the numbers that say so.
 const STYLES: [FrameStyle; 4] = [
@@ -124,4 +135,6 @@ pub mod section {
     pub const PATHS: u8 = 10;
     /// Samples without their times.
     pub const COUNTS: u8 = 11;
+    /// What became of every tick.
+    pub const ACCOUNT: u8 = 12;
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::block::{Part, Parts, Unpacker};
 use super::bytes::Bytes;
-use super::{MAGIC, MOST_ROWS, STYLES, section};
+use super::version::{RecordingError, expect_run};
+use super::{STYLES, account, format_2, section};
 use crate::profile::{
     LONGEST_SEARCH_PATH, Process, ProcessId, Profile, RunInfo, Sample, StackId, State, Step,
     Thread, ThreadId,
@@ -22,28 +23,6 @@ const MOST_STACKS: usize = 1 << 26;
 /// The most steps of a stack: twice of what is ever sampled.
 const DEEPEST: u32 = 32 * 1024;
 
-/// Why something cannot be read as a recording.
-#[derive(Debug, thiserror::Error)]
-pub enum RecordingError {
-    /// It is something else.
-    #[error("it is not a recording: it does not begin as one")]
-    Other,
-    /// It was made by another release.
-    #[error(
-        "it is a recording of {} release, in format {version}: this one reads format {}. \
-         Use the release that made it",
-        if *version > MAGIC[7] { "a later" } else { "an earlier" },
-        MAGIC[7]
-    )]
-    OtherRelease {
-        /// The version of its format.
-        version: u8,
-    },
-    /// It cannot be read at all.
-    #[error(transparent)]
-    Input(#[from] io::Error),
-}
-
 /// How a recording came to its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ending {
@@ -53,6 +32,8 @@ pub struct Ending {
     pub broken_off: u32,
     /// Bytes at the end that are not whole blocks, and were not read.
     pub lost: u64,
+    /// Whether something was left out that this release does not know.
+    pub is_partial: bool,
 }
 
 impl Ending {
@@ -66,7 +47,10 @@ impl Ending {
         };
         let lost = (self.lost > 0)
             .then(|| format!("the last {} bytes are damaged and were not read", self.lost));
-        let words: Vec<String> = broken_off.into_iter().chain(lost).collect();
+        let partial = self
+            .is_partial
+            .then(|| "what only another release knows of it was left out".to_owned());
+        let words: Vec<String> = broken_off.into_iter().chain(lost).chain(partial).collect();
         (!words.is_empty()).then(|| words.join("; "))
     }
 }
@@ -99,7 +83,11 @@ struct Run {
     /// Stacks and how many steps they have.
     stacks: Vec<(StackId, u32)>,
     about: RunInfo,
+    /// The version of its format.
+    version: u8,
     ended: bool,
+    /// Whether it holds something that this release does not know.
+    is_partial: bool,
     /// Whether it may hold samples without times.
     takes_counts: bool,
 }
@@ -115,11 +103,11 @@ impl<R: Read> Reader<R> {
             io::ErrorKind::UnexpectedEof => RecordingError::Other,
             _ => RecordingError::Input(error),
         })?;
-        expect_run(magic)?;
+        let version = expect_run(magic)?;
         Ok(Self {
             parts: Parts::new(input),
             unpacker: Unpacker::new()?,
-            run: Run::default(),
+            run: Run { version, ..Run::default() },
             earlier: Vec::new(),
             processes: Vec::new(),
             ending: Ending { runs: 1, ..Ending::default() },
@@ -155,7 +143,7 @@ impl<R: Read> Reader<R> {
         while !self.is_over {
             match self.parts.next()? {
                 Part::Block => return Ok(true),
-                Part::Run => self.begin_run(),
+                Part::Run(version) => self.begin_run(version),
                 Part::End | Part::Broken => self.end(),
             }
         }
@@ -195,12 +183,14 @@ impl<R: Read> Reader<R> {
     /// How the recording came to its end, or how far it has been read.
     #[must_use]
     pub fn ending(&self) -> Ending {
-        Ending { lost: self.parts.lost(), ..self.ending }
+        let is_partial = self.ending.is_partial | self.run.is_partial;
+        Ending { lost: self.parts.lost(), is_partial, ..self.ending }
     }
 
-    fn begin_run(&mut self) {
-        let before = std::mem::take(&mut self.run);
+    fn begin_run(&mut self, version: u8) {
+        let before = std::mem::replace(&mut self.run, Run { version, ..Run::default() });
         self.ending.broken_off += u32::from(!before.ended);
+        self.ending.is_partial |= before.is_partial;
         self.ending.runs += 1;
         self.earlier.push(before.about);
     }
@@ -222,9 +212,17 @@ impl Run {
         while !bytes.is_empty() {
             let kind = bytes.byte()?;
             let count = bytes.count()?;
-            if kind == section::EVENTS {
-                self.read_events(count, &mut bytes, into)?;
-                continue;
+            match kind {
+                section::EVENTS => {
+                    self.read_events(count, &mut bytes, into)?;
+                    continue;
+                }
+                section::ACCOUNT if self.version > 2 => {
+                    self.about.account =
+                        account::read_rows(count, &mut bytes, &mut self.is_partial)?;
+                    continue;
+                }
+                _ => {}
             }
             for _ in 0..count {
                 match kind {
@@ -239,7 +237,7 @@ impl Run {
                     section::FRAMES => self.read_frame(&mut bytes, into)?,
                     section::STACKS => self.read_stack(&mut bytes, into)?,
                     section::COUNTS if self.takes_counts => self.read_count(&mut bytes, into)?,
-                    section::ABOUT => self.about = read_about(&mut bytes)?,
+                    section::ABOUT => self.read_about(&mut bytes)?,
                     _ => return None,
                 }
             }
@@ -340,6 +338,31 @@ impl Run {
         Some(())
     }
 
+    fn read_about(&mut self, bytes: &mut Bytes<'_>) -> Option<()> {
+        let started = bytes.number()?;
+        let elapsed = Duration::from_nanos(bytes.number()?);
+        let interval = Duration::from_nanos(bytes.number()?);
+        let ticks = bytes.number()?;
+        let flags = bytes.byte().filter(|flags| *flags < 4)?;
+        let style = STYLES[bytes.position(STYLES.len())?];
+        let account = if self.version > 2 {
+            std::mem::take(&mut self.about.account)
+        } else {
+            format_2::read_rows(bytes, &mut self.is_partial)?
+        };
+        self.about = RunInfo {
+            started,
+            elapsed,
+            interval,
+            ticks,
+            every_thread: flags & 1 != 0,
+            tells_processes: flags & 2 != 0,
+            style,
+            account,
+        };
+        Some(())
+    }
+
     fn read_count(&self, bytes: &mut Bytes<'_>, into: &mut Profile) -> Option<()> {
         match bytes.number()? {
             0 => into.count_idle(bytes.number()?),
@@ -358,15 +381,6 @@ impl Run {
         let doing = bytes.position((self.threads.len() + 1) * 6)?;
         let thread = (doing / 6).checked_sub(1).map(|thread| self.threads[thread]);
         Some(Sample { stack, thread, state: state(doing % 6) })
-    }
-}
-
-/// Fails unless a run that can be read begins with these bytes.
-pub fn expect_run(bytes: [u8; 8]) -> Result<(), RecordingError> {
-    match bytes {
-        MAGIC => Ok(()),
-        [name @ .., version] if name == MAGIC[..7] => Err(RecordingError::OtherRelease { version }),
-        _ => Err(RecordingError::Other),
     }
 }
 
@@ -404,26 +418,4 @@ fn read_names(bytes: &mut Bytes<'_>, thread: &mut Thread) -> Option<()> {
         thread.name = Some(name.into());
     }
     Some(())
-}
-
-fn read_about(bytes: &mut Bytes<'_>) -> Option<RunInfo> {
-    let started = bytes.number()?;
-    let elapsed = Duration::from_nanos(bytes.number()?);
-    let interval = Duration::from_nanos(bytes.number()?);
-    let ticks = bytes.number()?;
-    let flags = bytes.byte().filter(|flags| *flags < 4)?;
-    let style = STYLES[bytes.position(STYLES.len())?];
-    let rows = bytes.position(MOST_ROWS + 1)?;
-    let row = |_| Some((bytes.text()?.to_owned(), bytes.text()?.to_owned()));
-    let account = (0..rows).map(row).collect::<Option<_>>()?;
-    Some(RunInfo {
-        started,
-        elapsed,
-        interval,
-        ticks,
-        every_thread: flags & 1 != 0,
-        tells_processes: flags & 2 != 0,
-        style,
-        account,
-    })
 }

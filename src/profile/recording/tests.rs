@@ -6,19 +6,20 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::profile::stats::Key;
 use crate::profile::{
     Detail, Event, Process, ProcessId, Profile, RunInfo, Sample, Seen, StackId, State, Step,
 };
 use crate::stack::Frame;
 
 /// A profile that grows step by step.
-struct Growing {
-    profile: Profile,
-    process: ProcessId,
+pub(super) struct Growing {
+    pub(super) profile: Profile,
+    pub(super) process: ProcessId,
 }
 
 impl Growing {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut profile = Profile::new(Detail::Timeline);
         let process = Process::new(42, "python a.py", "3.11.7");
         let process = profile.add_process(process);
@@ -38,7 +39,7 @@ impl Growing {
         stack
     }
 
-    fn see(&mut self, time: u64, thread: u64, functions: &[&str], state: State) {
+    pub(super) fn see(&mut self, time: u64, thread: u64, functions: &[&str], state: State) {
         let stack = self.stack(functions);
         let thread = Some(self.profile.intern_thread(self.process, thread));
         self.profile.record(time, Sample { stack, thread, state });
@@ -46,7 +47,7 @@ impl Growing {
 }
 
 /// All that a profile says, in words.
-fn words(profile: &Profile) -> Vec<String> {
+pub(super) fn words(profile: &Profile) -> Vec<String> {
     let mut words: Vec<String> = profile.processes().map(|(_, p)| format!("{p:?}")).collect();
     words.extend(profile.threads().map(|(_, thread)| format!("{thread:?}")));
     let mut events = profile.timeline().to_vec();
@@ -72,14 +73,14 @@ fn in_words(profile: &Profile, event: Event) -> String {
     format!("{time} {thread:?} {:?} {}", sample.state, steps.join(";"))
 }
 
-fn read(bytes: &[u8]) -> (Profile, RunInfo, Ending) {
+pub(super) fn read(bytes: &[u8]) -> (Profile, RunInfo, Ending) {
     let mut profile = Profile::new(Detail::Timeline);
     let mut reader = Reader::new(bytes).expect("a recording");
     reader.read_all(&mut profile).expect("a slice can be read");
     (profile, reader.about(), reader.ending())
 }
 
-const STATES: [State; 3] = [
+pub(super) const STATES: [State; 3] = [
     State { holds_gil: true, on_cpu: None },
     State { holds_gil: false, on_cpu: Some(false) },
     State { holds_gil: true, on_cpu: Some(true) },
@@ -103,7 +104,7 @@ fn two_increments() -> (Vec<u8>, Vec<String>) {
     growing.profile.record_failed(1_002_000);
     // Samples wait for their proof, and come after what was seen later.
     growing.see(999_999, 1, &["main", "f", "g"], STATES[2]);
-    growing.profile.about.account.push(("ticks".into(), "3".into()));
+    growing.profile.about.account.add(Key::Ticks, 3);
     all.extend_from_slice(growing.profile.timeline());
     all.sort_by_key(|event| event.microseconds);
     writer.finish(&growing.profile).expect("written");
@@ -120,10 +121,10 @@ fn increments_are_read_as_one_profile() {
     let (bytes, expected) = two_increments();
     let (profile, about, ending) = read(&bytes);
     assert_eq!(words(&profile), expected);
-    assert_eq!(about.account, [("ticks".to_owned(), "3".to_owned())]);
+    assert_eq!(about.account, [(Key::Ticks, 3)].into());
     assert_eq!((about.started, about.interval), (1_000_000, Duration::from_millis(1)));
     assert_eq!((about.every_thread, about.tells_processes), (false, true));
-    assert_eq!(ending, Ending { runs: 1, broken_off: 0, lost: 0 });
+    assert_eq!(ending, Ending { runs: 1, ..Ending::default() });
     assert_eq!(ending.complaint(), None);
 }
 
@@ -165,7 +166,7 @@ fn runs_follow_each_other_in_a_file() {
     let (profile, about, ending) = read(&bytes);
     assert_eq!(profile.timeline().len(), 10);
     assert_eq!(profile.processes().count(), 1, "the same process of two runs is one");
-    assert_eq!(about.account, [("ticks".to_owned(), "6".to_owned())]);
+    assert_eq!(about.account, [(Key::Ticks, 6)].into());
     assert_eq!(ending, Ending { runs: 2, ..Ending::default() });
     // Nobody may write behind a block that is not whole.
     bytes = [cut, &first].concat();
@@ -191,9 +192,10 @@ fn two_recordings_are_read_into_one_profile() {
 fn something_else_is_refused() {
     assert!(matches!(Reader::new(&b""[..]), Err(RecordingError::Other)));
     assert!(matches!(Reader::new(&b"a;b;c 17\n"[..]), Err(RecordingError::Other)));
-    for (bytes, words) in
-        [(b"PYFLAME\x01rest", "an earlier release"), (b"PYFLAME\x03rest", "a later")]
-    {
+    for (bytes, words) in [
+        (b"PYFLAME\x01rest", "an earlier release"),
+        (b"PYFLAME\x04rest", "a later release, in format 4: this one reads formats 2 to 3"),
+    ] {
         let error = Reader::new(&bytes[..]).err().expect("another format").to_string();
         assert!(error.contains(words), "{error}");
     }
@@ -220,7 +222,7 @@ fn a_reader_sees_what_was_flushed_and_nothing_that_was_not() {
 }
 
 /// A block with this content, as no writer would make it.
-fn with_content(content: &[u8]) -> Vec<u8> {
+pub(super) fn with_content(content: &[u8]) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
     let mut packer = block::Packer::new().expect("there is memory");
     packer.write(content, &mut bytes).expect("a Vec takes everything");

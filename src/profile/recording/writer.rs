@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::sync::Arc;
 
+use super::account::put_rows;
 use super::block::Packer;
 use super::bytes::{put_number, put_option, put_signed, put_text};
-use super::{LONGEST_TEXT, MAGIC, STYLES, section};
+use super::{MAGIC, STYLES, section};
 use crate::profile::{
     Detail, Event, LONGEST_SEARCH_PATH, Profile, RunInfo, Sample, Seen, State, Step, Thread,
 };
@@ -350,13 +351,6 @@ fn put_about(out: &mut Vec<u8>, about: &RunInfo) {
     put_number(out, about.ticks);
     out.push(u8::from(about.every_thread) | u8::from(about.tells_processes) << 1);
     put_number(out, STYLES.iter().position(|style| *style == about.style).unwrap_or(0) as u64);
-    // More rows than this are none of ours, and a block has its bounds.
-    let fits = |text: &str| text.len() < LONGEST_TEXT / 64;
-    let rows = about.account.iter().filter(|(name, value)| fits(name) && fits(value));
-    let rows: Vec<_> = rows.take(super::MOST_ROWS).collect();
-    put_number(out, rows.len() as u64);
-    for (name, value) in rows {
-        put_text(out, name);
-        put_text(out, value);
-    }
+    out.push(section::ACCOUNT);
+    put_rows(out, &about.account);
 }

@@ -189,8 +189,8 @@ fn extra(profile: &Profile) -> Vec<Section> {
         let words = format!("Python {}, {}", process.python, process.command);
         entry(process.pid.to_string(), words)
     });
-    let account = profile.about.account.iter();
-    let account = account.map(|(name, value)| entry(name.clone(), value.clone()));
+    let account = profile.about.account.lines();
+    let account = account.map(|line| entry(line.name.into_owned(), line.value.to_string()));
     vec![
         Section { label: "Processes".to_owned(), entries: processes.collect() },
         Section { label: "What became of every tick".to_owned(), entries: account.collect() },

@@ -4,12 +4,14 @@
 //! the position of their caller. So a report grows with what is different in a profile,
 //! not with its samples.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde::Serialize;
 
 use super::excerpts::{Excerpt, excerpts};
 use super::timeline::Timeline;
+use crate::profile::stats::{Key, Line};
 use crate::profile::{Profile, Step};
 use crate::render::palette::Origin;
 use crate::render::{SourcesOf, title};
@@ -31,7 +33,14 @@ pub struct Document<'a> {
     samples: u64,
     every_thread: bool,
     tells_processes: bool,
-    account: &'a [(String, String)],
+    /// Moments at which a sample was due.
+    due: u64,
+    /// Those of them that gave none.
+    missing: u64,
+    /// Whether shares of time are estimates.
+    estimates: bool,
+    /// What became of every tick.
+    account: Vec<Row>,
     processes: Vec<Process<'a>>,
     threads: Vec<Thread<'a>>,
     files: Vec<&'a str>,
@@ -42,6 +51,23 @@ pub struct Document<'a> {
     stacks: Stacks,
     timeline: Timeline,
     excerpts: Vec<Excerpt>,
+}
+
+/// Rows of the account that count moments which gave no sample.
+const MISSING: [Key; 4] = [Key::Torn, Key::Dropped, Key::Failed, Key::Late];
+
+/// A row of the account.
+#[derive(Debug, Serialize)]
+struct Row {
+    name: Cow<'static, str>,
+    value: String,
+    meaning: &'static str,
+}
+
+impl Row {
+    fn of(line: Line<'_>) -> Self {
+        Self { value: line.value.to_string(), name: line.name, meaning: line.key.meaning() }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -82,6 +108,7 @@ impl<'a> Document<'a> {
     #[must_use]
     pub fn of(profile: &'a Profile, title: &'a str, sources: Option<SourcesOf>) -> Self {
         let about = &profile.about;
+        let count = |key| about.account.count(key);
         let (mut files, mut functions) = (Names::default(), Names::default());
         let mut frames = Frames::default();
         for frame in profile.frames.all() {
@@ -102,7 +129,10 @@ impl<'a> Document<'a> {
             samples: title::samples(profile),
             every_thread: about.every_thread,
             tells_processes: profile.tells_processes(),
-            account: &about.account,
+            due: count(Key::Ticks).saturating_add(count(Key::Late)),
+            missing: MISSING.into_iter().map(count).fold(0, u64::saturating_add),
+            estimates: about.account.are_estimates(),
+            account: about.account.lines().map(Row::of).collect(),
             processes: processes
                 .map(|process| Process {
                     pid: process.pid,

@@ -101,13 +101,10 @@ function options(select, choices) {
 
 /** What a reader has to know before believing the picture. */
 function warning() {
-  const value = (name) => Number(data.account.find(([row]) => row === name)?.[1] ?? 0);
-  const missing = value("torn") + value("dropped") + value("failed") + value("late");
-  const due = value("ticks") + value("late");
+  const { due, missing } = data;
   if (due > 0 && missing > 0.02 * due) return `${percent(missing, due)} of the moments at which a sample was due gave none. The account below says why.`;
   if (data.samples === 0) return "No samples were taken.";
-  const engine = data.account.find(([row]) => row === "engine")?.[1] ?? "";
-  return engine.includes("estimates") ? "Samples were read while the program ran: what is short-lived is seldom caught, and shares are estimates." : "";
+  return data.estimates ? "Samples were read while the program ran: what is short-lived is seldom caught, and shares are estimates." : "";
 }
 
 function onKey(event) {

@@ -5,29 +5,6 @@ const ROWS = 25;
 
 const AROUND = 4;
 
-/** What the rows of the account mean. */
-const MEANINGS = {
-  ticks: "moments at which a sample was due and taken up",
-  samples: "stacks that were proven and counted",
-  idle: "ticks at which nobody ran Python code",
-  "proven at once": "ticks that needed one fetch",
-  retried: "ticks that needed more than one fetch",
-  stopped: "samples for which the process was stopped",
-  "stopped total ms": "how long it stood still for them, in all",
-  "stopped p99 us": "99 of 100 stops were no longer than this",
-  torn: "ticks whose stack could not be proven: left out",
-  dropped: "samples with code that was gone soon after: left out",
-  "lost threads": "single threads whose stack was torn: left out",
-  failed: "ticks at which the process could not be read",
-  late: "moments that were missed because the profiler was late",
-  engine: "how samples were taken: by the kernel, in stops, or while the program ran",
-  skipped: "ticks at which the limit of stops allowed none: the next sample counts for them",
-  "not by the kernel": "why the kernel took no samples",
-  "remote reads per sample": "system calls that read the process",
-  "cpu us per sample": "the profiler's own time on a processor",
-  "elapsed s": "from the first tick to the last",
-};
-
 class HotTable {
   /** `columns`: header and a function from a row to what stands in its cell. */
   constructor(place, columns, onChoose) {
@@ -156,10 +133,10 @@ function excerpt(label, sums, whole) {
 }
 
 function showAccount(place) {
-  const rows = data.account.map(([name, value]) => element("tr", {},
+  const rows = data.account.map(({ name, value, meaning }) => element("tr", {},
     element("th", { scope: "row", textContent: name }),
     element("td", { className: "samples", textContent: value }),
-    element("td", { className: "meaning", textContent: MEANINGS[name] ?? "" })));
+    element("td", { className: "meaning", textContent: meaning })));
   place.replaceChildren(element("table", {}, element("tbody", {}, ...rows)));
 }
 

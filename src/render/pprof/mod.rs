@@ -91,7 +91,7 @@ impl Writer<'_> {
                 .processes()
                 .map(|(_, process)| format!("{process}, Python {}", process.python)),
         );
-        comments.extend(about.account.iter().map(|(name, value)| format!("{name}: {value}")));
+        comments.extend(about.account.lines().map(|line| line.to_string()));
         let comment = comments.iter().map(|text| self.string(text)).collect::<io::Result<_>>()?;
         self.part(&message::Profile {
             sample_type: vec![count, time.clone()],

@@ -1,0 +1,245 @@
+//! Recordings of earlier releases, and of later ones.
+
+use std::time::Duration;
+
+use super::bytes::{put_bytes, put_number};
+use super::tests::{Growing, STATES, read, with_content, words};
+use super::*;
+use crate::profile::stats::{Account, ByKernel, Key, Refusal, Rows, SampledProcess, Unit, Value};
+use crate::profile::{Source, TornReason};
+
+/// What the recordings hold of each of their two runs, but for the account.
+fn seen() -> Growing {
+    let mut growing = Growing::new();
+    growing.profile.process_mut(growing.process).search_path = vec!["/app".into(), "/lib".into()];
+    growing.see(1_000_007, 1, &["main", "f"], STATES[0]);
+    growing.see(1_000_007, 2, &["wait"], STATES[1]);
+    growing.see(1_001_020, 1, &["main", "f", "é;\n"], STATES[2]);
+    growing.profile.record_failed(1_002_000);
+    growing.profile.record_idle(1_003_000);
+    let (id, _) = growing.profile.threads().next().expect("a thread");
+    growing.profile.thread_mut(id).name = Some("MainThread".into());
+    growing.profile.thread_mut(id).native_id = Some(42);
+    growing.profile.record_idle(1_005_000);
+    growing
+}
+
+/// The account of a run that the kernel sampled, or that was sampled in stops.
+fn account(is_by_kernel: bool) -> Account {
+    let refusal = Refusal {
+        words: "--engine kernel may not load its program: why.\nMore.".into(),
+        wants_rights: true,
+    };
+    let kernel = ByKernel { interrupts: 60, looks: 20, missed: 6 };
+    let mut account = Account {
+        ticks: 100,
+        samples: 80,
+        idle: 3,
+        at_once: 70,
+        retried: 10,
+        dropped: 2,
+        lost_threads: 1,
+        failed: 1,
+        late: 4,
+        source: Some(if is_by_kernel { Source::Interrupt } else { Source::Stop }),
+        refusal: (!is_by_kernel).then_some(refusal),
+        skipped: 5,
+        kernel: is_by_kernel.then_some(kernel),
+        reads: 100,
+        cpu: Duration::from_micros(1234),
+        elapsed: Duration::from_millis(1250),
+        ..Account::default()
+    };
+    for (ticks, reason) in (1..).zip(TornReason::ALL) {
+        account.note_torn(reason, ticks);
+    }
+    account.stops.add(Duration::from_micros(50));
+    account.stops.add(Duration::from_micros(1200));
+    account.turns.add(Duration::from_micros(250));
+    account
+}
+
+/// A run in today's format.
+fn written(growing: &Growing) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = Writer::new(&mut bytes).expect("a Vec takes everything");
+    writer.finish(&growing.profile).expect("written");
+    drop(writer);
+    bytes
+}
+
+/// Two runs, the first by the kernel, as the last release with format 2 has written them.
+const FORMAT_2: &[u8] = include_bytes!("../../../tests/golden/format-2.pyflame");
+
+#[test]
+fn a_recording_of_format_2_is_read() {
+    let (profile, about, ending) = read(FORMAT_2);
+    let mut expected = seen();
+    for event in seen().profile.timeline() {
+        expected.profile.record_event(*event);
+    }
+    assert_eq!(words(&profile), words(&expected.profile));
+    let complaint = "what only another release knows of it was left out";
+    assert_eq!(ending.complaint().as_deref(), Some(complaint));
+    assert_eq!(about.ticks, 200);
+    assert_eq!(about.elapsed, Duration::from_millis(1250));
+    let mut both = account(true);
+    both.add(&account(false));
+    for (key, value) in both.rows().iter().filter(|(key, _)| key.unit() == Unit::Count) {
+        assert_eq!(about.account.get(key), Some(value), "{key:?}");
+    }
+    let engines = Value::Sources(vec![Source::Interrupt, Source::Stop]);
+    assert_eq!(about.account.get(Key::Engine), Some(&engines));
+}
+
+/// What was shown of the first run when it was made.
+const ACCOUNT_OF_FORMAT_2: &str = "\
+engine: kernel
+ticks: 100
+samples: 80
+idle: 3
+proven at once: 70
+retried: 10
+stopped: 2
+skipped: 5
+stopped total ms: 1.2
+stopped p99 us: 1319
+torn: 28
+dropped: 2
+lost threads: 1
+failed: 1
+late: 4
+torn (not fetched): 1
+torn (moved meanwhile): 2
+torn (unknown call): 3
+torn (in a call or return): 4
+torn (code changed): 5
+torn (ran too early): 6
+torn (call was over): 7
+turns: 1
+turns total ms: 0.2
+turns p99 us: 254
+interrupts: 60
+looks: 20
+missed: 6
+remote reads per sample: 1.25
+cpu us per sample: 15.43
+processes sampled: 1
+processes not Python: 2
+processes too short to be sampled: 3
+processes left out, too many at once: 4
+processes that cannot be profiled: 5
+processes not read, for an unknown reason: 13
+processes not read, for want of CAP_SYS_PTRACE: 12
+processes not read, hidden by /proc: 10
+processes not read, not dumpable: 8
+processes not read, of another group: 7
+processes not read, of another user: 6
+processes not read, protected by ptrace_scope: 11
+processes not read, with more capabilities: 9
+elapsed s: 1.25
+sampled process 42: python a.py, CPython 3.11.7
+sampled process 7: sh -c \"x\", CPython 3.6.15
+further processes sampled: 14
+other Pythons at the same time, not sampled (--subprocesses samples all): 15
+left out by --include and --exclude: 16
+left out by the choice of threads: 17";
+
+#[test]
+fn each_row_of_format_2_has_its_key() {
+    let second = FORMAT_2.windows(8).rposition(|bytes| bytes == b"PYFLAME\x02").expect("two runs");
+    let (_, first, _) = read(&FORMAT_2[..second]);
+    assert_eq!(first.account.to_string(), ACCOUNT_OF_FORMAT_2);
+    let known: Vec<Key> = first.account.iter().map(|(key, _)| key).collect();
+    let unknown: Vec<_> = Key::ALL.iter().filter(|key| !known.contains(key)).collect();
+    assert_eq!(unknown, [&Key::NotByKernel], "the kernel took the samples");
+    let (_, second, _) = read(&FORMAT_2[second..]);
+    let words = "not by the kernel: --engine kernel may not load its program: why.";
+    assert!(second.account.to_string().contains(words));
+}
+
+#[test]
+fn runs_of_several_versions_stand_in_one_file() {
+    let growing = seen();
+    let bytes = [FORMAT_2, &written(&growing), FORMAT_2].concat();
+    let (profile, about, ending) = read(&bytes);
+    assert_eq!(profile.timeline().len(), 5 * growing.profile.timeline().len());
+    assert_eq!((ending.runs, ending.lost, ending.broken_off), (5, 0, 0));
+    assert_eq!(about.account.count(Key::Ticks), 400);
+}
+
+/// All rows that there are.
+fn all_rows() -> Rows {
+    let mut rows = account(false).rows();
+    for (count, key) in (1..).zip(Key::ALL.iter().filter(|key| key.unit() == Unit::Count)) {
+        rows.put(*key, Value::Count(u64::MAX - count));
+    }
+    let ways = [Source::Turn, Source::Interrupt, Source::Read, Source::Stop];
+    rows.put(Key::Engine, Value::Sources(ways.into()));
+    let process = |pid, words: &str| SampledProcess { pid, words: words.to_owned() };
+    let processes = vec![process(i32::MAX, "a"), process(-7, "b\n")];
+    rows.put(Key::SampledProcesses, Value::Processes(processes));
+    assert_eq!(rows.iter().len(), Key::ALL.len());
+    rows
+}
+
+#[test]
+fn every_row_is_read_as_it_was_written() {
+    let mut growing = seen();
+    growing.profile.about.account = all_rows();
+    let (_, about, ending) = read(&written(&growing));
+    assert_eq!(about.account, all_rows());
+    assert_eq!(ending, Ending { runs: 1, ..Ending::default() });
+}
+
+#[test]
+fn a_row_that_is_too_long_is_left_out() {
+    let mut growing = seen();
+    let words = "x".repeat(1 << 16);
+    let refusal = Refusal { words, wants_rights: false };
+    growing.profile.about.account = [(Key::Ticks, 1)].into();
+    growing.profile.about.account.put(Key::NotByKernel, Value::Refusal(refusal));
+    let (_, about, _) = read(&written(&growing));
+    assert_eq!(about.account, [(Key::Ticks, 1)].into());
+}
+
+/// A recording with an account of these rows: numbers of keys, and the bytes of their values.
+fn with_rows(rows: &[(u64, &[u8])]) -> Vec<u8> {
+    let mut content = vec![section::ABOUT, 1, 1, 1, 1, 1, 0, 0, section::ACCOUNT];
+    put_number(&mut content, rows.len() as u64);
+    for (key, value) in rows {
+        put_number(&mut content, *key);
+        put_bytes(&mut content, value);
+    }
+    with_content(&content)
+}
+
+#[test]
+fn a_row_of_another_release_is_left_out() {
+    let ticks = Key::Ticks.number();
+    for (key, value) in [
+        (1000, &b"anything"[..]),
+        (u64::MAX, b""),
+        (0, b""),
+        (Key::Engine.number(), &[0, 9]), // a way to a sample that is not known
+        (Key::Torn.number(), &[1, 1]),   // more than a count
+        (Key::Late.number(), &[]),       // less than one
+        (Key::NotByKernel.number(), &[2, 0]), // neither yes nor no
+        (Key::NotByKernel.number(), &[0, 1, 0xff]), // no text
+        (Key::SampledProcesses.number(), &[2]), // a process without words
+    ] {
+        let (_, about, ending) = read(&with_rows(&[(key, value), (ticks, &[7])]));
+        assert_eq!(about.account, [(Key::Ticks, 7)].into(), "{key} {value:?}");
+        assert_eq!((ending.lost, ending.is_partial), (0, true), "{key} {value:?}");
+        assert!(ending.complaint().is_some_and(|words| words.ends_with("was left out")));
+    }
+}
+
+#[test]
+fn a_row_that_is_longer_than_its_block_is_lost() {
+    let ticks = Key::Ticks.number() as u8;
+    for rows in [&[1, ticks, 2, 7][..], &[2, ticks, 1, 7], &[1, 0, 0xff, 0xff, 0xff, 0x7f]] {
+        let content = [&[section::ABOUT, 1, 1, 1, 1, 1, 0, 0, section::ACCOUNT], rows].concat();
+        assert!(read(&with_content(&content)).2.lost > 0, "{rows:?}");
+    }
+}
