@@ -12,15 +12,16 @@ const LONGEST_ROW: usize = 1 << 16;
 /// How samples can be taken, at the places of the numbers that say so.
 const SOURCES: [Source; 4] = [Source::Interrupt, Source::Stop, Source::Turn, Source::Read];
 
-/// Appends a number of rows, and the rows.
-pub fn put_rows(out: &mut Vec<u8>, rows: &Rows) {
+/// Appends rows, and says how many.
+pub fn put_rows(out: &mut Vec<u8>, rows: &Rows) -> u64 {
     let rows = rows.iter().map(|(key, value)| (key, bytes_of(value)));
-    let rows: Vec<_> = rows.filter(|(_, bytes)| bytes.len() <= LONGEST_ROW).collect();
-    put_number(out, rows.len() as u64);
-    for (key, bytes) in rows {
+    let mut count = 0;
+    for (key, bytes) in rows.filter(|(_, bytes)| bytes.len() <= LONGEST_ROW) {
         put_number(out, key.number());
         put_bytes(out, &bytes);
+        count += 1;
     }
+    count
 }
 
 /// Reads so many rows. What only a later release knows is left out: then `is_partial` becomes

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 
 use zstd::bulk::{Compressor, Decompressor};
 
-use super::version::expect_run;
+use super::version::{RecordingError, expect_run};
 use super::{LARGEST_BLOCK, LARGEST_CONTENT};
 
 /// How hard to compress. Higher levels cost several times as much for a few percent.
@@ -50,6 +50,8 @@ pub enum Part {
     End,
     /// Something that is not whole, and all that comes after it.
     Broken,
+    /// A run in this version of the format, which is not read, and all that comes after it.
+    OtherRelease(u8),
 }
 
 /// Cuts a recording into runs and blocks.
@@ -68,7 +70,7 @@ impl<R: Read> Parts<R> {
         Self { input, body: Vec::new(), whole: 0, lost: 0 }
     }
 
-    /// The next part. After [`Part::End`] and [`Part::Broken`] there is none.
+    /// The next part. After all but [`Part::Run`] and [`Part::Block`] there is none.
     ///
     /// # Errors
     /// Those of the input.
@@ -79,9 +81,16 @@ impl<R: Read> Parts<R> {
             8 => {}
             cut => return self.give_up(cut as u64),
         }
-        if let Ok(version) = expect_run(head) {
-            self.whole += 8;
-            return Ok(Part::Run(version));
+        match expect_run(head) {
+            Ok(version) => {
+                self.whole += 8;
+                return Ok(Part::Run(version));
+            }
+            Err(RecordingError::OtherRelease { version }) => {
+                self.give_up(8)?;
+                return Ok(Part::OtherRelease(version));
+            }
+            Err(_) => {}
         }
         let [a, b, c, d, checksum @ ..] = head;
         let length = u32::from_le_bytes([a, b, c, d]) as usize;

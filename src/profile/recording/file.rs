@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{Flock, FlockArg};
 
 use super::block::{Part, Parts, read_up_to};
-use super::version::expect_run;
+use super::version::{RecordingError, expect_run};
 use crate::escape::say;
 use crate::profile::SaveError;
 use crate::profile::links::{Meant, follow};
@@ -68,6 +68,9 @@ fn end_of_runs(path: &Path, file: &mut impl Read) -> Result<u64, SaveError> {
         match parts.next().map_err(unreadable)? {
             Part::Run(_) | Part::Block => {}
             Part::End => return Ok(parts.whole()),
+            Part::OtherRelease(version) => {
+                return Err(refused(RecordingError::OtherRelease { version }));
+            }
             Part::Broken => {
                 say(&format!(
                     "WARNING: The last {} bytes of {} are of a run that was broken off, and are \

@@ -20,10 +20,13 @@
 //!   [`LARGEST_CONTENT`].
 //!
 //! The content is a sequence of sections. A section is a byte that says what it holds
-//! ([`section`]), a number of entries, and the entries. Numbers are written in groups of
-//! seven bits, the lowest first, with the eighth bit set in all but the last byte. A signed
-//! number is doubled, and inverted if negative, before it is written. A text is a number of
-//! bytes, and UTF-8. What may be missing is a byte 0, or a byte 1 and what it is.
+//! ([`section`]), the length of the rest in bytes, a number of entries, and the entries. A
+//! section of an unknown kind is skipped; in one of a known kind every byte has to make sense.
+//!
+//! Numbers are written in groups of seven bits, the lowest first, with the eighth bit set in all
+//! but the last byte. A signed number is doubled, and inverted if negative, before it is
+//! written. A text is a number of bytes, and UTF-8. What may be missing is a byte 0, or a byte 1
+//! and what it is.
 //!
 //! | section   | an entry                                                                |
 //! |-----------|-------------------------------------------------------------------------|
@@ -68,15 +71,26 @@
 //! Counts stand for samples whose times are not kept: in no file, but in what a profiler
 //! hands over to the next, if no more is needed.
 //!
-//! In version 2 there is no section account. Instead the last part of about is a number of rows,
-//! and of each its name and its value as they were shown (texts).
+//! # Versions
+//!
+//! What a release adds, it adds as a new kind of section or a new key of the account: earlier
+//! releases read the rest, and say that something was left out. Only what cannot be left out, or
+//! changes a section that there is, takes a new version.
+//!
+//! In version 2 sections had no length, and there was no section account. Instead the last part
+//! of about was a number of rows, and of each its name and its value as they were shown (texts).
+//! Version 1 is not read.
+//!
+//! # Damage
 //!
 //! Each block can be decompressed alone, and a reader stops at the first that is not whole:
-//! of a run that was killed, or a disk that was full, everything before is good.
+//! of a run that was killed, or a disk that was full, everything before is good. A block whose
+//! content makes no sense, as of a section that is longer than the block, is not whole either.
 
 mod account;
 mod block;
 mod bytes;
+mod ending;
 mod file;
 mod format_2;
 mod reader;
@@ -88,7 +102,8 @@ mod version;
 mod versions_tests;
 mod writer;
 
-pub use self::reader::{Ending, Reader};
+pub use self::ending::Ending;
+pub use self::reader::Reader;
 pub use self::recorder::Recorder;
 pub use self::version::{MAGIC, RecordingError};
 pub use self::writer::Writer;
@@ -137,4 +152,9 @@ pub mod section {
     pub const COUNTS: u8 = 11;
     /// What became of every tick.
     pub const ACCOUNT: u8 = 12;
+
+    /// Whether this release knows a section of this kind.
+    pub(super) fn is_known(kind: u8) -> bool {
+        (PROCESSES..=ACCOUNT).contains(&kind)
+    }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::block::{Part, Parts, Unpacker};
 use super::bytes::Bytes;
-use super::version::{RecordingError, expect_run};
+use super::ending::Ending;
+use super::version::{RecordingError, WITH_LENGTHS, expect_run};
 use super::{STYLES, account, format_2, section};
 use crate::profile::{
     LONGEST_SEARCH_PATH, Process, ProcessId, Profile, RunInfo, Sample, StackId, State, Step,
@@ -22,38 +23,6 @@ const MOST_STACKS: usize = 1 << 26;
 
 /// The most steps of a stack: twice of what is ever sampled.
 const DEEPEST: u32 = 32 * 1024;
-
-/// How a recording came to its end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ending {
-    /// Runs that were read.
-    pub runs: u32,
-    /// Runs that were broken off: pyflame was killed, or the machine went down.
-    pub broken_off: u32,
-    /// Bytes at the end that are not whole blocks, and were not read.
-    pub lost: u64,
-    /// Whether something was left out that this release does not know.
-    pub is_partial: bool,
-}
-
-impl Ending {
-    /// What to tell the user, if not all is there.
-    #[must_use]
-    pub fn complaint(&self) -> Option<String> {
-        let broken_off = match (self.broken_off, self.runs) {
-            (0, _) => None,
-            (_, 1) => Some("the run was broken off".to_owned()),
-            (some, all) => Some(format!("{some} of {all} runs were broken off")),
-        };
-        let lost = (self.lost > 0)
-            .then(|| format!("the last {} bytes are damaged and were not read", self.lost));
-        let partial = self
-            .is_partial
-            .then(|| "what only another release knows of it was left out".to_owned());
-        let words: Vec<String> = broken_off.into_iter().chain(lost).chain(partial).collect();
-        (!words.is_empty()).then(|| words.join("; "))
-    }
-}
 
 /// Reads one recording, block by block, into a profile, which may take up other recordings
 /// too.
@@ -144,6 +113,10 @@ impl<R: Read> Reader<R> {
             match self.parts.next()? {
                 Part::Block => return Ok(true),
                 Part::Run(version) => self.begin_run(version),
+                Part::OtherRelease(version) => {
+                    self.ending.other_version = Some(version);
+                    self.end();
+                }
                 Part::End | Part::Broken => self.end(),
             }
         }
@@ -211,38 +184,55 @@ impl Run {
     ) -> Option<()> {
         while !bytes.is_empty() {
             let kind = bytes.byte()?;
-            let count = bytes.count()?;
-            match kind {
-                section::EVENTS => {
-                    self.read_events(count, &mut bytes, into)?;
-                    continue;
-                }
-                section::ACCOUNT if self.version > 2 => {
-                    self.about.account =
-                        account::read_rows(count, &mut bytes, &mut self.is_partial)?;
-                    continue;
-                }
-                _ => {}
+            if self.version < WITH_LENGTHS {
+                self.read_section(kind, &mut bytes, into, known)?;
+                continue;
             }
-            for _ in 0..count {
-                match kind {
-                    section::PROCESSES => self.read_process(&mut bytes, into, known)?,
-                    section::PATHS => self.read_path(&mut bytes, into)?,
-                    section::THREADS => self.read_thread(&mut bytes, into)?,
-                    section::NEWS => {
-                        let thread = bytes.position(self.threads.len())?;
-                        read_names(&mut bytes, into.thread_mut(self.threads[thread]))?;
-                    }
-                    section::TEXTS => push(&mut self.texts, bytes.text()?.into(), MOST)?,
-                    section::FRAMES => self.read_frame(&mut bytes, into)?,
-                    section::STACKS => self.read_stack(&mut bytes, into)?,
-                    section::COUNTS if self.takes_counts => self.read_count(&mut bytes, into)?,
-                    section::ABOUT => self.read_about(&mut bytes)?,
-                    _ => return None,
-                }
+            let mut section = bytes.part()?;
+            if section::is_known(kind) {
+                self.read_section(kind, &mut section, into, known)?;
+                section.is_empty().then_some(())?;
+            } else {
+                self.is_partial = true;
             }
-            self.ended |= kind == section::END;
         }
+        Some(())
+    }
+
+    /// Reads a section of this kind, which `bytes` begin with.
+    fn read_section(
+        &mut self,
+        kind: u8,
+        bytes: &mut Bytes<'_>,
+        into: &mut Profile,
+        known: &mut Vec<ProcessId>,
+    ) -> Option<()> {
+        let count = bytes.count()?;
+        if kind == section::EVENTS {
+            return self.read_events(count, bytes, into);
+        }
+        if kind == section::ACCOUNT && self.version >= WITH_LENGTHS {
+            self.about.account = account::read_rows(count, bytes, &mut self.is_partial)?;
+            return Some(());
+        }
+        for _ in 0..count {
+            match kind {
+                section::PROCESSES => self.read_process(bytes, into, known)?,
+                section::PATHS => self.read_path(bytes, into)?,
+                section::THREADS => self.read_thread(bytes, into)?,
+                section::NEWS => {
+                    let thread = bytes.position(self.threads.len())?;
+                    read_names(bytes, into.thread_mut(self.threads[thread]))?;
+                }
+                section::TEXTS => push(&mut self.texts, bytes.text()?.into(), MOST)?,
+                section::FRAMES => self.read_frame(bytes, into)?,
+                section::STACKS => self.read_stack(bytes, into)?,
+                section::COUNTS if self.takes_counts => self.read_count(bytes, into)?,
+                section::ABOUT => self.read_about(bytes)?,
+                _ => return None,
+            }
+        }
+        self.ended |= kind == section::END;
         Some(())
     }
 
@@ -345,7 +335,7 @@ impl Run {
         let ticks = bytes.number()?;
         let flags = bytes.byte().filter(|flags| *flags < 4)?;
         let style = STYLES[bytes.position(STYLES.len())?];
-        let account = if self.version > 2 {
+        let account = if self.version >= WITH_LENGTHS {
             std::mem::take(&mut self.about.account)
         } else {
             format_2::read_rows(bytes, &mut self.is_partial)?

@@ -221,9 +221,10 @@ fn a_reader_sees_what_was_flushed_and_nothing_that_was_not() {
     assert_eq!(reader.ending().complaint(), None);
 }
 
-/// A block with this content, as no writer would make it.
-pub(super) fn with_content(content: &[u8]) -> Vec<u8> {
+/// A run in this version, of one block with this content, as no writer would make it.
+pub(super) fn with_content(version: u8, content: &[u8]) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
+    bytes[7] = version;
     let mut packer = block::Packer::new().expect("there is memory");
     packer.write(content, &mut bytes).expect("a Vec takes everything");
     bytes
@@ -232,30 +233,37 @@ pub(super) fn with_content(content: &[u8]) -> Vec<u8> {
 #[test]
 fn content_that_makes_no_sense_is_lost() {
     for content in [
-        &[99, 1, 0][..],                           // no such section
-        &[section::THREADS, 1, 0, 7, 0, 0],        // of a process that is not there
-        &[section::EVENTS, 1, 5, 1, 0, 2, 0],      // of a stack that is not there
-        &[section::STACKS, 1, 1, 0],               // called from nowhere
-        &[section::NEWS, 1, 0, 0, 0],              // of a thread that is not there
+        &[section::THREADS, 1, 0, 7, 0, 0][..], // of a process that is not there
+        &[section::EVENTS, 1, 5, 1, 0, 2, 0],   // of a stack that is not there
+        &[section::STACKS, 1, 1, 0],            // called from nowhere
+        &[section::NEWS, 1, 0, 0, 0],           // of a thread that is not there
         &[section::TEXTS, 0xff, 0xff, 0xff, 0x7f], // more than there can be
-        &[section::ABOUT, 1, 1, 1, 1, 1, 7],       // neither yes nor no
+        &[section::ABOUT, 1, 1, 1, 1, 1, 7],    // neither yes nor no
         &[section::ABOUT, 1, 1, 1, 1, 1, 1, 4, 0], // frames that tell something unknown
-        &[section::PATHS, 1, 0, 1, b'/'],          // of a process that is not there
+        &[section::PATHS, 1, 0, 1, b'/'],       // of a process that is not there
     ] {
-        let bytes = with_content(content);
-        let (profile, _, ending) = read(&bytes);
-        assert_eq!(ending.lost, bytes.len() as u64 - 8, "{content:?}");
-        assert!(profile.timeline().is_empty());
+        let (kind, rest) = content.split_first().expect("a section");
+        let with_length = [&[*kind, rest.len() as u8], rest].concat();
+        for bytes in [with_content(2, content), with_content(3, &with_length)] {
+            let (profile, _, ending) = read(&bytes);
+            assert_eq!(ending.lost, bytes.len() as u64 - 8, "{content:?}");
+            assert!(profile.timeline().is_empty());
+        }
     }
 }
 
 #[test]
 fn a_stack_without_end_is_lost() {
-    let mut content = vec![section::STACKS];
+    let mut content = Vec::new();
     bytes::put_number(&mut content, 100_000);
     content.extend_from_slice(&[0, 0]);
     content.extend_from_slice(&[1, 0].repeat(99_999));
-    assert!(read(&with_content(&content)).2.lost > 0);
+    let mut section = vec![section::STACKS];
+    bytes::put_bytes(&mut section, &content);
+    assert!(read(&with_content(3, &section)).2.lost > 0);
+    section.truncate(1);
+    section.append(&mut content);
+    assert!(read(&with_content(2, &section)).2.lost > 0);
 }
 
 #[test]
@@ -318,8 +326,11 @@ proptest! {
     }
 
     #[test]
-    fn any_content_is_read_or_lost(content in prop::collection::vec(0..12_u8, 0..200)) {
-        let _ = read(&with_content(&content));
+    fn any_content_is_read_or_lost(
+        version in 2..4_u8,
+        content in prop::collection::vec(0..15_u8, 0..200)
+    ) {
+        let _ = read(&with_content(version, &content));
     }
 
     #[test]

@@ -8,6 +8,9 @@ pub const MAGIC: [u8; 8] = *b"PYFLAME\x03";
 /// The oldest version that is read.
 const OLDEST: u8 = 2;
 
+/// The first version in which sections have lengths, and the account is one of them.
+pub const WITH_LENGTHS: u8 = 3;
+
 /// Why something cannot be read as a recording.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {

@@ -68,6 +68,9 @@ fn written(growing: &Growing) -> Vec<u8> {
     bytes
 }
 
+/// The key with the highest number when the recordings were made.
+const NEWEST_KEY: u64 = 50;
+
 /// Two runs, the first by the kernel, as the last release with format 2 has written them.
 const FORMAT_2: &[u8] = include_bytes!("../../../tests/golden/format-2.pyflame");
 
@@ -151,7 +154,8 @@ fn each_row_of_format_2_has_its_key() {
     let (_, first, _) = read(&FORMAT_2[..second]);
     assert_eq!(first.account.to_string(), ACCOUNT_OF_FORMAT_2);
     let known: Vec<Key> = first.account.iter().map(|(key, _)| key).collect();
-    let unknown: Vec<_> = Key::ALL.iter().filter(|key| !known.contains(key)).collect();
+    let all = Key::ALL.iter().filter(|key| key.number() <= NEWEST_KEY);
+    let unknown: Vec<_> = all.filter(|key| !known.contains(key)).collect();
     assert_eq!(unknown, [&Key::NotByKernel], "the kernel took the samples");
     let (_, second, _) = read(&FORMAT_2[second..]);
     let words = "not by the kernel: --engine kernel may not load its program: why.";
@@ -171,8 +175,8 @@ fn runs_of_several_versions_stand_in_one_file() {
 /// All rows that there are.
 fn all_rows() -> Rows {
     let mut rows = account(false).rows();
-    for (count, key) in (1..).zip(Key::ALL.iter().filter(|key| key.unit() == Unit::Count)) {
-        rows.put(*key, Value::Count(u64::MAX - count));
+    for key in Key::ALL.iter().filter(|key| key.unit() == Unit::Count) {
+        rows.put(*key, Value::Count(u64::MAX - key.number()));
     }
     let ways = [Source::Turn, Source::Interrupt, Source::Read, Source::Stop];
     rows.put(Key::Engine, Value::Sources(ways.into()));
@@ -203,15 +207,27 @@ fn a_row_that_is_too_long_is_left_out() {
     assert_eq!(about.account, [(Key::Ticks, 1)].into());
 }
 
+/// A section with its length: a number of entries, and the entries.
+fn section_of(kind: u8, rest: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![kind];
+    put_bytes(&mut bytes, rest);
+    bytes
+}
+
+/// A run that began, of which nothing else is known.
+fn about_section() -> Vec<u8> {
+    section_of(section::ABOUT, &[1, 1, 1, 1, 1, 0, 0])
+}
+
 /// A recording with an account of these rows: numbers of keys, and the bytes of their values.
 fn with_rows(rows: &[(u64, &[u8])]) -> Vec<u8> {
-    let mut content = vec![section::ABOUT, 1, 1, 1, 1, 1, 0, 0, section::ACCOUNT];
-    put_number(&mut content, rows.len() as u64);
+    let mut account = Vec::new();
+    put_number(&mut account, rows.len() as u64);
     for (key, value) in rows {
-        put_number(&mut content, *key);
-        put_bytes(&mut content, value);
+        put_number(&mut account, *key);
+        put_bytes(&mut account, value);
     }
-    with_content(&content)
+    with_content(3, &[about_section(), section_of(section::ACCOUNT, &account)].concat())
 }
 
 #[test]
@@ -236,10 +252,147 @@ fn a_row_of_another_release_is_left_out() {
 }
 
 #[test]
-fn a_row_that_is_longer_than_its_block_is_lost() {
+fn a_row_that_is_longer_than_its_section_is_lost() {
     let ticks = Key::Ticks.number() as u8;
     for rows in [&[1, ticks, 2, 7][..], &[2, ticks, 1, 7], &[1, 0, 0xff, 0xff, 0xff, 0x7f]] {
-        let content = [&[section::ABOUT, 1, 1, 1, 1, 1, 0, 0, section::ACCOUNT], rows].concat();
-        assert!(read(&with_content(&content)).2.lost > 0, "{rows:?}");
+        let content = [section_of(section::ACCOUNT, rows), about_section()].concat();
+        assert!(read(&with_content(3, &content)).2.lost > 0, "{rows:?}");
     }
+}
+
+/// The sections of a recording of one block, in today's format: kinds, and what follows their
+/// lengths.
+fn sections(recording: &[u8]) -> Vec<(u8, Vec<u8>)> {
+    let mut parts = block::Parts::new(&recording[8..]);
+    assert_eq!(parts.next().expect("a slice can be read"), block::Part::Block);
+    let mut unpacker = block::Unpacker::new().expect("there is memory");
+    let mut rest = bytes::Bytes(unpacker.unpack(parts.body()).expect("a block"));
+    let mut sections = Vec::new();
+    while let Some(kind) = rest.byte() {
+        sections.push((kind, rest.part().expect("it is whole").0.to_vec()));
+    }
+    sections
+}
+
+/// A block of these sections, of which each has the length that `length` makes of the true one.
+fn with_sections(sections: &[(u8, Vec<u8>)], length: impl Fn(usize, u64) -> u64) -> Vec<u8> {
+    let mut content = Vec::new();
+    for (position, (kind, rest)) in sections.iter().enumerate() {
+        content.push(*kind);
+        put_number(&mut content, length(position, rest.len() as u64));
+        content.extend_from_slice(rest);
+    }
+    with_content(3, &content)
+}
+
+#[test]
+fn a_section_of_a_later_release_is_skipped() {
+    let mut growing = seen();
+    growing.profile.about.account = all_rows();
+    let known = sections(&written(&growing));
+    let (expected, about, _) = read(&written(&growing));
+    for place in 0..=known.len() {
+        for (kind, rest) in [(200, &b"\x01anything"[..]), (0, b""), (13, &[0xff; 300])] {
+            let mut all = known.clone();
+            all.insert(place, (kind, rest.to_vec()));
+            let (profile, seen, ending) = read(&with_sections(&all, |_, length| length));
+            assert_eq!(words(&profile), words(&expected));
+            assert_eq!(seen, about);
+            let expected = Ending { runs: 1, is_partial: true, ..Ending::default() };
+            assert_eq!(ending, expected, "{kind} before {place}");
+        }
+    }
+}
+
+#[test]
+fn a_length_that_lies_ends_it_there() {
+    let mut growing = seen();
+    growing.profile.about.account = all_rows();
+    let mut known = sections(&written(&growing));
+    known.push((200, b"later".to_vec()));
+    for (lying, (kind, _)) in known.iter().enumerate() {
+        for lie in [-1, 1, 1 << 20, i64::MAX] {
+            let bytes = with_sections(&known, |position, length| {
+                if position == lying { length.saturating_add_signed(lie) } else { length }
+            });
+            let (_, _, ending) = read(&bytes);
+            assert_eq!(ending.lost, bytes.len() as u64 - 8, "{kind} {lie}");
+        }
+    }
+}
+
+#[test]
+fn a_section_that_is_cut_off_ends_it_there() {
+    let known = sections(&written(&seen()));
+    let whole = with_sections(&known, |_, length| length);
+    for (position, (kind, rest)) in known.iter().enumerate() {
+        for left in 0..rest.len() {
+            let mut cut = known[..=position].to_vec();
+            cut[position].1.truncate(left);
+            // The length is still that of the whole one.
+            let bytes = with_sections(&cut, |at, _| known[at].1.len() as u64);
+            let (_, _, ending) = read(&[&whole[..], &bytes[8..]].concat());
+            assert_eq!(ending.lost, bytes.len() as u64 - 8, "{kind} {left}");
+            assert_eq!(ending.runs, 1);
+        }
+    }
+}
+
+/// The same two runs in format 3, each with all rows.
+const FORMAT_3: &[u8] = include_bytes!("../../../tests/golden/format-3.pyflame");
+
+#[test]
+fn a_recording_of_format_3_is_read() {
+    let (profile, about, ending) = read(FORMAT_3);
+    let mut expected = seen();
+    for event in seen().profile.timeline() {
+        expected.profile.record_event(*event);
+    }
+    assert_eq!(words(&profile), words(&expected.profile));
+    let mut both = all_rows();
+    both.add_run(&all_rows());
+    for (key, value) in both.iter().filter(|(key, _)| key.number() <= NEWEST_KEY) {
+        assert_eq!(about.account.get(key), Some(value), "{key:?}");
+    }
+    assert_eq!(ending, Ending { runs: 2, ..Ending::default() });
+}
+
+#[test]
+fn a_recording_of_any_format_may_be_cut_off() {
+    // Those of format 2 have two blocks to a run, of which the second ends with a moment.
+    for (whole, without_the_last) in [(FORMAT_2, 11), (FORMAT_3, 6)] {
+        let mut last = 0;
+        for cut in 8..whole.len() {
+            let (profile, _, ending) = read(&whole[..cut]);
+            assert!(profile.timeline().len() >= last, "{cut}");
+            last = profile.timeline().len();
+            let ends_between_runs = ending.runs == 1 && ending.broken_off == 0;
+            assert!(ending.broken_off == 1 || ends_between_runs, "{cut} {ending:?}");
+        }
+        assert_eq!(last, without_the_last);
+    }
+}
+
+#[test]
+fn a_run_of_another_release_is_told() {
+    let later = [b"PYFLAME\x04", &b"whatever it is"[..]].concat();
+    let (profile, _, ending) = read(&[FORMAT_3, &later].concat());
+    assert_eq!(profile.timeline().len(), 2 * seen().profile.timeline().len());
+    let words = "the last 22 bytes are runs of another release, in format 4, and were not read";
+    assert_eq!(ending.complaint().as_deref(), Some(words));
+}
+
+#[test]
+fn nothing_is_written_over_a_run_of_another_release() {
+    let path = std::env::temp_dir().join(format!("pyflame-versions-{}", std::process::id()));
+    let bytes = [FORMAT_2, b"PYFLAME\x04", b"whatever it is"].concat();
+    std::fs::write(&path, &bytes).expect("written");
+    let error = Recorder::open(Some(&path), true, None).expect_err("it is not read");
+    assert!(error.to_string().contains("in format 4: this one reads formats 2 to 3"), "{error}");
+    assert_eq!(std::fs::read(&path).expect("read"), bytes);
+    // Runs of several versions may follow each other.
+    std::fs::write(&path, FORMAT_2).expect("written");
+    Recorder::open(Some(&path), true, None).expect("opened").finish(&seen().profile).expect("done");
+    assert_eq!(read(&std::fs::read(&path).expect("read")).2.runs, 3);
+    std::fs::remove_file(&path).expect("removed");
 }

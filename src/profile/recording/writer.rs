@@ -123,7 +123,7 @@ impl<W: Write> Writer<W> {
             self.write_counts(profile)?;
         }
         put_about(&mut self.content, &profile.about);
-        self.content.extend_from_slice(&[section::END, 0]);
+        put_section(&mut self.content, section::END, 0, &[]);
         self.close_block()
     }
 
@@ -252,9 +252,8 @@ impl<W: Write> Writer<W> {
 
     fn close(&mut self, entries: &mut Entries) -> io::Result<()> {
         if entries.count > 0 {
-            self.content.push(entries.kind);
-            put_number(&mut self.content, entries.count);
-            self.content.append(&mut entries.bytes);
+            put_section(&mut self.content, entries.kind, entries.count, &entries.bytes);
+            entries.bytes.clear();
             entries.count = 0;
         }
         self.close_block_if_long()
@@ -286,6 +285,16 @@ impl Entries {
     }
 }
 
+/// A section, with its length.
+fn put_section(out: &mut Vec<u8>, kind: u8, count: u64, entries: &[u8]) {
+    let mut head = Vec::new();
+    put_number(&mut head, count);
+    out.push(kind);
+    put_number(out, (head.len() + entries.len()) as u64);
+    out.append(&mut head);
+    out.extend_from_slice(entries);
+}
+
 /// What may become known of a thread later than the thread itself.
 fn put_names(out: &mut Vec<u8>, thread: &Thread) {
     put_option(out, thread.native_id, |out, id| put_signed(out, id.into()));
@@ -295,29 +304,30 @@ fn put_names(out: &mut Vec<u8>, thread: &Thread) {
 /// A section of events.
 fn put_events(out: &mut Vec<u8>, events: &[Event], step: u64) {
     let Some(first) = events.first() else { return };
-    out.push(section::EVENTS);
-    for number in [events.len() as u64, first.microseconds, step] {
-        put_number(out, number);
-    }
+    let mut columns = Vec::new();
+    put_number(&mut columns, first.microseconds);
+    put_number(&mut columns, step);
     let mut last = first.microseconds;
     for event in events {
         let since = event.microseconds.wrapping_sub(last);
         last = event.microseconds;
         if since == 0 {
-            out.push(0);
+            columns.push(0);
         } else {
             let surprise = since.wrapping_sub(step) as i64;
-            put_number(out, (((surprise << 1) ^ (surprise >> 63)) as u64).wrapping_add(1));
+            let surprise = ((surprise << 1) ^ (surprise >> 63)) as u64;
+            put_number(&mut columns, surprise.wrapping_add(1));
         }
     }
     for event in events {
-        put_number(out, seen_number(event.seen));
+        put_number(&mut columns, seen_number(event.seen));
     }
     for event in events {
         if let Seen::Sample(sample) = event.seen {
-            put_number(out, doing_number(sample));
+            put_number(&mut columns, doing_number(sample));
         }
     }
+    put_section(out, section::EVENTS, events.len() as u64, &columns);
 }
 
 fn seen_number(seen: Seen) -> u64 {
@@ -342,15 +352,19 @@ fn state_number(state: State) -> u64 {
     on_cpu + u64::from(state.holds_gil)
 }
 
+/// What is known of the run, and its account.
 fn put_about(out: &mut Vec<u8>, about: &RunInfo) {
     let nanoseconds = |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(0);
-    out.extend_from_slice(&[section::ABOUT, 1]);
-    put_number(out, about.started);
-    put_number(out, nanoseconds(about.elapsed));
-    put_number(out, nanoseconds(about.interval));
-    put_number(out, about.ticks);
-    out.push(u8::from(about.every_thread) | u8::from(about.tells_processes) << 1);
-    put_number(out, STYLES.iter().position(|style| *style == about.style).unwrap_or(0) as u64);
-    out.push(section::ACCOUNT);
-    put_rows(out, &about.account);
+    let mut run = Vec::new();
+    put_number(&mut run, about.started);
+    put_number(&mut run, nanoseconds(about.elapsed));
+    put_number(&mut run, nanoseconds(about.interval));
+    put_number(&mut run, about.ticks);
+    run.push(u8::from(about.every_thread) | u8::from(about.tells_processes) << 1);
+    let style = STYLES.iter().position(|style| *style == about.style).unwrap_or(0);
+    put_number(&mut run, style as u64);
+    put_section(out, section::ABOUT, 1, &run);
+    let mut rows = Vec::new();
+    let count = put_rows(&mut rows, &about.account);
+    put_section(out, section::ACCOUNT, count, &rows);
 }
