@@ -95,7 +95,7 @@ fn names_and_variables(interpreter: &Interpreter, profiler: &Path) -> Outcome<St
     let dump = json(profiler, target.pid(), &["--dump", "--json", "--locals"])?;
     expect(dump["process"]["pid"] == target.pid(), || "another process".into())?;
     let python = dump["process"]["python"].as_str().unwrap_or_default();
-    expect(python == interpreter.version, || format!("Python {python}"))?;
+    expect(python == interpreter.full_version(), || format!("Python {python}"))?;
     let command = dump["process"]["command"].as_str().unwrap_or_default();
     expect(command.ends_with("variables.py"), || format!("command line {command}"))?;
     compare_threads(&truth, &dump, true)?;

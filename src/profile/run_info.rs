@@ -205,8 +205,11 @@ impl ThreadId {
 /// What a thread was doing when it was sampled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct State {
-    /// Whether it held a GIL.
+    /// Whether it held a GIL, or was attached where there is none.
     pub holds_gil: bool,
+    /// Whether it waited until its interpreter lets all threads go on again: a stop-the-world
+    /// pause of a free-threaded one.
+    pub is_suspended: bool,
     /// Whether it ran on a processor; `None` where that was not looked at.
     pub on_cpu: Option<bool>,
 }

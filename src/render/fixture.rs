@@ -37,7 +37,7 @@ pub fn profile() -> Profile {
     profile.about = about();
     let threads = threads(&mut profile);
     let mut clock = STARTED;
-    let state = |holds_gil, on_cpu| State { holds_gil, on_cpu };
+    let state = |holds_gil, on_cpu| State { holds_gil, on_cpu, ..State::default() };
     let main = frame(&mut profile, "/srv/app.py", "<module>", 1);
     let root = profile.child(None, main);
     for (position, name) in HOSTILE.iter().enumerate() {

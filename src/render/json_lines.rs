@@ -32,6 +32,9 @@ enum Line<'a, Frames: Serialize> {
         #[serde(flatten)]
         place: Option<Place<'a>>,
         holds_gil: bool,
+        /// Whether a stop-the-world pause had suspended it.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        suspended: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
         on_cpu: Option<bool>,
         /// Whether outer frames are missing.
@@ -123,6 +126,7 @@ fn line<'a>(
         time_us,
         place,
         holds_gil: sample.state.holds_gil,
+        suspended: sample.state.is_suspended,
         on_cpu: sample.state.on_cpu,
         truncated: steps.contains(&Step::Truncated),
         frames: Items(move || steps.iter().filter_map(frame)),

@@ -54,7 +54,11 @@ pub fn thread_number(profile: &Profile, lane: &Lane) -> u32 {
 }
 
 /// What a thread was doing, in words.
-pub fn state(process: &Process, State { holds_gil, on_cpu }: State) -> &'static str {
+pub fn state(process: &Process, state: State) -> &'static str {
+    let State { holds_gil, is_suspended, on_cpu } = state;
+    if is_suspended {
+        return "suspended";
+    }
     let words = match on_cpu {
         None => ["holds the GIL", "without the GIL", "attached", "detached"],
         Some(true) => [

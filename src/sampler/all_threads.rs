@@ -77,6 +77,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
             Err(unproven) => return Tick::from(&unproven),
         };
         self.forget_ended(&threads);
+        account.suspended += self.suspended.len() as u64 * u64::from(self.weight.ticks);
         let threads = self.those_to_sample(threads);
         let is_alone = threads.len() == 1;
         let is_free =
@@ -167,12 +168,23 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
             self.prefetch.fetch()?;
             let threads = self.roots.threads::<A, _>(&self.prefetch.body());
             let holding = self.holders_of_fetch();
+            let suspended = self.suspended_in_fetch(threads.as_deref().unwrap_or_default());
             if self.prefetch.misses() == 0 {
-                self.holding = holding?;
+                (self.holding, self.suspended) = (holding?, suspended);
                 return Ok(threads?);
             }
         }
         Err(Unproven::Torn(TornReason::NotFetched))
+    }
+
+    /// Which of these threads their interpreter had suspended when everything was copied.
+    fn suspended_in_fetch(&self, threads: &[ThreadInfo]) -> Vec<Remote<Thread>> {
+        if !self.is_free_threaded() {
+            return Vec::new();
+        }
+        let body = self.prefetch.body();
+        let is_suspended = |t: &&ThreadInfo| self.roots.is_suspended(&body, t.state) == Ok(true);
+        threads.iter().filter(is_suspended).map(|thread| thread.state).collect()
     }
 
     /// Forgets what is known of threads that are not there any more.

@@ -69,6 +69,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     pub(super) fn state(&self, thread: Remote<Thread>) -> State {
         State {
             holds_gil: !self.every_thread || self.holding.contains(&thread),
+            is_suspended: self.suspended.contains(&thread),
             on_cpu: self.selection.as_ref().and_then(|selection| selection.on_cpu(thread)),
         }
     }

@@ -95,6 +95,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
         account: &mut Account,
     ) -> Tick {
         let TickOfEach { time, others, mut sum, .. } = tick;
+        account.suspended += self.suspended.len() as u64 * u64::from(self.weight.ticks);
         for _ in 0..unheld {
             sum.add(Err(Unproven::Torn(TornReason::Disturbed)));
         }

@@ -51,6 +51,8 @@ pub struct Engine<A, M> {
     pub(super) gils: Vec<GilRef>,
     /// The threads that held a GIL at this tick, if the profile keeps that.
     pub(super) holding: Vec<Remote<Thread>>,
+    /// The threads that their interpreter had suspended at this tick.
+    pub(super) suspended: Vec<Remote<Thread>>,
     pub(super) gils_read: Option<Instant>,
     pub(super) threads: HashMap<u64, Remembered, FxBuildHasher>,
     /// What is fetched for each thread, by thread state, where all are sampled.
@@ -109,6 +111,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
             process,
             gils: Vec::new(),
             holding: Vec::new(),
+            suspended: Vec::new(),
             gils_read: None,
             threads: HashMap::default(),
             readers: HashMap::default(),

@@ -32,7 +32,7 @@ fn after_probe(case: &Case, probe: &str, run: &str) -> Outcome<String> {
     let finished = running.finish()?;
     expect(finished.stdout.starts_with(b"ok\nready\n"), || finished.words())?;
     expect_status(&finished, 0)?;
-    let program = format!("{}, CPython {}", script("busy.py"), case.interpreter.version);
+    let program = format!("{}, CPython {}", script("busy.py"), case.interpreter.full_version());
     expect(finished.stderr.contains(&program), || finished.words())?;
     let seen = case.expect_samples("often", ENOUGH)?;
     Ok(format!("{seen} samples of the program"))
@@ -64,8 +64,8 @@ pub fn execution(case: &Case) -> Outcome<String> {
     let finished = running.finish()?;
     expect_status(&finished, 0)?;
     for words in [
-        format!("{first} {other} {second}, CPython {}", case.interpreter.version),
-        format!("{other} {second}, CPython {}", case.other.version),
+        format!("{first} {other} {second}, CPython {}", case.interpreter.full_version()),
+        format!("{other} {second}, CPython {}", case.other.full_version()),
     ] {
         expect(finished.stderr.contains(&words), || format!("{words}: {}", finished.words()))?;
     }

@@ -23,7 +23,7 @@ pub fn dump(case: &Case) -> Outcome<String> {
     let output = run(&mut command(&case.binaries.launcher(), &arguments))?.clean()?;
     let text = String::from_utf8_lossy(&output).into_owned();
     let heads: Vec<&str> = text.lines().filter(|line| line.starts_with("process ")).collect();
-    let version = format!("CPython {}", case.interpreter.version);
+    let version = format!("CPython {}", case.interpreter.full_version());
     let pids = std::iter::once(target.pid()).chain(children);
     let good = |(head, pid): (&&str, u32)| {
         head.starts_with(&format!("process {pid} (")) && head.ends_with(&version)
@@ -53,7 +53,7 @@ pub fn json_dump(case: &Case) -> Outcome<String> {
     expect(pids(&dumps) == numbers, || format!("{expected:?}: {dumps:?}"))?;
     for (position, dump) in dumps.iter().enumerate() {
         let version = &dump["process"]["python"];
-        expect(*version == *case.interpreter.version, || format!("{version}"))?;
+        expect(*version == *case.interpreter.full_version(), || format!("{version}"))?;
         let threads = dump["threads"].as_array().into_iter().flatten();
         let frames = threads.flat_map(|thread| thread["frames"].as_array()).flatten();
         let works = frames.clone().any(|frame| frame["function"] == "work");

@@ -131,7 +131,7 @@ fn stack(
 }
 
 fn see(profile: &mut Profile, millisecond: u64, thread: ThreadId, stack: StackId, gil: bool) {
-    let state = State { holds_gil: gil, on_cpu: None };
+    let state = State { holds_gil: gil, ..State::default() };
     let sample = Sample { stack, thread: Some(thread), state };
     profile.record(STARTED + millisecond * 1000, sample);
 }

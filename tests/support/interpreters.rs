@@ -78,6 +78,14 @@ pub struct Interpreter {
     pub version: String,
 }
 
+impl Interpreter {
+    /// The full version, with the letters of the ABI: `3.14.2t`.
+    pub fn full_version(&self) -> String {
+        let letters = self.abi.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+        format!("{}{letters}", self.version)
+    }
+}
+
 /// The interpreters of this machine, and words about those that are missing.
 pub struct Interpreters {
     /// In the order of the list.

@@ -185,7 +185,7 @@ mod tests {
             let frame = Frame { file: "a.py".into(), function: "f".into(), line: 3 };
             let frame = profile.frames.intern(frame);
             let stack = profile.child(None, Step::Frame(frame));
-            let state = State { holds_gil: true, on_cpu: None };
+            let state = State { holds_gil: true, ..State::default() };
             for (time, thread) in [(10, Some(thread)), (20, Some(thread)), (30, None)] {
                 profile.record(time, Sample { stack, thread, state });
             }

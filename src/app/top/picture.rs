@@ -198,7 +198,7 @@ mod tests {
             let frame = Frame { file: "a.py".into(), function: function.into(), line: 3 };
             let step = Step::Frame(profile.frames.intern(frame));
             let stack = profile.child(None, step);
-            let state = State { holds_gil, on_cpu: None };
+            let state = State { holds_gil, ..State::default() };
             profile.record(time, Sample { stack, thread, state });
         }
         let mut tally = Tally::default();

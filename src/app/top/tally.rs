@@ -177,7 +177,7 @@ mod tests {
     }
 
     fn sample(time: u64, stack: StackId, thread: ThreadId, holds_gil: bool) -> Event {
-        let state = State { holds_gil, on_cpu: None };
+        let state = State { holds_gil, ..State::default() };
         let sample = Sample { stack, thread: Some(thread), state };
         Event { microseconds: time, seen: Seen::Sample(sample) }
     }

@@ -103,6 +103,7 @@ fn each_thread_says_whether_it_is_attached() {
     });
     let interpreter = Remote::new(python.object(0));
     python.set(interpreter, Python314t::INTERPRETER.threads, threads[0].address());
+    python.set(interpreter, Python314t::INTERPRETER.next, 0);
     for pair in threads.windows(2) {
         python.set(pair[0], Python314t::THREAD.next, pair[1].address());
     }

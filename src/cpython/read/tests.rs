@@ -399,7 +399,8 @@ fn a_position_outside_the_code_is_no_place() {
     cache.decode(&python.memory, code).expect("a code object");
     let frame = python.heap_frame(code, Remote::new(0), 0);
     let raw = walk(&python, frame).frames[0];
-    let place = |offset| cache.place(&RawFrame { position: Position::Instruction(offset), ..raw });
+    let mut place =
+        |offset| cache.place(&RawFrame { position: Position::Instruction(offset), ..raw });
     let length = i32::try_from(CODE_LENGTH).expect("a small number");
     assert!(matches!(place(-1), Some(Place::Inside(_))), "not begun, but a frame");
     assert!(matches!(place(0), Some(Place::Inside(_))));

@@ -154,7 +154,7 @@ mod tests {
         profile.thread_mut(main).native_id = Some(42);
         profile.thread_mut(other).name = Some("pool-1".into());
         for (time, holds_gil) in [(10, true), (20, false)] {
-            let state = profile::State { holds_gil, on_cpu };
+            let state = profile::State { holds_gil, on_cpu, ..profile::State::default() };
             profile.record(time, Sample { stack, thread: Some(main), state });
             let state = profile::State { holds_gil: false, ..state };
             profile.record(time, Sample { stack, thread: Some(other), state });

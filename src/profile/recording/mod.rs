@@ -58,8 +58,9 @@
 //! * for each event the time since the one before it: 0 if none, otherwise its difference
 //!   to the expected distance, written as a signed number is, plus 1;
 //! * for each event what was seen: 0 idle, 1 failed, otherwise the stack plus 2;
-//! * for each sample its thread plus 1 (0: not known), times 6, plus what it was doing: 1 if
-//!   it held a GIL, plus 2 if it was not on a processor, 4 if it was.
+//! * for each sample its thread plus 1 (0: not known), times 9 (6 in format 2), plus what it was
+//!   doing: 1 if it held a GIL, plus 2 if it was not on a processor, 4 if it was; or if a
+//!   stop-the-world pause had suspended it, 6, plus 1 if it was not on a processor, 2 if it was.
 //!
 //! The keys of an account, and how each is measured, are in one table,
 //! [`Key`](crate::profile::stats::Key). A value is a number: how often, nanoseconds, or
@@ -117,6 +118,11 @@ pub const LARGEST_CONTENT: usize = 1 << 24;
 
 /// The longest text, in bytes; of a longer one the beginning is kept.
 const LONGEST_TEXT: usize = 1 << 20;
+
+/// How many states of a thread there are, and the number of the first of those in which a
+/// stop-the-world pause has suspended it. Format 2 has only those before.
+const ALL_STATES: usize = 9;
+const FIRST_SUSPENDED: usize = 6;
 
 /// What frames can tell, at the places of the numbers that say so.
 const STYLES: [FrameStyle; 4] = [

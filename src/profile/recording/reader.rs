@@ -8,7 +8,7 @@ use super::block::{Part, Parts, Unpacker};
 use super::bytes::Bytes;
 use super::ending::Ending;
 use super::version::{RecordingError, WITH_LENGTHS, expect_run};
-use super::{STYLES, account, format_2, section};
+use super::{ALL_STATES, FIRST_SUSPENDED, STYLES, account, format_2, section};
 use crate::profile::{
     LONGEST_SEARCH_PATH, Process, ProcessId, Profile, RunInfo, Sample, StackId, State, Step,
     Thread, ThreadId,
@@ -368,9 +368,10 @@ impl Run {
     /// The sample of a stack with this number.
     fn read_sample(&self, stack: u64, bytes: &mut Bytes<'_>) -> Option<Sample> {
         let (stack, _) = *self.stacks.get(usize::try_from(stack.checked_sub(2)?).ok()?)?;
-        let doing = bytes.position((self.threads.len() + 1) * 6)?;
-        let thread = (doing / 6).checked_sub(1).map(|thread| self.threads[thread]);
-        Some(Sample { stack, thread, state: state(doing % 6) })
+        let states = if self.version < WITH_LENGTHS { FIRST_SUSPENDED } else { ALL_STATES };
+        let doing = bytes.position((self.threads.len() + 1) * states)?;
+        let thread = (doing / states).checked_sub(1).map(|thread| self.threads[thread]);
+        Some(Sample { stack, thread, state: state(doing % states) })
     }
 }
 
@@ -390,11 +391,13 @@ fn next_time(time: u64, step: u64, code: u64) -> Option<u64> {
 }
 
 fn state(number: usize) -> State {
-    let on_cpu = match number / 2 {
+    let is_suspended = number >= FIRST_SUSPENDED;
+    let looked = if is_suspended { number - FIRST_SUSPENDED } else { number / 2 };
+    let on_cpu = match looked {
         0 => None,
         looked => Some(looked == 2),
     };
-    State { holds_gil: number % 2 == 1, on_cpu }
+    State { holds_gil: !is_suspended && number % 2 == 1, is_suspended, on_cpu }
 }
 
 /// Reads what has become known of a thread. What was known before stays.

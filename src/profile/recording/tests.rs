@@ -81,9 +81,9 @@ pub(super) fn read(bytes: &[u8]) -> (Profile, RunInfo, Ending) {
 }
 
 pub(super) const STATES: [State; 3] = [
-    State { holds_gil: true, on_cpu: None },
-    State { holds_gil: false, on_cpu: Some(false) },
-    State { holds_gil: true, on_cpu: Some(true) },
+    State { holds_gil: true, is_suspended: false, on_cpu: None },
+    State { holds_gil: false, is_suspended: false, on_cpu: Some(false) },
+    State { holds_gil: true, is_suspended: false, on_cpu: Some(true) },
 ];
 
 /// A run of two increments, and what it says.

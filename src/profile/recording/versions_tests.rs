@@ -6,7 +6,7 @@ use super::bytes::{put_bytes, put_number};
 use super::tests::{Growing, STATES, read, with_content, words};
 use super::*;
 use crate::profile::stats::{Account, ByKernel, Key, Refusal, Rows, SampledProcess, Unit, Value};
-use crate::profile::{Source, TornReason};
+use crate::profile::{Seen, Source, State, TornReason};
 
 /// What the recordings hold of each of their two runs, but for the account.
 fn seen() -> Growing {
@@ -70,6 +70,21 @@ fn written(growing: &Growing) -> Vec<u8> {
 
 /// The key with the highest number when the recordings were made.
 const NEWEST_KEY: u64 = 50;
+
+#[test]
+fn a_suspended_thread_is_one_whatever_else_is_known_of_it() {
+    for on_cpu in [None, Some(false), Some(true)] {
+        let mut growing = seen();
+        let state = State { is_suspended: true, on_cpu, ..State::default() };
+        growing.see(1_006_000, 2, &["wait"], state);
+        let (profile, _, _) = read(&written(&growing));
+        let last = profile.timeline().iter().filter_map(|event| match event.seen {
+            Seen::Sample(sample) => Some(sample.state),
+            Seen::Idle | Seen::Failed => None,
+        });
+        assert_eq!(last.last(), Some(state));
+    }
+}
 
 /// Two runs, the first by the kernel, as the last release with format 2 has written them.
 const FORMAT_2: &[u8] = include_bytes!("../../../tests/golden/format-2.pyflame");

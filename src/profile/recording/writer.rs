@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::account::put_rows;
 use super::block::Packer;
 use super::bytes::{put_number, put_option, put_signed, put_text};
-use super::{MAGIC, STYLES, section};
+use super::{ALL_STATES, FIRST_SUSPENDED, MAGIC, STYLES, section};
 use crate::profile::{
     Detail, Event, LONGEST_SEARCH_PATH, Profile, RunInfo, Sample, Seen, State, Step, Thread,
 };
@@ -340,7 +340,7 @@ fn seen_number(seen: Seen) -> u64 {
 
 fn doing_number(Sample { thread, state, .. }: Sample) -> u64 {
     let thread = thread.map_or(0, |thread| thread.index() as u64 + 1);
-    thread * 6 + state_number(state)
+    thread * ALL_STATES as u64 + state_number(state)
 }
 
 fn state_number(state: State) -> u64 {
@@ -349,7 +349,11 @@ fn state_number(state: State) -> u64 {
         Some(false) => 2,
         Some(true) => 4,
     };
-    on_cpu + u64::from(state.holds_gil)
+    if state.is_suspended {
+        FIRST_SUSPENDED as u64 + on_cpu / 2
+    } else {
+        on_cpu + u64::from(state.holds_gil)
+    }
 }
 
 /// What is known of the run, and its account.

@@ -29,6 +29,9 @@ pub struct Account {
     pub dropped: u64,
     /// Stacks of single threads that were torn in ticks that went well otherwise.
     pub lost_threads: u64,
+    /// Threads that a stop-the-world pause of their interpreter had suspended, times the ticks at
+    /// which they were.
+    pub suspended: u64,
     /// Ticks at which the process could not be read.
     pub failed: u64,
     /// Why not, the last time that this was seen.
@@ -81,6 +84,7 @@ impl Account {
         self.torn_by.iter_mut().zip(other.torn_by).for_each(|(own, other)| *own += other);
         self.dropped += other.dropped;
         self.lost_threads += other.lost_threads;
+        self.suspended += other.suspended;
         self.failed += other.failed;
         if other.last_failure.is_some() {
             self.last_failure.clone_from(&other.last_failure);
@@ -157,6 +161,9 @@ impl Account {
             // What can be done is said elsewhere.
             let words = refusal.words.lines().next().unwrap_or_default().to_owned();
             rows.put(Key::NotByKernel, Value::Refusal(Refusal { words, ..*refusal }));
+        }
+        if self.suspended > 0 {
+            rows.put(Key::Suspended, Value::Count(self.suspended));
         }
         for (reason, ticks) in TornReason::ALL.into_iter().zip(self.torn_by) {
             if ticks > 0 {

@@ -85,6 +85,8 @@ keys! {
     Dropped = 12, "dropped", Unit::Count, "samples with code that was gone soon after: left out";
     LostThreads = 13, "lost threads", Unit::Count,
         "single threads whose stack was torn: left out";
+    Suspended = 51, "suspended", Unit::Count,
+        "ticks at which a stop-the-world pause of the interpreter had a thread wait";
     Failed = 14, "failed", Unit::Count, "ticks at which the process could not be read";
     Late = 15, "late", Unit::Count, "moments that were missed because the profiler was late";
     NotByKernel = 16, "not by the kernel", Unit::Refusal, "why the kernel took no samples";

@@ -114,7 +114,7 @@ mod tests {
         let process = profile.add_process(Process::default());
         let thread = Some(profile.intern_thread(process, 7));
         let stack = profile.child(None, Step::Truncated);
-        let held = State { holds_gil: true, on_cpu: None };
+        let held = State { holds_gil: true, ..State::default() };
         for at in [1_000_000, 1_010_000, 1_020_000] {
             profile.record(at, Sample { stack, thread, state: held });
         }

@@ -104,6 +104,9 @@ impl<A: Abi> Interrupts<A> {
                 continue;
             }
             if self.plan.is_of_attached() && !self.is_attached(thread.state)? {
+                if self.roots.is_suspended(&self.memory, thread.state).unwrap_or(false) {
+                    run.account.suspended += thread.left();
+                }
                 unattached = unattached.min(thread.left());
                 thread.left = 0;
                 continue;
@@ -208,6 +211,7 @@ impl<A: Abi> Interrupts<A> {
         // What its state says may be another thread's by now.
         let is_own = self.native_id(&self.memory, thread.state) == Ok(native);
         let holds_gil = self.holds_gil(thread.state)?;
+        let is_suspended = self.roots.is_suspended(&self.memory, thread.state)?;
         let found = if is_own { self.read_stack(thread.state) } else { Ok(Found::Runs) };
         if after(self) != Some(before) {
             return Ok(Done::Runs);
@@ -222,7 +226,7 @@ impl<A: Abi> Interrupts<A> {
             Ok(Found::Torn) => Resting::Torn,
             Ok(Found::Still(_)) if self.stack.is_empty() => Resting::Nothing,
             Ok(Found::Still(id)) => {
-                let state = State { holds_gil, on_cpu: self.on_cpu(false) };
+                let state = State { holds_gil, is_suspended, on_cpu: self.on_cpu(false) };
                 self.intern(id, state, true, run)
                     .map_or(Resting::Torn, |(sample, _)| Resting::Stack(sample))
             }

@@ -74,7 +74,8 @@ impl<A: Abi> Interrupts<A> {
         }
         match outcome {
             Outcome::Stack => {
-                let state = State { holds_gil: partial.gil.is_some(), on_cpu: self.on_cpu(true) };
+                let (holds_gil, on_cpu) = (partial.gil.is_some(), self.on_cpu(true));
+                let state = State { holds_gil, on_cpu, ..State::default() };
                 run.account.at_once += u64::from(self.threads.is_none());
                 self.count(partial.id, state, moment, run);
             }

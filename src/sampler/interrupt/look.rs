@@ -91,7 +91,7 @@ impl<A: Abi> Interrupts<A> {
     /// Counts the stack under proof, of the thread that a look has just found not to run, at the
     /// last moments.
     fn count_still(&mut self, thread: u64, moments: u64, run: &mut Run<'_>) {
-        let state = State { holds_gil: true, on_cpu: None };
+        let state = State { holds_gil: true, ..State::default() };
         let Some((sample, _)) = self.intern(thread, state, true, run) else {
             run.account.dropped += moments;
             return;

@@ -177,7 +177,7 @@ mod tests {
     use crate::sampler::read::chain::fixtures::chain;
 
     fn moment(microseconds: u64) -> Moment {
-        let state = State { holds_gil: true, on_cpu: None };
+        let state = State { holds_gil: true, ..State::default() };
         Moment { microseconds, owner: None, state, is_alone: true }
     }
 
