@@ -89,7 +89,7 @@ fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
         alone.extend(some(&modes::TESTS, &KINDS));
         trials.extend(alone.into_iter().map(Trial::alone));
     } else {
-        println!("this user may not load programs into this kernel: only refusals are tested");
+        eprintln!("this user may not load programs into this kernel: only refusals are tested");
     }
     trials
 }

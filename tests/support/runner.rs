@@ -1,23 +1,24 @@
-//! A test program whose output names every interpreter and what ran on it:
+//! The live tests, made at run time of the interpreters that there are, under libtest-mimic:
+//! options, output and exit status are those of every other test program. What that crate does
+//! not do is here: the longest time of a test, tests that run alone, and what a test that has
+//! passed says of itself, in a line of standard error:
 //!
 //! ```text
-//! ok   3.6-static dump: 84 scenarios, 901 stacks
-//! FAIL 3.7-static dump
-//!      what went wrong
-//! 1 passed, 1 failed
+//! 3.6-static dump: 84 scenarios, 901 stacks
 //! ```
 //!
-//! Used with `harness = false`. Words on the command line choose tests whose
-//! name contains one of them, or with `--exact` is one of them.
+//! Used with `harness = false`.
 
-use std::collections::VecDeque;
+use std::fs::File;
 use std::io::Write;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use libtest_mimic::{Arguments, Completion};
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::Signal;
 
 use super::binaries::{Binaries, is_built};
@@ -31,6 +32,9 @@ pub type Test<C> = fn(&C) -> Outcome<String>;
 /// The longest that one test may take. The slowest take half a minute; one that hangs is named
 /// before the whole run has used up its time.
 const LONGEST_TEST: Duration = Duration::from_secs(300);
+
+/// The name of a test that has taken longer. It may still be at work, so no other starts.
+static HANGS: OnceLock<String> = OnceLock::new();
 
 /// Each of the tests for one interpreter per ABI for which there is a profiler, named after
 /// the label, the `kind` of tests and the test. `case` makes what a test gets to work with.
@@ -51,11 +55,13 @@ pub fn one_per_abi<C: Send + 'static>(
     trials.collect()
 }
 
+type Body = Box<dyn FnOnce() -> Outcome<String> + Send>;
+
 /// One test. What it returns is shown after its name.
 pub struct Trial {
     name: String,
     is_alone: bool,
-    body: Box<dyn FnOnce() -> Outcome<String> + Send>,
+    body: Body,
 }
 
 impl Trial {
@@ -76,57 +82,40 @@ impl Trial {
     pub fn alone(self) -> Self {
         Self { is_alone: true, ..self }
     }
-}
 
-/// What the command line asks for, as far as `cargo test` lets it through.
-struct Choice {
-    wanted: Vec<String>,
-    is_exact: bool,
-    list: bool,
-    at_once: usize,
-}
-
-impl Choice {
-    fn from_arguments() -> Outcome<Self> {
-        let at_once = thread::available_parallelism().map_or(1, usize::from);
-        let mut choice = Choice { wanted: Vec::new(), is_exact: false, list: false, at_once };
-        let mut arguments = std::env::args().skip(1);
-        while let Some(argument) = arguments.next() {
-            match argument.as_str() {
-                "--list" => choice.list = true,
-                "--exact" => choice.is_exact = true,
-                "--nocapture" | "--no-capture" | "--show-output" | "-q" | "--quiet" => {}
-                "--test-threads" => {
-                    let number = arguments.next().and_then(|n| n.parse().ok());
-                    choice.at_once = number.ok_or("--test-threads needs a number")?;
-                }
-                other if other.starts_with('-') => return Err(format!("unknown option {other}")),
-                _ => choice.wanted.push(argument),
+    fn into_test(self) -> libtest_mimic::Trial {
+        let Self { name, is_alone, body } = self;
+        libtest_mimic::Trial::ignorable_test(name.clone(), move || {
+            let _turn = turn(is_alone)?;
+            if let Some(other) = HANGS.get() {
+                return Ok(Completion::ignored_with(format!("not run: {other} does not end")));
             }
-        }
-        Ok(choice)
-    }
-
-    fn wants(&self, name: &str) -> bool {
-        let is_it = |wanted: &String| match self.is_exact {
-            true => name == wanted,
-            false => name.contains(wanted.as_str()),
-        };
-        self.wanted.is_empty() || self.wanted.iter().any(is_it)
+            let words = in_time(&name, body)?;
+            if !words.is_empty() {
+                // Nobody is left to be told when standard error is gone.
+                let _ = writeln!(std::io::stderr(), "{name}: {words}");
+            }
+            Ok(Completion::Completed)
+        })
     }
 }
 
 /// The `main` of a test program: installs the profilers, reads the list of
 /// interpreters, and runs the tests that `make` makes of them.
 pub fn main(make: impl FnOnce(Interpreters, Arc<Binaries>) -> Vec<Trial>) -> ExitCode {
-    let prepared = || -> Outcome<(Choice, Vec<Trial>)> {
-        let choice = Choice::from_arguments()?;
+    let arguments = Arguments::from_args();
+    let prepared = || -> Outcome<Vec<Trial>> {
         catch_what_is_ignored()?;
         let interpreters = Interpreters::load()?;
-        Ok((choice, make(interpreters, Arc::new(Binaries::install()?))))
+        Ok(make(interpreters, Arc::new(Binaries::install()?)))
     };
     match prepared() {
-        Ok((choice, trials)) => run(&choice, trials),
+        Ok(mut trials) => {
+            // Last, or one that waits to be alone would wait for ever new ones.
+            trials.sort_by_key(|trial| trial.is_alone);
+            let tests = trials.into_iter().map(Trial::into_test).collect();
+            libtest_mimic::run(&arguments, tests).exit_code()
+        }
         Err(words) => {
             eprintln!("{words}");
             ExitCode::FAILURE
@@ -149,74 +138,27 @@ fn catch_what_is_ignored() -> Outcome<()> {
     Ok(())
 }
 
-/// Runs the tests, as many at once as there are processors, then those that run alone.
-fn run(choice: &Choice, mut trials: Vec<Trial>) -> ExitCode {
-    trials.retain(|trial| choice.wants(&trial.name));
-    if choice.list {
-        trials.iter().for_each(|trial| println!("{}: test", trial.name));
-        return ExitCode::SUCCESS;
-    }
-    println!();
-    let start = Instant::now();
-    let number = trials.len();
-    let (alone, others): (Vec<_>, Vec<_>) = trials.into_iter().partition(|trial| trial.is_alone);
-    let failed = run_at_once(choice.at_once, others) + run_at_once(1, alone);
-    println!("all took {:.0} s", start.elapsed().as_secs_f64());
-    println!("{} passed, {failed} failed\n", number - failed);
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+/// Waits while a test runs that is alone; one that is alone itself, until no other runs. A file
+/// is locked and not a variable, because nextest runs each test in a process of its own.
+fn turn(is_alone: bool) -> Outcome<Flock<File>> {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("alone");
+    let words = || format!("lock {}", path.display());
+    let file = File::options().create(true).append(true).open(&path).context(words)?;
+    let kind = if is_alone { FlockArg::LockExclusive } else { FlockArg::LockShared };
+    Flock::lock(file, kind).map_err(|(_, error)| error).context(words)
 }
 
-/// Runs tests, so many `at_once`. Returns how many failed.
-fn run_at_once(at_once: usize, trials: Vec<Trial>) -> usize {
-    let number = trials.len();
-    let queue = Mutex::new(VecDeque::from(trials));
-    let failed = Mutex::new(0usize);
-    thread::scope(|scope| {
-        for _ in 0..at_once.clamp(1, number.max(1)) {
-            scope.spawn(|| {
-                while let Some(trial) = next(&queue) {
-                    if !run_one(trial) {
-                        *failed.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-                    }
-                }
-            });
-        }
-    });
-    failed.into_inner().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn next(queue: &Mutex<VecDeque<Trial>>) -> Option<Trial> {
-    queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
-}
-
-/// Runs one test and prints its line; whether it passed.
-fn run_one(trial: Trial) -> bool {
-    let watch = watch(trial.name.clone());
-    let outcome = catch_unwind(AssertUnwindSafe(trial.body))
-        .unwrap_or_else(|_| Err("panicked; the message is above".into()));
-    drop(watch);
-    let mut out = std::io::stdout().lock();
-    // Nobody is left to be told when standard output is gone.
-    let _ = match &outcome {
-        Ok(words) if words.is_empty() => writeln!(out, "ok   {}", trial.name),
-        Ok(words) => writeln!(out, "ok   {}: {words}", trial.name),
-        Err(words) => {
-            let indented = words.trim_end().replace('\n', "\n     ");
-            writeln!(out, "FAIL {}\n     {indented}", trial.name)
-        }
-    };
-    outcome.is_ok()
-}
-
-/// Ends this program if the test of that name takes too long. What it returns is to be dropped
-/// when the test has ended.
-fn watch(name: String) -> mpsc::Sender<()> {
+/// Runs a test in a thread of its own, which is left behind if it takes too long.
+fn in_time(name: &str, body: Body) -> Outcome<String> {
     let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        if receiver.recv_timeout(LONGEST_TEST) == Err(mpsc::RecvTimeoutError::Timeout) {
-            println!("FAIL {name}\n     no end after {} s", LONGEST_TEST.as_secs());
-            std::process::exit(1);
+    // Whoever waited for it may have given up.
+    let test = thread::Builder::new().name(name.to_owned()).spawn(move || sender.send(body()));
+    test.context(|| "start a thread".into())?;
+    receiver.recv_timeout(LONGEST_TEST).unwrap_or_else(|error| match error {
+        mpsc::RecvTimeoutError::Disconnected => Err("panicked; the message is above".into()),
+        mpsc::RecvTimeoutError::Timeout => {
+            let _ = HANGS.set(name.to_owned());
+            Err(format!("no end after {} s", LONGEST_TEST.as_secs()))
         }
-    });
-    sender
+    })
 }
