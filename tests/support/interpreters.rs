@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::missing::{Excuses, Missing};
 use super::{Context, Outcome};
 
 /// What the tests have to know about an interpreter beyond its ABI.
@@ -86,12 +87,12 @@ impl Interpreter {
     }
 }
 
-/// The interpreters of this machine, and words about those that are missing.
+/// The interpreters of this machine, and those that are missing.
 pub struct Interpreters {
     /// In the order of the list.
     pub here: Vec<Interpreter>,
-    /// Labels, each with the reason where there is one.
-    pub missing: Vec<String>,
+    /// Those that are expected and not here, or do not work.
+    pub missing: Vec<Missing>,
     /// Labels that `EXPECTED` does not know.
     pub unknown: Vec<String>,
 }
@@ -99,7 +100,9 @@ pub struct Interpreters {
 impl Interpreters {
     /// Reads the list. Without one there is nothing to test, which is an error.
     pub fn load() -> Outcome<Self> {
-        let list = folder()?.join("interpreters.tsv");
+        let folder = folder()?;
+        let excuses = Excuses::load(&folder);
+        let list = folder.join("interpreters.tsv");
         let text = std::fs::read_to_string(&list).context(|| {
             format!("no list of interpreters at {}: run `make interpreters`", list.display())
         })?;
@@ -109,9 +112,9 @@ impl Interpreters {
             match rows.iter().find(|row| row.first() == Some(&label)) {
                 Some(row) => match interpreter(label, abi, kind, row) {
                     Ok(interpreter) => found.here.push(interpreter),
-                    Err(why) => found.missing.push(format!("{label} ({why})")),
+                    Err(why) => found.missing.push(excuses.missing(label, abi, Some(why))),
                 },
-                None => found.missing.push(label.to_owned()),
+                None => found.missing.push(excuses.missing(label, abi, None)),
             }
         }
         let expected = |label: &str| EXPECTED.iter().any(|(known, ..)| *known == label);

@@ -11,6 +11,7 @@ use std::time::Duration;
 pub mod binaries;
 pub mod copies;
 pub mod interpreters;
+pub mod missing;
 pub mod native;
 pub mod process;
 pub mod profiler;

@@ -23,6 +23,7 @@ use nix::sys::signal::Signal;
 
 use super::binaries::{Binaries, is_built};
 use super::interpreters::{Interpreter, Interpreters};
+use super::missing::Missing;
 use super::process::status_line;
 use super::{Context, Outcome};
 
@@ -104,23 +105,33 @@ impl Trial {
 /// interpreters, and runs the tests that `make` makes of them.
 pub fn main(make: impl FnOnce(Interpreters, Arc<Binaries>) -> Vec<Trial>) -> ExitCode {
     let arguments = Arguments::from_args();
-    let prepared = || -> Outcome<Vec<Trial>> {
+    let prepared = || -> Outcome<Vec<libtest_mimic::Trial>> {
         catch_what_is_ignored()?;
-        let interpreters = Interpreters::load()?;
-        Ok(make(interpreters, Arc::new(Binaries::install()?)))
+        let mut interpreters = Interpreters::load()?;
+        let missing = std::mem::take(&mut interpreters.missing);
+        let mut trials = make(interpreters, Arc::new(Binaries::install()?));
+        // Last, or one that waits to be alone would wait for ever new ones.
+        trials.sort_by_key(|trial| trial.is_alone);
+        let missing = missing.into_iter().filter(|missing| is_built(missing.abi)).map(is_here);
+        Ok(missing.chain(trials.into_iter().map(Trial::into_test)).collect())
     };
     match prepared() {
-        Ok(mut trials) => {
-            // Last, or one that waits to be alone would wait for ever new ones.
-            trials.sort_by_key(|trial| trial.is_alone);
-            let tests = trials.into_iter().map(Trial::into_test).collect();
-            libtest_mimic::run(&arguments, tests).exit_code()
-        }
+        Ok(tests) => libtest_mimic::run(&arguments, tests).exit_code(),
         Err(words) => {
             eprintln!("{words}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Fails in place of all tests of an interpreter that is missing, unless it may be.
+fn is_here(missing: Missing) -> libtest_mimic::Trial {
+    libtest_mimic::Trial::ignorable_test(format!("{} is here", missing.label), move || {
+        missing.failure().map_or_else(
+            || Ok(Completion::ignored_with(format!("missing: {}", missing.why))),
+            |words| Err(words.into()),
+        )
+    })
 }
 
 /// Catches the signals that this program was told to ignore (by `nohup`, or a shell that has
