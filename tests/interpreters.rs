@@ -1,8 +1,12 @@
-//! The list of interpreters that the live tests run on: which of them may be missing.
+//! The list of interpreters that the live tests run on: which of them may be missing, and which
+//! stand for others.
+
+use std::path::PathBuf;
 
 #[allow(dead_code)]
 mod support;
 
+use support::interpreters::{Interpreter, Interpreters, Kind, after, three};
 use support::missing::{Excuses, Missing};
 
 /// What a fetch has left that got no 3.6, and was not asked for 3.7.
@@ -51,4 +55,49 @@ fn a_version_may_have_no_headers_if_one_of_it_may_be_missing() {
     let allow = |list: &str| Excuses::parse(list, "").allow_one_of("3.1");
     assert!(allow("3.1-pyenv") && allow("all") && allow("3.1"));
     assert!(!allow("3.11-pyenv") && !allow("") && !allow("3"));
+}
+
+fn interpreter(label: &'static str, shared: bool) -> Interpreter {
+    let abi = label.split('-').next().unwrap_or_default();
+    let (executable, version) = (PathBuf::from(label), format!("{abi}.0"));
+    Interpreter { label, abi, kind: Kind::Normal, executable, shared, version }
+}
+
+fn labels(interpreters: &[&Interpreter]) -> Vec<&'static str> {
+    interpreters.iter().map(|i| i.label).collect()
+}
+
+#[test]
+fn what_stands_for_an_abi_is_the_first_of_the_list_or_another_way_to_build() {
+    let list =
+        [("2.7-pyenv", true), ("3.9-pyenv", true), ("2.7-bullseye", false), ("3.9-x", false)];
+    let mut here: Vec<Interpreter> = list.map(|(label, shared)| interpreter(label, shared)).into();
+    here.push(Interpreter { kind: Kind::FewModules, ..interpreter("3.13-trixie-dbg", false) });
+    let interpreters = Interpreters { here, missing: Vec::new(), unknown: Vec::new() };
+    assert_eq!(labels(&interpreters.one_per_abi()), ["2.7-bullseye", "3.9-pyenv"]);
+}
+
+#[test]
+fn three_versions_are_of_three_builds_where_there_are_such() {
+    let all = [
+        interpreter("2.7-pyenv", true),
+        interpreter("3.4-static", false),
+        interpreter("3.5-static", false),
+        interpreter("3.9-bullseye-dbg", false),
+        interpreter("3.10-pyenv", true),
+        interpreter("3.11-bookworm-dbg", false),
+        interpreter("3.12-pyenv", true),
+        interpreter("3.13-static", false),
+    ];
+    let all: Vec<&Interpreter> = all.iter().collect();
+    assert_eq!(labels(&three(&all)), ["3.4-static", "3.9-bullseye-dbg", "3.12-pyenv"]);
+    // Where a build is not there, another version is.
+    assert_eq!(labels(&three(&all[..3])), ["2.7-pyenv", "3.4-static", "3.5-static"]);
+    assert_eq!(
+        labels(&three(&[all[0], all[4], all[6]])),
+        ["2.7-pyenv", "3.10-pyenv", "3.12-pyenv"]
+    );
+    assert_eq!(labels(&three(&all[..1])), ["2.7-pyenv"]);
+    assert!(three(&[]).is_empty());
+    assert_eq!((after(&all, all[0]).label, after(&all, all[7]).label), ("3.4-static", "2.7-pyenv"));
 }

@@ -15,7 +15,7 @@ mod support;
 
 use support::binaries::{Binaries, is_built};
 use support::copies::copy;
-use support::interpreters::{Interpreter, Interpreters};
+use support::interpreters::{Interpreter, Interpreters, three};
 use support::process::{Finished, Guard, Running, expect_left_alone, run, status_line};
 use support::profiler::{Profile, command, wait_for_ticks, wait_until_it_catches};
 use support::runner::{self, Trial};
@@ -53,19 +53,19 @@ fn main() -> ExitCode {
     runner::main(trials)
 }
 
-/// What is denied does not depend on the version, so one is enough.
+/// What is denied does not depend on the version, so one of each way to build is enough. Python
+/// 2.7 cannot set what a test needs, and imports modules where it may not any more.
 fn trials(interpreters: Interpreters, _: Arc<Binaries>) -> Vec<Trial> {
-    let chosen = interpreters.one_per_abi();
-    let Some(interpreter) = chosen.into_iter().rfind(|i| is_built(i.abi)).cloned() else {
-        return Vec::new();
-    };
-    let trial = |(name, test): (&str, Test)| {
+    let is_able = |i: &&Interpreter| is_built(i.abi) && !i.abi.starts_with("2.");
+    let all: Vec<&Interpreter> = interpreters.one_per_abi().into_iter().filter(is_able).collect();
+    let trial = |interpreter: &Interpreter, (name, test): (&str, Test)| {
         let interpreter = interpreter.clone();
         let title = format!("{} denied: {name}", interpreter.label);
-        let name = name.replace([' ', '/', '\''], "-");
+        let name = format!("{}-{}", interpreter.abi, name.replace([' ', '/', '\''], "-"));
         Trial::new(title, move || as_root(|| with_case(interpreter, &name, test)))
     };
-    TESTS.map(trial).into_iter().collect()
+    let of = |interpreter| TESTS.map(|test| trial(interpreter, test));
+    three(&all).into_iter().flat_map(of).collect()
 }
 
 /// Runs a test that needs root. Where every change is tested, somebody has to be root.

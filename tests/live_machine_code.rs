@@ -13,7 +13,7 @@ use std::sync::Arc;
 mod support;
 
 use support::binaries::{Binaries, is_built};
-use support::interpreters::{Interpreter, Interpreters, headers};
+use support::interpreters::{Build, Interpreter, Interpreters, headers};
 use support::process::{Finished, wait_at_rest, wait_until_it_works};
 use support::profiler::{Frame, Profile, attach, dump, start_sampling, wait_for_ticks};
 use support::runner::{self, Test, Trial};
@@ -50,8 +50,11 @@ fn main() -> ExitCode {
 fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
     let mut trials = Vec::new();
     for abi in ABIS.into_iter().filter(|abi| is_built(abi)) {
-        let of_abi = || interpreters.here.iter().filter(|interpreter| interpreter.abi == abi);
-        let found = of_abi().find_map(|i| headers(i.label).ok().map(|headers| (i, headers)));
+        // What stands for the ABI, if it has headers. Debian has none of debug builds alone.
+        let standing = interpreters.one_per_abi().into_iter().chain(&interpreters.here);
+        let mut of_abi = standing.filter(|interpreter| interpreter.abi == abi);
+        let headers = |label: &str| headers(label.trim_end_matches("-dbg"));
+        let found = of_abi.find_map(|i| headers(i.label).ok().map(|headers| (i, headers)));
         let Some((interpreter, headers)) = found else {
             let words = format!("no {abi} here has headers: run `make interpreters`");
             trials.push(Trial::new(format!("{abi} machine code"), move || Err(words)));
@@ -77,6 +80,9 @@ fn start(case: &Case, mode: &str, word: &str) -> Outcome<Target> {
     let folders = case.headers.iter().map(|folder| format!("-I{}", folder.display()));
     let folders: Vec<String> = folders.collect();
     let mut options = vec!["-shared", "-fPIC", "-pthread"];
+    if case.interpreter.build() == Build::Debug {
+        options.push("-DPy_DEBUG=1");
+    }
     options.extend(folders.iter().map(String::as_str));
     let library = native::compile("machine_code.c", &format!("machine_code-{label}.so"), &options)?;
     let library = library.display().to_string();

@@ -15,7 +15,7 @@ use pyflame::profile::{Detail, Profile as Seen};
 mod support;
 
 use support::binaries::{Binaries, is_built};
-use support::interpreters::{Interpreter, Interpreters, Kind};
+use support::interpreters::{Interpreter, Interpreters};
 use support::process::{Guard, run, wait_until, wait_until_asleep};
 use support::profiler::{Profile, command, parse_flamechart, start_sampling};
 use support::runner::{self, Trial};
@@ -40,10 +40,8 @@ fn main() -> ExitCode {
 }
 
 fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
-    let here = interpreters.here.iter();
-    let chosen = here.filter(|i| i.kind == Kind::Normal && !i.shared && is_built(i.abi));
     let mut trials = Vec::new();
-    for interpreter in chosen {
+    for interpreter in interpreters.one_per_abi().into_iter().filter(|i| is_built(i.abi)) {
         for (name, test) in TESTS {
             let (interpreter, binaries) = (interpreter.clone(), Arc::clone(&binaries));
             trials.push(Trial::new(format!("{} {name}", interpreter.label), move || {

@@ -18,19 +18,19 @@ use support::target::Target;
 use support::truth::parse_dump;
 use support::{Context, Outcome, expect};
 
-/// One of each way to find a thread's id and its name.
-const LABELS: [&str; 6] =
-    ["2.7-static", "3.5-static", "3.8-static", "3.11-static", "3.12-static", "3.14-static"];
+/// A version of each way to find a thread's id and its name.
+const VERSIONS: [&str; 6] = ["2.7", "3.5", "3.8", "3.11", "3.12", "3.14"];
 
 fn main() -> ExitCode {
     runner::main(|interpreters: Interpreters, binaries: Arc<Binaries>| {
-        let chosen = LABELS.iter().filter_map(|label| interpreters.named(label)).cloned();
+        let is_chosen = |i: &&Interpreter| VERSIONS.contains(&i.abi) && is_built(i.abi);
+        let chosen = interpreters.one_per_abi().into_iter().filter(is_chosen).cloned();
         let trial = |interpreter: Interpreter| {
             let profiler = binaries.profiler(interpreter.abi);
             let name = format!("{} threads and frames are chosen", interpreter.label);
             Trial::new(name, move || choices(&interpreter, &profiler))
         };
-        chosen.filter(|interpreter| is_built(interpreter.abi)).map(trial).collect()
+        chosen.map(trial).collect()
     })
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 mod support;
 
 use support::binaries::{Binaries, is_built};
-use support::interpreters::{Interpreter, Interpreters, Kind};
+use support::interpreters::{Interpreter, Interpreters};
 use support::process::{expect_left_alone, status_line, wait_until};
 use support::runner::{self, Trial};
 use support::target::Target;
@@ -40,11 +40,9 @@ fn main() -> ExitCode {
 }
 
 fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
-    let is_chosen = |i: &&Interpreter| {
-        CHOSEN.contains(&i.abi) && i.kind == Kind::Normal && !i.shared && is_built(i.abi)
-    };
+    let is_chosen = |i: &&Interpreter| CHOSEN.contains(&i.abi) && is_built(i.abi);
     let mut trials = Vec::new();
-    for interpreter in interpreters.here.iter().filter(is_chosen) {
+    for interpreter in interpreters.one_per_abi().into_iter().filter(is_chosen) {
         let (own, all) = (interpreter.clone(), Arc::clone(&binaries));
         trials.push(Trial::new(format!("{} states of threads", own.label), move || {
             let target = Target::start(&own, "modes.py", &[])?;

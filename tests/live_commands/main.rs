@@ -20,7 +20,7 @@ mod terminals;
 mod wrappers;
 
 use self::support::binaries::{Binaries, is_built};
-use self::support::interpreters::{Interpreter, Interpreters};
+use self::support::interpreters::{Interpreter, Interpreters, after, three};
 use self::support::process::{Finished, Running, family_states, wait_until};
 use self::support::profiler::{Profile, command, wait_until_it_catches};
 use self::support::runner::{self, Trial};
@@ -80,13 +80,11 @@ fn main() -> ExitCode {
 }
 
 fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
-    let all: Vec<Interpreter> =
-        interpreters.one_per_abi().into_iter().filter(|i| is_built(i.abi)).cloned().collect();
-    let mut chosen = [0, all.len() / 2, all.len().saturating_sub(1)].to_vec();
-    chosen.dedup();
+    let all: Vec<&Interpreter> =
+        interpreters.one_per_abi().into_iter().filter(|i| is_built(i.abi)).collect();
     let mut trials = Vec::new();
-    for position in chosen.into_iter().filter(|position| *position < all.len()) {
-        let (interpreter, other) = (&all[position], &all[(position + 1) % all.len()]);
+    for interpreter in three(&all) {
+        let other = after(&all, interpreter);
         let own = (format!("pyflame{}", interpreter.abi), binaries.profiler(interpreter.abi));
         let launcher = ("pyflame".to_owned(), binaries.launcher());
         let mut add = |(way, profiler): &(String, PathBuf), name: &str, test: Test| {

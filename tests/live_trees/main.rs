@@ -22,7 +22,7 @@ mod support;
 
 use self::profile::Profile;
 use self::support::binaries::{Binaries, is_built};
-use self::support::interpreters::{Interpreter, Interpreters};
+use self::support::interpreters::{Interpreter, Interpreters, after, three};
 use self::support::process::{Finished, Running, family_states, wait_until};
 use self::support::profiler::{command, wait_until_it_catches};
 use self::support::runner::{self, Trial};
@@ -51,7 +51,7 @@ const OF_ALL_VERSIONS: [(&str, Test); 6] = [
     ("a dump of all", results::dump),
 ];
 
-/// Tests of what is done by the launcher: the oldest version, the newest, and one between.
+/// Tests of what is done by the launcher: an old version, a new one, and one between.
 const OF_THREE_VERSIONS: [(&str, Test); 14] = [
     ("a fork server", following::fork_server),
     ("children of a process that runs already", following::children_of_a_process),
@@ -74,33 +74,28 @@ fn main() -> ExitCode {
 }
 
 fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
-    let all: Vec<Interpreter> =
-        interpreters.one_per_abi().into_iter().filter(|i| is_built(i.abi)).cloned().collect();
+    let all: Vec<&Interpreter> =
+        interpreters.one_per_abi().into_iter().filter(|i| is_built(i.abi)).collect();
     let mut trials = Vec::new();
-    let mut add = |position: usize, name: &str, test: Test, note: &str| {
-        let (interpreter, other) = (&all[position], &all[(position + 1) % all.len()]);
+    let mut add = |interpreter: &Interpreter, name: &str, test: Test, note: &str| {
         let case = Case {
             interpreter: interpreter.clone(),
-            other: other.clone(),
+            other: after(&all, interpreter).clone(),
             binaries: Arc::clone(&binaries),
             folder: new_file("trees"),
         };
         let name = format!("{} {name}{note}", interpreter.label);
         trials.push(Trial::new(name, move || in_folder(&case.folder, || test(&case))));
     };
-    let able = |name: &str| -> Vec<usize> {
-        (0..all.len()).filter(|position| is_able_to(name, all[*position].abi)).collect()
+    let able = |name: &str| -> Vec<&Interpreter> {
+        all.iter().filter(|i| is_able_to(name, i.abi)).copied().collect()
     };
     for (name, test) in OF_ALL_VERSIONS {
-        able(name).into_iter().for_each(|position| add(position, name, test, ""));
+        able(name).into_iter().for_each(|interpreter| add(interpreter, name, test, ""));
     }
     for (name, test) in OF_THREE_VERSIONS {
-        let able = able(name);
-        let mut chosen =
-            [0, able.len() / 2, able.len().saturating_sub(1)].map(|n| able.get(n)).to_vec();
-        chosen.dedup();
-        for position in chosen.into_iter().flatten() {
-            add(*position, name, test, " [three versions only]");
+        for interpreter in three(&able(name)) {
+            add(interpreter, name, test, " [three versions only]");
         }
     }
     trials

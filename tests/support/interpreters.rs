@@ -3,6 +3,7 @@
 //! `make interpreters` leaves `interpreters.tsv`, one line for each that it could
 //! assemble. `EXPECTED` is what it yields on a machine where all goes well.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::missing::{Excuses, Missing};
@@ -62,6 +63,23 @@ const EXPECTED: [(&str, &str, Kind); 40] = [
     ("3.15-sid-shared", "3.15", Kind::Normal),
 ];
 
+/// How it was built: by that differ the ways to its symbols, and its speed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Build {
+    /// Python is in a `libpython*.so`.
+    Shared,
+    /// Python is in the executable.
+    Static,
+    /// The same, `--with-pydebug`.
+    Debug,
+}
+
+/// What stands for its ABI though it is not the first of the list, so that each behaviour is
+/// tested on every way to build: whatever is tested on some ABIs only has to have one of each.
+/// All four have a command line of their own, with a prompt; those out of wheels have none.
+const STANDING: [&str; 4] =
+    ["2.7-bullseye", "3.9-bullseye-dbg", "3.11-bookworm-dbg", "3.15-sid-shared"];
+
 /// One interpreter of this machine.
 #[derive(Clone, Debug)]
 pub struct Interpreter {
@@ -84,6 +102,15 @@ impl Interpreter {
     pub fn full_version(&self) -> String {
         let letters = self.abi.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
         format!("{}{letters}", self.version)
+    }
+
+    /// How it was built.
+    pub fn build(&self) -> Build {
+        match (self.label.ends_with("-dbg"), self.shared) {
+            (true, _) => Build::Debug,
+            (false, true) => Build::Shared,
+            (false, false) => Build::Static,
+        }
     }
 }
 
@@ -123,21 +150,43 @@ impl Interpreters {
         Ok(found)
     }
 
-    /// One for each ABI: the plain release build that comes first in the list.
+    /// One for each ABI, which has all modules: that of `STANDING`, or the first of the list.
     pub fn one_per_abi(&self) -> Vec<&Interpreter> {
         let mut chosen: Vec<&Interpreter> = Vec::new();
         for interpreter in self.here.iter().filter(|i| i.kind == Kind::Normal) {
-            if chosen.iter().all(|c| c.abi != interpreter.abi) {
-                chosen.push(interpreter);
+            match chosen.iter_mut().find(|c| c.abi == interpreter.abi) {
+                Some(first) if STANDING.contains(&interpreter.label) => *first = interpreter,
+                Some(_) => {}
+                None => chosen.push(interpreter),
             }
         }
         chosen
     }
+}
 
-    /// The interpreter of that label.
-    pub fn named(&self, label: &str) -> Option<&Interpreter> {
-        self.here.iter().find(|i| i.label == label)
+/// Three of these, in their order: an old one, one between and a new one, of a build each where
+/// there are such; fewer if there are no three.
+pub fn three<'a>(of: &[&'a Interpreter]) -> Vec<&'a Interpreter> {
+    let (middle, last) = (of.len() / 2, of.len().saturating_sub(1));
+    let built = |build| (0..of.len()).filter(move |position| of[*position].build() == build);
+    let of_each = [
+        built(Build::Static).next(),
+        built(Build::Debug).min_by_key(|position| position.abs_diff(middle)),
+        built(Build::Shared).next_back(),
+    ];
+    let mut chosen = BTreeSet::new();
+    for position in of_each.into_iter().flatten().chain([0, middle, last]) {
+        if chosen.len() < 3 && position < of.len() {
+            chosen.insert(position);
+        }
     }
+    chosen.into_iter().map(|position| of[position]).collect()
+}
+
+/// The one of the next version, or that of the first after the last.
+pub fn after<'a>(of: &[&'a Interpreter], interpreter: &Interpreter) -> &'a Interpreter {
+    let position = of.iter().position(|i| i.label == interpreter.label);
+    of[position.map_or(0, |position| (position + 1) % of.len())]
 }
 
 /// One line of the list as an interpreter, or why it cannot be used.

@@ -44,6 +44,14 @@ def main():
     for child in children:
         child.terminate()
         child.join()
+    # What multiprocessing has started for itself ends when its pipe is closed: before this
+    # program, and not some time after it.
+    os.closerange(3, 256)
+    try:
+        while os.wait():
+            pass
+    except OSError:
+        os._exit(0)
 
 
 if __name__ == "__main__":
