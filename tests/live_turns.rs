@@ -253,8 +253,9 @@ fn on_processors(case: &Case) -> Outcome<String> {
         let (skipped, ticks) = (row(&finished, "skipped"), row(&finished, "ticks"));
         let words = format!("{counted} of {ticks} ticks, {skipped} without a turn");
         let processors = if case.interpreter.abi.starts_with("2.7") { 2 } else { 1 };
-        // What the kernel counts of a thread lags behind, and is counted ahead by up to 20 ms.
-        let most = ticks * processors / 10 * 12;
+        // What the kernel counts of a thread lags behind, and is counted ahead by up to 20 ms: up
+        // to a tenth too much where many threads take turns (1.08 to 1.18 were seen).
+        let most = ticks * processors / 10 * 13;
         let is_right = counted <= most && counted * 2 > ticks && skipped * 2 > ticks;
         Ok((is_right, words))
     })

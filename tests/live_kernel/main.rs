@@ -57,8 +57,9 @@ const TESTS_OF_KINDS: [(&str, Test<Case>); 5] = [
     ("signals while it begins", signals_at_the_beginning),
 ];
 
-/// A version of each kind of frames.
-const KINDS: [&str; 5] = ["2.7", "3.8", "3.11", "3.13", "3.15"];
+/// A version of each kind of frames, and those of them that have a GIL.
+const KINDS: [&str; 6] = ["2.7", "3.8", "3.11", "3.13", "3.15", "3.14t"];
+const WITH_GIL: &[&str] = KINDS.split_at(5).0;
 
 fn main() -> ExitCode {
     runner::main(trials)
@@ -85,7 +86,7 @@ fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
         // Timers of two processes at a time leave none of the processors to this program.
         let mut alone = all(&TESTS);
         alone.extend(some(&TESTS_OF_KINDS, &KINDS));
-        alone.extend(some(&choices::TESTS, &KINDS));
+        alone.extend(some(&choices::TESTS, WITH_GIL));
         alone.extend(some(&modes::TESTS, &KINDS));
         trials.extend(alone.into_iter().map(Trial::alone));
     } else {

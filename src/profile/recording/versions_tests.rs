@@ -78,11 +78,11 @@ fn a_suspended_thread_is_one_whatever_else_is_known_of_it() {
         let state = State { is_suspended: true, on_cpu, ..State::default() };
         growing.see(1_006_000, 2, &["wait"], state);
         let (profile, _, _) = read(&written(&growing));
-        let last = profile.timeline().iter().filter_map(|event| match event.seen {
+        let mut states = profile.timeline().iter().filter_map(|event| match event.seen {
             Seen::Sample(sample) => Some(sample.state),
             Seen::Idle | Seen::Failed => None,
         });
-        assert_eq!(last.last(), Some(state));
+        assert_eq!(states.next_back(), Some(state));
     }
 }
 

@@ -82,7 +82,7 @@ impl<A: Abi> Interrupts<A> {
         let patience = PATIENCE.max(threads.gap(Duration::ZERO) * LOOKS_WAITED_FOR);
         let mut met = std::mem::take(&mut threads.met);
         // Ticks at which none of them was attached, where only such threads are sampled.
-        let mut unattached = ticks;
+        let mut unattached: Option<u64> = None;
         let lost = run.account.lost_threads;
         let first = std::mem::take(&mut threads.unreached);
         let natives: Vec<u32> = threads.tracked.range(first..).map(|(native, _)| *native).collect();
@@ -100,14 +100,14 @@ impl<A: Abi> Interrupts<A> {
                 continue;
             } else if thread.left() == 0 {
                 met += 1; // Its timer has taken them.
-                unattached = 0;
+                unattached = Some(0);
                 continue;
             }
             if self.plan.is_of_attached() && !self.is_attached(thread.state)? {
                 if self.roots.is_suspended(&self.memory, thread.state).unwrap_or(false) {
                     run.account.suspended += thread.left();
                 }
-                unattached = unattached.min(thread.left());
+                unattached = Some(unattached.unwrap_or(u64::MAX).min(thread.left()));
                 thread.left = 0;
                 continue;
             }
@@ -124,11 +124,12 @@ impl<A: Abi> Interrupts<A> {
             };
             let given = self.give(thread, done, patience, run);
             met += given;
-            unattached = if given > 0 { 0 } else { unattached };
+            unattached = if given > 0 { Some(0) } else { unattached };
         }
         if self.plan.is_of_attached() {
+            let unattached = unattached.unwrap_or(ticks);
             self.count_idle((run.moment, unattached), run);
-            run.account.at_once += ticks - unattached;
+            run.account.at_once += ticks.saturating_sub(unattached);
         } else if met == 0 {
             self.count_idle((run.moment, ticks), run);
         } else if run.account.lost_threads == lost {
