@@ -63,11 +63,20 @@ pub fn execution(case: &Case) -> Outcome<String> {
     drop(stdin);
     let finished = running.finish()?;
     expect_status(&finished, 0)?;
-    for words in [
-        format!("{first} {other} {second}, CPython {}", case.interpreter.full_version()),
-        format!("{other} {second}, CPython {}", case.other.full_version()),
-    ] {
-        expect(finished.stderr.contains(&words), || format!("{words}: {}", finished.words()))?;
+    // Of a long command line only the beginning is shown.
+    let rows = [
+        (format!("{python} {first} "), case.interpreter.full_version()),
+        (format!("{other} {second}"), case.other.full_version()),
+    ];
+    for (words, version) in rows {
+        let is_it = |line: &str| {
+            let line = line.strip_prefix("sampled process ").and_then(|line| line.split_once(": "));
+            let is_it = |(_, line): (&str, &str)| {
+                line.starts_with(&words) && line.ends_with(&format!(", CPython {version}"))
+            };
+            line.is_some_and(is_it)
+        };
+        expect(finished.stderr.lines().any(is_it), || format!("{words}: {}", finished.words()))?;
     }
     expect(!finished.stderr.contains("Run pyflame"), || finished.words())?;
     case.expect_samples("before", ENOUGH)?;
@@ -85,7 +94,7 @@ pub fn wrapper(case: &Case) -> Outcome<String> {
     drop(stdin);
     let finished = running.finish()?;
     expect_status(&finished, 0)?;
-    let program = format!("{other} {busy}, CPython {}", case.other.version);
+    let program = format!("{other} {busy}, CPython {}", case.other.full_version());
     expect(finished.stderr.contains(&program), || finished.words())?;
     Ok(String::new())
 }
