@@ -147,11 +147,13 @@ fn values_in_words(mut command: Command) -> Command {
 
 #[cfg(test)]
 mod tests {
+    use pyflame::cpython::abi::AbiTag;
+
     use super::*;
 
     #[test]
     fn a_page_has_every_option_and_section() {
-        let page = page(Program::Profiler(SUPPORTED[3])).expect("a page");
+        let page = page(Program::Profiler(AbiTag::new(3, 6))).expect("a page");
         assert!(page.contains(".TH PYFLAME3.6 1 "));
         let command = Program::Launcher.command();
         for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {

@@ -36,6 +36,17 @@ typedef struct PyThreadState_status {
     unsigned int finalized : 1;
 } PyThreadState_status;
 
+/*
+ * Values of state. Only an attached thread may run Python code; a suspended one waits until the
+ * interpreter lets all threads go on again.
+ * Facts: Include/internal/pycore_pystate.h, of the same tag.
+ */
+enum {
+    _Py_THREAD_DETACHED = 0,
+    _Py_THREAD_ATTACHED = 1,
+    _Py_THREAD_SUSPENDED = 2
+};
+
 struct PyThreadState {
     PyThreadState *prev;
     PyThreadState *next;

@@ -36,6 +36,21 @@ typedef struct PyThreadState_status {
     unsigned int finalized : 1;
 } PyThreadState_status;
 
+/*
+ * Values of state. Only an attached thread may run Python code; a suspended one waits until the
+ * interpreter lets all threads go on again.
+ * Facts: Include/internal/pycore_pystate.h, of the same tag.
+ */
+enum {
+    _Py_THREAD_DETACHED = 0,
+    _Py_THREAD_ATTACHED = 1,
+    _Py_THREAD_SUSPENDED = 2,
+    _Py_THREAD_SHUTTING_DOWN = 3,
+    /* The same as 2 and 0, of a thread that waits to be woken up. */
+    _Py_THREAD_SUSPENDED_WAITING = 4,
+    _Py_THREAD_DETACHED_WAITING = 5
+};
+
 struct PyThreadState {
     PyThreadState *prev;
     PyThreadState *next;

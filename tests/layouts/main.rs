@@ -54,7 +54,7 @@ const BIT_FIELDS: [(&str, u32, u32, &[&str]); 4] = [
 ];
 
 /// The constants: first and last version that has them, names.
-const CONSTANTS: [(u32, u32, &[&str]); 10] = [
+const CONSTANTS: [(u32, u32, &[&str]); 12] = [
     (311, 315, &["Py_TPFLAGS_MANAGED_DICT"]),
     (313, 315, &["Py_TPFLAGS_INLINE_VALUES"]),
     (311, 315, &["DICT_KEYS_GENERAL", "DICT_KEYS_UNICODE", "DICT_KEYS_SPLIT"]),
@@ -81,6 +81,8 @@ const CONSTANTS: [(u32, u32, &[&str]); 10] = [
     (312, 314, &["FRAME_OWNED_BY_CSTACK"]),
     (314, 315, &["FRAME_OWNED_BY_INTERPRETER"]),
     (314, 315, &["Py_TAG_REFCNT", "Py_INT_TAG", "Py_TAG_BITS"]),
+    (313, 315, &["_Py_THREAD_DETACHED", "_Py_THREAD_ATTACHED", "_Py_THREAD_SUSPENDED"]),
+    (315, 315, &["_Py_THREAD_SUSPENDED_WAITING", "_Py_THREAD_DETACHED_WAITING"]),
 ];
 
 /// The first version in which a pydebug build lays out our structs like any
@@ -291,8 +293,15 @@ fn their_probe<'a>(name: &'a str, headers: &Headers, defines: &str) -> Probe<'a>
         307 => &["internal/pystate.h"],
         308 => &["pycore_pystate.h"],
         309..=310 => &["pycore_interp.h", "pycore_runtime.h"],
-        311..=313 => &["pycore_frame.h", "pycore_interp.h", "pycore_runtime.h"],
-        _ => &["pycore_stackref.h", "pycore_frame.h", "pycore_interp.h", "pycore_runtime.h"],
+        311..=312 => &["pycore_frame.h", "pycore_interp.h", "pycore_runtime.h"],
+        313 => &["pycore_frame.h", "pycore_interp.h", "pycore_runtime.h", "pycore_pystate.h"],
+        _ => &[
+            "pycore_stackref.h",
+            "pycore_frame.h",
+            "pycore_interp.h",
+            "pycore_runtime.h",
+            "pycore_pystate.h",
+        ],
     };
     let objects: &[&str] = match ordinal(&headers.version) {
         ..=309 => &["longintrepr.h"],

@@ -205,10 +205,24 @@ macro_rules! runtime_with_gils {
 /// `_PyRuntime` of free-threaded builds: each thread says whether it may run Python code.
 macro_rules! runtime_without_gil {
     ($layout:ident) => {
+        runtime_without_gil!($layout, _Py_THREAD_SUSPENDED)
+    };
+    ($layout:ident, $($suspended:ident),+) => {
         Roots::Runtime {
             interpreters: field!($layout::_PyRuntimeState, interpreters.head),
-            gil: GilHolder::Attached(field!($layout::PyThreadState, state)),
+            gil: GilHolder::Attached(AttachedLayout {
+                state: field!($layout::PyThreadState, state),
+                attached: $layout::_Py_THREAD_ATTACHED as i32,
+                suspended: &[$($layout::$suspended as i32),+],
+            }),
         }
+    };
+}
+
+/// The same of 3.15, which has a second state of suspended threads.
+macro_rules! runtime_without_gil_3_15 {
+    ($layout:ident) => {
+        runtime_without_gil!($layout, _Py_THREAD_SUSPENDED, _Py_THREAD_SUSPENDED_WAITING)
     };
 }
 

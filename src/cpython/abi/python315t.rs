@@ -10,7 +10,7 @@ python_since_3_13!(
     Python315t,
     layout,
     AbiTag::new(3, 15).free_threaded(),
-    roots: runtime_without_gil,
+    roots: runtime_without_gil_3_15,
     code: f_executable.bits,
     tag: layout::Py_TAG_BITS,
     shim: FRAME_OWNED_BY_INTERPRETER,

@@ -28,7 +28,18 @@ pub enum GilHolder {
     /// Free-threaded builds: `state` of each thread state. One that is attached may run Python
     /// code. If the interpreter has switched its GIL on, it is attached only while it holds
     /// that (`_PyThreadState_Attach` in `Python/pystate.c`, v3.13.0 to v3.15.0).
-    Attached(Field<Thread, i32>),
+    Attached(AttachedLayout),
+}
+
+/// How a thread state tells whether its thread is attached.
+#[derive(Clone, Copy)]
+pub struct AttachedLayout {
+    /// `state`.
+    pub state: Field<Thread, i32>,
+    /// Its value in one that is.
+    pub attached: i32,
+    /// Its values in one that a stop-the-world pause has suspended.
+    pub suspended: &'static [i32],
 }
 
 /// One entry of `_Py_DebugOffsets` (3.13 and later), which the process itself

@@ -95,10 +95,10 @@ fn a_frame_outside_of_its_copy_stands_nowhere() {
 #[test]
 fn each_thread_says_whether_it_is_attached() {
     let mut python = FakePython::<Python314t>::new();
-    let GilHolder::Attached(state) = holder() else { panic!("threads are attached") };
+    let GilHolder::Attached(layout) = holder() else { panic!("threads are attached") };
     let threads = [1, 0, 2, 1, 3].map(|value| {
         let thread = python.thread(NULL);
-        python.set_i32(thread, state, value);
+        python.set_i32(thread, layout.state, value);
         thread
     });
     let interpreter = Remote::new(python.object(0));

@@ -7,8 +7,8 @@ use std::collections::hash_map::Entry;
 use rustc_hash::FxBuildHasher;
 
 use super::objects::{Gil as GilObject, Interpreter, Thread};
-use crate::cpython::abi::{Abi, GilHolder, GilLayout, Roots};
-use crate::cpython::memory::{Fault, Field, Memory, Remote};
+use crate::cpython::abi::{Abi, AttachedLayout, GilHolder, GilLayout, Roots};
+use crate::cpython::memory::{Fault, Memory, Remote};
 
 /// The most interpreters that are read in one process.
 const MAX_INTERPRETERS: usize = 4 * 1024;
@@ -41,14 +41,8 @@ enum Gil {
     /// Every interpreter points to a GIL.
     PerInterpreter(GilLayout),
     /// Each thread has its own: this field says whether the thread is attached.
-    PerThread(Field<Thread, i32>),
+    PerThread(AttachedLayout),
 }
-
-/// `_Py_THREAD_ATTACHED` (`Include/cpython/pystate.h`, v3.13.0 to v3.15.0).
-const ATTACHED: i32 = 1;
-
-/// `_Py_THREAD_SUSPENDED`: it waits until the interpreter lets all threads go on again.
-const SUSPENDED: i32 = 2;
 
 /// A GIL of the process; of a free-threaded one, the right of a thread to run Python code, which
 /// no other can have.
@@ -59,7 +53,7 @@ pub enum GilRef {
     /// The struct at this address does.
     Struct(Remote<GilObject>, GilLayout),
     /// The state of this thread does.
-    Thread(Remote<Thread>, Field<Thread, i32>),
+    Thread(Remote<Thread>, AttachedLayout),
 }
 
 impl PartialEq for GilRef {
@@ -93,10 +87,12 @@ impl GilRef {
                 1 => memory.field(object, layout.last_holder)?,
                 _ => return Ok(None),
             },
-            Self::Thread(thread, state) => match memory.field(thread, state)? {
-                ATTACHED => thread,
-                _ => return Ok(None),
-            },
+            Self::Thread(thread, layout) => {
+                if memory.field(thread, layout.state)? != layout.attached {
+                    return Ok(None);
+                }
+                thread
+            }
         };
         Ok(if holder.is_null() { None } else { Some(holder) })
     }
@@ -151,7 +147,7 @@ impl ProcessRoots {
                 let gil = match gil {
                     GilHolder::Current(field) => Gil::Variable(at(field.offset())),
                     GilHolder::PerInterpreter(layout) => Gil::PerInterpreter(*layout),
-                    GilHolder::Attached(state) => Gil::PerThread(*state),
+                    GilHolder::Attached(layout) => Gil::PerThread(*layout),
                 };
                 Ok(Self { interpreters: InterpreterList::Variable(at(interpreters.offset())), gil })
             }
@@ -205,10 +201,10 @@ impl ProcessRoots {
         }
     }
 
-    /// The field that says whether a thread is attached, where there is no GIL.
-    pub(crate) fn attached(&self) -> Option<Field<Thread, i32>> {
+    /// How threads tell whether they are attached, where there is no GIL.
+    pub(crate) fn attached(&self) -> Option<AttachedLayout> {
         match self.gil {
-            Gil::PerThread(state) => Some(state),
+            Gil::PerThread(layout) => Some(layout),
             Gil::Variable(_) | Gil::PerInterpreter(_) => None,
         }
     }
@@ -223,7 +219,9 @@ impl ProcessRoots {
         thread: Remote<Thread>,
     ) -> Result<bool, Fault> {
         match self.gil {
-            Gil::PerThread(state) => Ok(memory.field(thread, state)? == SUSPENDED),
+            Gil::PerThread(layout) => {
+                Ok(layout.suspended.contains(&memory.field(thread, layout.state)?))
+            }
             Gil::Variable(_) | Gil::PerInterpreter(_) => Ok(false),
         }
     }
@@ -237,7 +235,7 @@ impl ProcessRoots {
         let layout = match &self.gil {
             Gil::Variable(address) => return Ok(vec![GilRef::Variable(*address)]),
             Gil::PerInterpreter(layout) => layout,
-            Gil::PerThread(state) => return self.threads_as_gils::<A, M>(memory, *state),
+            Gil::PerThread(layout) => return self.threads_as_gils::<A, M>(memory, *layout),
         };
         let mut gils = Vec::new();
         for interpreter in self.interpreters::<A, M>(memory)? {
@@ -252,14 +250,14 @@ impl ProcessRoots {
     fn threads_as_gils<A: Abi, M: Memory>(
         &self,
         memory: &M,
-        state: Field<Thread, i32>,
+        layout: AttachedLayout,
     ) -> Result<Vec<GilRef>, Fault> {
         let mut gils = Vec::new();
         for interpreter in self.interpreters::<A, M>(memory)? {
             let first = memory.field(interpreter, A::INTERPRETER.threads)?;
             let left = MAX_THREADS.saturating_sub(gils.len());
             let threads = list(first, left, |thread| memory.field(thread, A::THREAD.next))?;
-            gils.extend(threads.into_iter().map(|thread| GilRef::Thread(thread, state)));
+            gils.extend(threads.into_iter().map(|thread| GilRef::Thread(thread, layout)));
         }
         Ok(gils)
     }

@@ -99,9 +99,12 @@ impl Constants {
                 ("gil_locked", narrow(layout.locked.offset())),
             ]);
         }
-        if let Some(attached) = roots.attached() {
-            constants
-                .extend([("is_free_threaded", 1), ("thread_attached", narrow(attached.offset()))]);
+        if let Some(layout) = roots.attached() {
+            constants.extend([
+                ("is_free_threaded", 1),
+                ("thread_state", narrow(layout.state.offset())),
+                ("is_attached", layout.attached as u32), // 1: a small number.
+            ]);
         }
         if let Some(copies) = A::COPIES {
             constants.extend([

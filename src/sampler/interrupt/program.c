@@ -74,7 +74,8 @@ const volatile u32 gil_places; // how many there can be, at most GILS_MAX
 // Or none: a thread state tells whether its thread is attached, and in the places of GILS are
 // the heads of the interpreters' lists of thread states.
 const volatile u32 is_free_threaded;
-const volatile u32 thread_attached;
+const volatile u32 thread_state;
+const volatile u32 is_attached; // what that is then
 const volatile u32 thread_next;
 
 // A frame.
@@ -100,7 +101,6 @@ const volatile u32 chunk_size;
 
 #define GILS_MAX 32
 #define NEWEST 24 // of so many threads it is looked whether one has just begun
-#define ATTACHED 1
 #define COPIES_MAX (1 << 16)
 #define CHUNKS 32 // as many as there may be tail calls
 #define CHUNK_FRAMES 32
@@ -505,10 +505,10 @@ INLINE u64 free_state_of(u32 own, u32 *gil)
 			return 0;
 		bpf_map_update_elem(&STATES, &own, &state, 0);
 	}
-	u32 attached = 0;
-	read(&attached, 4, state + thread_attached);
-	*gil = attached == ATTACHED ? 0 : NO_GIL;
-	return only_attached && attached != ATTACHED ? 0 : state;
+	u32 now = 0;
+	read(&now, 4, state + thread_state);
+	*gil = now == is_attached ? 0 : NO_GIL;
+	return only_attached && now != is_attached ? 0 : state;
 }
 
 // The state of the interrupted thread, if it is to be sampled; 0 if not.
