@@ -19,15 +19,13 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     /// If the process cannot be read.
     pub(crate) fn holders_now(&mut self) -> Result<Vec<Remote<Thread>>, Broken> {
         self.refresh_gils(Instant::now())?;
-        let memory = self.prefetch.direct();
-        let holders = self.gils.iter().map(|gil| gil.holder(memory));
-        Ok(holders.filter_map(Result::transpose).collect::<Result<_, _>>()?)
+        Ok(self.roots.holders_of(self.prefetch.direct(), &self.gils)?)
     }
 
     pub(super) fn refresh_gils(&mut self, now: Instant) -> Result<(), Broken> {
         let is_fresh = |read: Instant| now.saturating_duration_since(read) < GILS_HOLD;
         if !self.gils_read.is_some_and(is_fresh) {
-            self.gils = self.roots.gils::<A, _>(self.prefetch.direct())?;
+            self.gils = self.roots.gils_again::<A, _>(self.prefetch.direct(), &self.gils)?;
             self.gils_read = Some(now);
         }
         Ok(())

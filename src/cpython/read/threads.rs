@@ -8,7 +8,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::objects::{Gil as GilObject, Interpreter, Thread};
 use crate::cpython::abi::{Abi, AttachedLayout, GilHolder, GilLayout, Roots};
-use crate::cpython::memory::{Fault, Memory, Remote};
+use crate::cpython::memory::{Fault, Memory, Remote, Span, Value};
 
 /// The most interpreters that are read in one process.
 const MAX_INTERPRETERS: usize = 4 * 1024;
@@ -232,10 +232,22 @@ impl ProcessRoots {
     /// # Errors
     /// If the list of interpreters cannot be read.
     pub fn gils<A: Abi, M: Memory>(&self, memory: &M) -> Result<Vec<GilRef>, Fault> {
+        self.gils_again::<A, M>(memory, &[])
+    }
+
+    /// The same, with fewer system calls if most of them are `known`.
+    ///
+    /// # Errors
+    /// If the list of interpreters cannot be read.
+    pub(crate) fn gils_again<A: Abi, M: Memory>(
+        &self,
+        memory: &M,
+        known: &[GilRef],
+    ) -> Result<Vec<GilRef>, Fault> {
         let layout = match &self.gil {
             Gil::Variable(address) => return Ok(vec![GilRef::Variable(*address)]),
             Gil::PerInterpreter(layout) => layout,
-            Gil::PerThread(layout) => return self.threads_as_gils::<A, M>(memory, *layout),
+            Gil::PerThread(layout) => return self.threads_as_gils::<A, M>(memory, *layout, known),
         };
         let mut gils = Vec::new();
         for interpreter in self.interpreters::<A, M>(memory)? {
@@ -251,15 +263,49 @@ impl ProcessRoots {
         &self,
         memory: &M,
         layout: AttachedLayout,
+        known: &[GilRef],
     ) -> Result<Vec<GilRef>, Fault> {
+        let known = words_of(memory, known, A::THREAD.next.offset(), u64::SIZE);
+        let next = |thread: Remote<Thread>| match known.get(&thread.address()) {
+            Some(next) => Ok(Remote::new(u64::from_bytes(next))),
+            None => memory.field(thread, A::THREAD.next),
+        };
         let mut gils = Vec::new();
         for interpreter in self.interpreters::<A, M>(memory)? {
             let first = memory.field(interpreter, A::INTERPRETER.threads)?;
             let left = MAX_THREADS.saturating_sub(gils.len());
-            let threads = list(first, left, |thread| memory.field(thread, A::THREAD.next))?;
+            let threads = list(first, left, next)?;
             gils.extend(threads.into_iter().map(|thread| GilRef::Thread(thread, layout)));
         }
         Ok(gils)
+    }
+
+    /// The threads that hold one of these GILs. Where each thread has its own, all are asked with
+    /// few system calls, and one that has ended holds none.
+    ///
+    /// # Errors
+    /// If a GIL cannot be read.
+    pub(crate) fn holders_of<M: Memory>(
+        &self,
+        memory: &M,
+        gils: &[GilRef],
+    ) -> Result<Vec<Remote<Thread>>, Fault> {
+        let Gil::PerThread(layout) = &self.gil else {
+            return gils.iter().filter_map(|gil| gil.holder(memory).transpose()).collect();
+        };
+        let states = words_of(memory, gils, layout.state.offset(), i32::SIZE);
+        let mut holders = Vec::new();
+        for gil in gils {
+            let is_attached = match states.get(&gil.address()) {
+                Some(state) => i32::from_bytes(state) == layout.attached,
+                None => match gil.holder(memory) {
+                    Err(fault) if fault.is_process_gone() => return Err(fault),
+                    holder => matches!(holder, Ok(Some(_))),
+                },
+            };
+            holders.extend(is_attached.then(|| Remote::new(gil.address())));
+        }
+        Ok(holders)
     }
 
     /// The threads that hold a GIL: at most one for each GIL there is.
@@ -267,11 +313,7 @@ impl ProcessRoots {
     /// # Errors
     /// If a root cannot be read.
     pub fn gil_holders<A: Abi, M: Memory>(&self, memory: &M) -> Result<Vec<Remote<Thread>>, Fault> {
-        let mut holders = Vec::new();
-        for gil in self.gils::<A, M>(memory)? {
-            holders.extend(gil.holder(memory)?);
-        }
-        Ok(holders)
+        self.holders_of(memory, &self.gils::<A, M>(memory)?)
     }
 
     /// All thread states of all interpreters.
@@ -303,6 +345,22 @@ impl ProcessRoots {
         }
         Ok(threads)
     }
+}
+
+/// The bytes at an offset of each of these, by address, with as few system calls as there can be:
+/// of those before the first that cannot be read.
+fn words_of<M: Memory>(
+    memory: &M,
+    gils: &[GilRef],
+    offset: usize,
+    length: usize,
+) -> HashMap<u64, Vec<u8>, FxBuildHasher> {
+    let span = |gil: &GilRef| Span { address: gil.address().wrapping_add(offset as u64), length };
+    let spans: Vec<Span> = gils.iter().map(span).collect();
+    let mut bytes = vec![0; spans.len() * length];
+    let read = memory.read_spans(&spans, &mut bytes).unwrap_or(0);
+    let words = bytes[..read.min(bytes.len())].chunks_exact(length).map(<[u8]>::to_vec);
+    gils.iter().map(|gil| gil.address()).zip(words).collect()
 }
 
 /// Of the states of one interpreter, latest first, those of threads that have ended: another
