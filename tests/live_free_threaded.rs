@@ -22,13 +22,14 @@ struct Case {
     profiler: PathBuf,
 }
 
-const TESTS: [(&str, Test<Case>); 6] = [
+const TESTS: [(&str, Test<Case>); 7] = [
     ("side by side, by the kernel", |case| side_by_side(case, "kernel")),
     ("side by side, in stops", |case| side_by_side(case, "stop")),
     ("side by side, read", |case| side_by_side(case, "read")),
     ("all threads", all_threads),
     ("with the GIL switched on", with_the_gil),
     ("stop-the-world pauses", pauses),
+    ("a crowd", crowd),
 ];
 
 /// A tick every 5 ms.
@@ -158,4 +159,17 @@ fn pauses(case: &Case) -> Outcome<String> {
     let suspended = finished.stderr.lines().find_map(row);
     expect(suspended.is_some_and(|ticks| ticks > 50), || finished.words())?;
     Ok(format!("{} ticks in pauses", suspended.unwrap_or(0)))
+}
+
+/// A tick ends at its deadline, 0.1 s, however many threads are attached: each that waits for a
+/// processor is waited for before it stops.
+fn crowd(case: &Case) -> Outcome<String> {
+    let target = case.start("crowd", false)?;
+    let options = ["--engine", "stop", "--pause", "always"];
+    let (profile, ticks) = case.profile(&target, &options)?;
+    end(target)?;
+    let stacks = profile.samples_with("compute");
+    let words = format!("{ticks} ticks of 2 s, {stacks} stacks");
+    expect(ticks >= 4 && stacks > 0, || words.clone())?;
+    Ok(words)
 }

@@ -8,7 +8,9 @@
 
 use std::time::Instant;
 
-use crate::cpython::abi::Abi;
+use rustc_hash::FxHashSet;
+
+use crate::cpython::abi::{Abi, Standing};
 use crate::cpython::memory::{Memory, Remote};
 use crate::cpython::read::frames::{Broken, first_word};
 use crate::cpython::read::objects::Thread;
@@ -170,7 +172,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
             let holding = self.holders_of_fetch();
             let suspended = self.suspended_in_fetch(threads.as_deref().unwrap_or_default());
             if self.prefetch.misses() == 0 {
-                (self.holding, self.suspended) = (holding?, suspended);
+                (self.holding, self.suspended) = (holding?.into_iter().collect(), suspended);
                 return Ok(threads?);
             }
         }
@@ -178,13 +180,14 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
     }
 
     /// Which of these threads their interpreter had suspended when everything was copied.
-    fn suspended_in_fetch(&self, threads: &[ThreadInfo]) -> Vec<Remote<Thread>> {
+    fn suspended_in_fetch(&self, threads: &[ThreadInfo]) -> FxHashSet<Remote<Thread>> {
         if !self.is_free_threaded() {
-            return Vec::new();
+            return FxHashSet::default();
         }
         let body = self.prefetch.body();
-        let is_suspended = |t: &&ThreadInfo| self.roots.is_suspended(&body, t.state) == Ok(true);
-        threads.iter().filter(is_suspended).map(|thread| thread.state).collect()
+        let is_suspended =
+            |thread| self.roots.standing(&body, thread) == Ok(Some(Standing::Suspended));
+        threads.iter().map(|thread| thread.state).filter(|thread| is_suspended(*thread)).collect()
     }
 
     /// Forgets what is known of threads that are not there any more.

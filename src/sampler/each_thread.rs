@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use crate::cpython::abi::Abi;
+use crate::cpython::abi::{Abi, Standing};
 use crate::cpython::memory::{Memory, Remote};
 use crate::cpython::read::objects::Thread;
 use crate::cpython::read::threads::ThreadInfo;
@@ -49,18 +49,20 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
         let time = TickTime { now, microseconds, deadline };
         let threads = self.list_threads(time).map_err(|unproven| Tick::from(&unproven))?;
         self.forget_ended(&threads);
+        let threads = self.in_turn(threads);
         let is_attached = |thread: &ThreadInfo| self.holding.contains(&thread.state);
-        let (attached, others) = threads.into_iter().partition(is_attached);
-        let others = if self.every_thread { self.in_turn(others) } else { Vec::new() };
+        let (attached, mut others): (Vec<_>, Vec<_>) = threads.into_iter().partition(is_attached);
+        if !self.every_thread {
+            others.clear();
+        }
         Ok(TickOfEach { time, attached, others, sum: Sum::default() })
     }
 
     /// Whether a thread is attached now.
     #[must_use]
     pub(crate) fn is_attached(&self, thread: Remote<Thread>) -> bool {
-        let memory = self.prefetch.direct();
-        let gil = self.gils.iter().find(|gil| gil.address() == thread.address());
-        gil.is_some_and(|gil| matches!(gil.holder(memory), Ok(Some(_))))
+        let standing = self.roots.standing(self.prefetch.direct(), thread);
+        standing == Ok(Some(Standing::Attached))
     }
 
     /// Samples a thread that is held. `false` if it did not stand still until it had been read.
@@ -86,20 +88,26 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
         true
     }
 
-    /// Samples the threads that nobody holds, and counts those that could not be held.
+    /// Samples the threads that nobody holds, and counts those that could not be held, and the
+    /// `rest` of those that were attached: the deadline came first, so the next tick begins with
+    /// them.
     pub(crate) fn end_tick_of_each(
         &mut self,
         tick: TickOfEach,
         unheld: usize,
+        rest: &[ThreadInfo],
         profile: &mut Profile,
         account: &mut Account,
     ) -> Tick {
         let TickOfEach { time, others, mut sum, .. } = tick;
         account.suspended += self.suspended.len() as u64 * u64::from(self.weight.ticks);
-        for _ in 0..unheld {
+        for _ in 0..unheld + rest.len() {
             sum.add(Err(Unproven::Torn(TornReason::Disturbed)));
         }
         self.sample_others(time, &others, false, &mut sum, profile);
+        if let Some(first) = rest.first() {
+            self.unreached = Some(first.state);
+        }
         self.conclude_tick(sum, account)
     }
 }

@@ -13,7 +13,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use rustc_hash::FxBuildHasher;
+use rustc_hash::{FxBuildHasher, FxHashSet};
 
 use crate::cpython::abi::Abi;
 use crate::cpython::memory::{Memory, Remote};
@@ -50,9 +50,9 @@ pub struct Engine<A, M> {
     pub(super) process: profile::ProcessId,
     pub(super) gils: Vec<GilRef>,
     /// The threads that held a GIL at this tick, if the profile keeps that.
-    pub(super) holding: Vec<Remote<Thread>>,
+    pub(super) holding: FxHashSet<Remote<Thread>>,
     /// The threads that their interpreter had suspended at this tick.
-    pub(super) suspended: Vec<Remote<Thread>>,
+    pub(super) suspended: FxHashSet<Remote<Thread>>,
     pub(super) gils_read: Option<Instant>,
     pub(super) threads: HashMap<u64, Remembered, FxBuildHasher>,
     /// What is fetched for each thread, by thread state, where all are sampled.
@@ -110,8 +110,8 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
             selection: None,
             process,
             gils: Vec::new(),
-            holding: Vec::new(),
-            suspended: Vec::new(),
+            holding: FxHashSet::default(),
+            suspended: FxHashSet::default(),
             gils_read: None,
             threads: HashMap::default(),
             readers: HashMap::default(),

@@ -8,7 +8,7 @@
 //! code objects read in between were the ones that it ran. Two different walks
 //! are torn, and thrown away.
 
-use crate::cpython::abi::Abi;
+use crate::cpython::abi::{Abi, Standing};
 use crate::cpython::memory::{Memory, Remote};
 use crate::cpython::read::code::{CodeCache, Named, Place, Verified};
 use crate::cpython::read::frames::{Broken, RawFrame, Walk, is_settled, walk_thread};
@@ -192,13 +192,11 @@ impl<A: Abi, M: Memory> SnapshotReader<A, M> {
         let mut codes = Vec::new();
         self.shown.clear();
         for (thread, walk) in self.threads.iter().zip(&self.walks) {
+            let standing = self.roots.standing(&self.memory, thread.state).map_err(Broken::from)?;
             let mut stack = Stack {
                 thread: thread.id,
                 holds_gil: holders.contains(&thread.state),
-                is_suspended: self
-                    .roots
-                    .is_suspended(&self.memory, thread.state)
-                    .map_err(Broken::from)?,
+                is_suspended: standing == Some(Standing::Suspended),
                 frames: Vec::with_capacity(walk.frames.len()),
                 truncated: walk.truncated,
                 variables: Vec::new(),

@@ -1,11 +1,12 @@
 """Threads that run side by side where there is no GIL. What `# calls` and `# begins a stack`
 mean is said in busy.py.
 
-    python side_by_side.py compute | collect
+    python side_by_side.py compute | collect | crowd
 
 `compute`: two threads compute, one sleeps, and one hashes in C, without being attached.
 `collect`: one thread collects garbage again and again, which has the other, that computes,
-wait each time. Both go on until standard input closes.
+wait each time. `crowd`: 300 threads compute, from the same moment on. All go on until standard
+input closes.
 """
 
 import gc
@@ -43,6 +44,12 @@ def compute(done, function):  # begins a stack
     done.release()
 
 
+def crowd(done, gate):  # begins a stack
+    with gate:
+        pass
+    compute(done, one)  # calls compute
+
+
 def sleep(done):  # begins a stack
     while not ended:
         time.sleep(0.005)
@@ -66,6 +73,10 @@ def collect():
 def main():
     if sys.argv[1] == "collect":
         works = [(compute, (one,))]
+    elif sys.argv[1] == "crowd":
+        gate = allocate_lock()
+        gate.acquire()
+        works = [(crowd, (gate,))] * 300
     else:
         works = [(compute, (one,)), (compute, (other,)), (sleep, ()), (hash_long, ())]
     locks = []
@@ -73,6 +84,8 @@ def main():
         locks.append(allocate_lock())
         locks[-1].acquire()
         start_new_thread(function, (locks[-1],) + arguments)
+    if sys.argv[1] == "crowd":
+        gate.release()
     os.write(1, b"ready\n")
     if sys.argv[1] == "collect":
         collect()  # calls collect

@@ -1,7 +1,8 @@
 //! A tick in stops of a free-threaded process: each thread is held by itself.
 //!
 //! A thread counts if it was attached when the tick began. It is read when it stands still and
-//! is attached; where it has come to if that takes too many tries, or after the deadline.
+//! is attached; where it has come to if that takes too many tries. Those that are still to be
+//! read at the deadline are lost, and the next tick begins with them.
 
 use std::time::Instant;
 
@@ -27,7 +28,14 @@ impl<A: Abi> Session<'_, A> {
             Err(tick) => return (tick, false),
         };
         let (mut unheld, mut is_any_free) = (0, false);
-        for thread in std::mem::take(&mut tick.attached) {
+        let attached = std::mem::take(&mut tick.attached);
+        let mut rest = attached.as_slice();
+        while let [thread, others @ ..] = rest {
+            // One is always reached: a tick does not come to nothing for its length alone.
+            if rest.len() < attached.len() && Instant::now() >= deadline {
+                break;
+            }
+            rest = others;
             let mut is_read = false;
             for attempt in 1..=TRIES {
                 let is_last = attempt == TRIES || Instant::now() >= deadline;
@@ -35,7 +43,7 @@ impl<A: Abi> Session<'_, A> {
                 let mut held = pauses.hold::<A, _>(there, &[thread.state], is_last);
                 is_any_free |= held.is_any_free();
                 if !held.is_any_free() && (is_last || engine.is_attached(thread.state)) {
-                    is_read = engine.sample_held(&mut tick, thread, &mut held, profile);
+                    is_read = engine.sample_held(&mut tick, *thread, &mut held, profile);
                 }
                 // One that is late would not be waited for again.
                 let is_over = is_read || is_last || held.is_any_free() || held.is_any_late();
@@ -50,6 +58,6 @@ impl<A: Abi> Session<'_, A> {
             }
             unheld += usize::from(!is_read);
         }
-        (engine.end_tick_of_each(tick, unheld, profile, account), is_any_free)
+        (engine.end_tick_of_each(tick, unheld, rest, profile, account), is_any_free)
     }
 }

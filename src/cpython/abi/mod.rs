@@ -28,7 +28,7 @@ pub use objects::{
     ManagedLayout, ObjectsLayout, RemovedElement, SetLayout, SystemLayout, SystemPlace, TypeLayout,
     VariableNames, VariablesLayout, WideTextLayout,
 };
-pub use roots::{AttachedLayout, DebugOffset, GilHolder, Roots};
+pub use roots::{AttachedLayout, DebugOffset, GilHolder, Roots, Standing};
 pub use tag::{AbiFlags, AbiTag};
 
 use crate::cpython::read::frame_format::Frames;

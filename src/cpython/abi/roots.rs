@@ -42,6 +42,29 @@ pub struct AttachedLayout {
     pub suspended: &'static [i32],
 }
 
+/// Whether a thread of a free-threaded process may run Python code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It may.
+    Attached,
+    /// It waits until its interpreter lets all threads go on again.
+    Suspended,
+    /// It does not want to, or waits to be attached.
+    Detached,
+}
+
+impl AttachedLayout {
+    /// What this value of `state` says.
+    #[must_use]
+    pub fn standing(&self, state: i32) -> Standing {
+        match state {
+            state if state == self.attached => Standing::Attached,
+            state if self.suspended.contains(&state) => Standing::Suspended,
+            _ => Standing::Detached,
+        }
+    }
+}
+
 /// One entry of `_Py_DebugOffsets` (3.13 and later), which the process itself
 /// carries, and what the layouts here say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! that is missing there, or has another type, does not compile.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
 /// The address of an `S` in the process that is read. May be null or wrong:
@@ -54,6 +55,12 @@ impl<S> PartialEq for Remote<S> {
 }
 
 impl<S> Eq for Remote<S> {}
+
+impl<S> Hash for Remote<S> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.address.hash(state);
+    }
+}
 
 impl<S> fmt::Debug for Remote<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,7 +6,7 @@ use super::fixtures::{CODE_LENGTH, FakePython, TYPES};
 use super::frames::{Position, RawFrame, Walk, walk_thread};
 use super::objects::{Code, Frame};
 use super::threads::{ProcessRoots, RootSymbols};
-use crate::cpython::abi::{Abi, GilHolder, InterpreterFrameAbi, Python314t, Roots};
+use crate::cpython::abi::{Abi, GilHolder, InterpreterFrameAbi, Python314t, Roots, Standing};
 use crate::cpython::memory::{Memory, Remote};
 use crate::stack::FrameTable;
 
@@ -114,8 +114,10 @@ fn each_thread_says_whether_it_is_attached() {
     let roots = ProcessRoots::resolve(&Python314t::roots(0), symbols).expect("a symbol");
     let attached = roots.gil_holders::<Python314t, _>(&python.memory);
     assert_eq!(attached, Ok(vec![threads[0], threads[3]]));
-    let suspended = threads.map(|thread| roots.is_suspended(&python.memory, thread));
-    assert_eq!(suspended, [Ok(false), Ok(false), Ok(true), Ok(false), Ok(false)]);
+    let standing = threads.map(|thread| roots.standing(&python.memory, thread));
+    let [attached, suspended, detached] =
+        [Standing::Attached, Standing::Suspended, Standing::Detached].map(|one| Ok(Some(one)));
+    assert_eq!(standing, [attached, detached, suspended, attached, detached]);
 }
 
 fn holder() -> GilHolder {

@@ -7,7 +7,7 @@ use std::collections::hash_map::Entry;
 use rustc_hash::FxBuildHasher;
 
 use super::objects::{Gil as GilObject, Interpreter, Thread};
-use crate::cpython::abi::{Abi, AttachedLayout, GilHolder, GilLayout, Roots};
+use crate::cpython::abi::{Abi, AttachedLayout, GilHolder, GilLayout, Roots, Standing};
 use crate::cpython::memory::{Fault, Memory, Remote, Span, Value};
 
 /// The most interpreters that are read in one process.
@@ -88,10 +88,10 @@ impl GilRef {
                 _ => return Ok(None),
             },
             Self::Thread(thread, layout) => {
-                if memory.field(thread, layout.state)? != layout.attached {
-                    return Ok(None);
+                match layout.standing(memory.field(thread, layout.state)?) {
+                    Standing::Attached => thread,
+                    Standing::Suspended | Standing::Detached => return Ok(None),
                 }
-                thread
             }
         };
         Ok(if holder.is_null() { None } else { Some(holder) })
@@ -209,21 +209,17 @@ impl ProcessRoots {
         }
     }
 
-    /// Whether the interpreter has suspended a thread of a free-threaded process.
+    /// Whether a thread may run Python code; `None` where a GIL says that.
     ///
     /// # Errors
     /// If its state cannot be read.
-    pub fn is_suspended<M: Memory>(
+    pub fn standing<M: Memory>(
         &self,
         memory: &M,
         thread: Remote<Thread>,
-    ) -> Result<bool, Fault> {
-        match self.gil {
-            Gil::PerThread(layout) => {
-                Ok(layout.suspended.contains(&memory.field(thread, layout.state)?))
-            }
-            Gil::Variable(_) | Gil::PerInterpreter(_) => Ok(false),
-        }
+    ) -> Result<Option<Standing>, Fault> {
+        let Some(layout) = self.attached() else { return Ok(None) };
+        memory.field(thread, layout.state).map(|state| Some(layout.standing(state)))
     }
 
     /// The GILs of the process: one up to 3.11, then as many as interpreters want; in a
@@ -297,7 +293,7 @@ impl ProcessRoots {
         let mut holders = Vec::new();
         for gil in gils {
             let is_attached = match states.get(&gil.address()) {
-                Some(state) => i32::from_bytes(state) == layout.attached,
+                Some(state) => layout.standing(i32::from_bytes(state)) == Standing::Attached,
                 None => match gil.holder(memory) {
                     Err(fault) if fault.is_process_gone() => return Err(fault),
                     holder => matches!(holder, Ok(Some(_))),

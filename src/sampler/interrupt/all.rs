@@ -11,11 +11,10 @@ use super::engine::{Interrupts, Run};
 use super::look::{Found, LEAST_PATIENCE};
 use super::perf::{Mark, Sight};
 use super::threads::{Rest, Resting, Threads, Tracked};
-use crate::cpython::abi::Abi;
+use crate::cpython::abi::{Abi, Standing};
 use crate::cpython::memory::Remote;
 use crate::cpython::read::frames::Broken;
 use crate::cpython::read::objects::Thread;
-use crate::cpython::read::threads::GilRef;
 use crate::profile::{Sample, State};
 use crate::sampler::clock::cpu_time;
 use crate::sampler::cpu_time::Look;
@@ -103,8 +102,12 @@ impl<A: Abi> Interrupts<A> {
                 unattached = Some(0);
                 continue;
             }
-            if self.plan.is_of_attached() && !self.is_attached(thread.state)? {
-                if self.roots.is_suspended(&self.memory, thread.state).unwrap_or(false) {
+            let standing = match self.plan.is_of_attached() {
+                true => self.standing(thread.state)?,
+                false => Standing::Attached,
+            };
+            if standing != Standing::Attached {
+                if standing == Standing::Suspended {
                     run.account.suspended += thread.left();
                 }
                 unattached = Some(unattached.unwrap_or(u64::MAX).min(thread.left()));
@@ -211,8 +214,12 @@ impl<A: Abi> Interrupts<A> {
         // From here on, if it runs, it is seen.
         // What its state says may be another thread's by now.
         let is_own = self.native_id(&self.memory, thread.state) == Ok(native);
-        let holds_gil = self.holds_gil(thread.state)?;
-        let is_suspended = self.roots.is_suspended(&self.memory, thread.state)?;
+        let standing = self.roots.standing(&self.memory, thread.state)?;
+        let is_suspended = standing == Some(Standing::Suspended);
+        let holds_gil = match standing {
+            Some(standing) => standing == Standing::Attached,
+            None => self.holds_gil(thread.state)?,
+        };
         let found = if is_own { self.read_stack(thread.state) } else { Ok(Found::Runs) };
         if after(self) != Some(before) {
             return Ok(Done::Runs);
@@ -240,18 +247,15 @@ impl<A: Abi> Interrupts<A> {
     }
 
     /// Whether a thread of a free-threaded process is attached. One that has ended is not.
-    fn is_attached(&self, thread: Remote<Thread>) -> Result<bool, Broken> {
-        match self.holds_gil(thread) {
-            Err(Broken::Fault(fault)) if !fault.is_process_gone() => Ok(false),
-            known => known,
+    fn standing(&self, thread: Remote<Thread>) -> Result<Standing, Broken> {
+        match self.roots.standing(&self.memory, thread) {
+            Err(fault) if fault.is_process_gone() => Err(fault.into()),
+            known => Ok(known.ok().flatten().unwrap_or(Standing::Detached)),
         }
     }
 
-    /// Whether a thread holds a GIL, or is attached where there is none.
+    /// Whether a thread holds a GIL.
     fn holds_gil(&self, thread: Remote<Thread>) -> Result<bool, Broken> {
-        if let Some(attached) = self.roots.attached() {
-            return Ok(GilRef::Thread(thread, attached).holder(&self.memory)?.is_some());
-        }
         for (gil, _) in self.gils.iter().flatten() {
             if gil.holder(&self.memory)? == Some(thread) {
                 return Ok(true);
