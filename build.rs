@@ -48,9 +48,14 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), String> {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rustc-check-cfg=cfg(complete)");
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set: run by Cargo only")?);
-    if env::var_os("CARGO_FEATURE_KERNEL").is_some() {
+    let has_kernel = env::var_os("CARGO_FEATURE_KERNEL").is_some();
+    if has_kernel {
         compile_kernel_program(&out)?;
+    }
+    if has_kernel && VERSIONS.into_iter().all(is_enabled) {
+        println!("cargo::rustc-cfg=complete");
     }
     let enabled: Vec<&str> = VERSIONS.into_iter().filter(|v| is_enabled(v)).collect();
     if enabled.is_empty() {

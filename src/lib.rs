@@ -4,6 +4,10 @@
 //! sample through them.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+#![cfg_attr(
+    not(complete),
+    allow(dead_code, unreachable_pub, reason = "an ABI needs a part; a complete build tells")
+)]
 #![allow(rustdoc::private_intra_doc_links, reason = "its readers work on it")]
 
 pub mod app;
@@ -11,6 +15,6 @@ pub mod cpython;
 mod escape;
 pub mod profile;
 pub mod render;
-pub mod sampler;
+mod sampler;
 pub mod stack;
-pub mod target;
+mod target;

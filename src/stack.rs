@@ -34,13 +34,13 @@ pub(crate) struct Index(NonZeroU32);
 
 impl Index {
     /// The position `index`.
-    pub fn at(index: usize) -> Self {
+    pub(crate) fn at(index: usize) -> Self {
         let index = u32::try_from(index).unwrap_or(u32::MAX);
         Self(NonZeroU32::MIN.saturating_add(index))
     }
 
     /// The same as a number.
-    pub fn index(self) -> usize {
+    pub(crate) fn index(self) -> usize {
         self.0.get() as usize - 1
     }
 }

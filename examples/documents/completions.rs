@@ -11,7 +11,7 @@ use crate::template::fill;
 
 /// A shell that completes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shell {
+pub(crate) enum Shell {
     Bash,
     Zsh,
     Fish,
@@ -43,10 +43,10 @@ struct Opt {
 }
 
 impl Shell {
-    pub const ALL: [Self; 3] = [Self::Bash, Self::Zsh, Self::Fish];
+    pub(crate) const ALL: [Self; 3] = [Self::Bash, Self::Zsh, Self::Fish];
 
     /// Where the completion of `program` is installed, below `share`.
-    pub fn file(self, program: &str) -> String {
+    pub(crate) fn file(self, program: &str) -> String {
         match self {
             Self::Bash => format!("bash-completion/completions/{program}"),
             Self::Zsh => format!("zsh/vendor-completions/_{program}"),
@@ -56,7 +56,7 @@ impl Shell {
 }
 
 /// The completion of `program` in `shell`.
-pub fn script(shell: Shell, program: Program) -> Result<String, String> {
+pub(crate) fn script(shell: Shell, program: Program) -> Result<String, String> {
     let command = program.command();
     let options = options_of(&command, program);
     let commands = if program == Program::Launcher { commands(program) } else { Vec::new() };

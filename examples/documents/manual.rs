@@ -16,7 +16,7 @@ const PROFILER: &str = include_str!("../../packaging/man/profiler.man");
 const WIDTH: usize = 79;
 
 /// The page of `program`, in man(7) macros.
-pub fn page(program: Program) -> Result<String, String> {
+pub(crate) fn page(program: Program) -> Result<String, String> {
     let name = program.name();
     let command = program.command();
     let mut commands = String::new();

@@ -4,7 +4,7 @@
 ///
 /// A word that the template does not hold, or one that is left over, is an error: a
 /// renamed word must not silently lose a part of the text.
-pub fn fill(template: &str, values: &[(&str, &str)]) -> Result<String, String> {
+pub(crate) fn fill(template: &str, values: &[(&str, &str)]) -> Result<String, String> {
     let mut text = template.to_owned();
     for (word, value) in values {
         let word = format!("@{word}@");

@@ -41,7 +41,7 @@ const DESCENDANTS: usize = 100;
 const NAP: Duration = Duration::from_millis(1);
 
 /// A process whose layout has been proven, and what is needed to read it.
-pub struct Attached {
+pub(crate) struct Attached {
     /// The process.
     pub process: Process,
     /// Its memory.
@@ -62,7 +62,7 @@ pub struct Attached {
 
 /// What leads to the objects of a process.
 #[derive(Clone)]
-pub struct Objects {
+pub(crate) struct Objects {
     /// What they are told by.
     pub types: ObjectTypes,
     /// Where the first of them are.
@@ -72,7 +72,7 @@ pub struct Objects {
 impl Objects {
     /// The names of its threads.
     #[must_use]
-    pub fn names(&self) -> ThreadNames {
+    pub(crate) fn names(&self) -> ThreadNames {
         ThreadNames::new(self.types.clone(), self.system)
     }
 }
@@ -83,7 +83,7 @@ impl Objects {
 /// # Errors
 /// [`Error`] if it cannot be read, is not Python, is another Python than `A`,
 /// or does not look as `A` says it must.
-pub fn attach<A: Abi>(pid: i32, may_stop: bool) -> Result<Attached, Error> {
+pub(crate) fn attach<A: Abi>(pid: i32, may_stop: bool) -> Result<Attached, Error> {
     let mut attempts = 1;
     loop {
         let process = Process::open(pid)?;
@@ -157,7 +157,10 @@ fn companions(pid: i32, interpreters: &[Interpreter], own: Option<usize>) -> Opt
 ///
 /// # Errors
 /// [`Error`] if there is none in time.
-pub fn wait_for_interpreter(process: &Process, memory: &LiveMemory) -> Result<Interpreter, Error> {
+pub(crate) fn wait_for_interpreter(
+    process: &Process,
+    memory: &LiveMemory,
+) -> Result<Interpreter, Error> {
     wait_until_found(process, || locate::find(process, memory))
 }
 

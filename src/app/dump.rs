@@ -38,7 +38,7 @@ const NAP: Duration = Duration::from_millis(1);
 ///
 /// # Errors
 /// [`Error`] if the process cannot be read, or the result not be written.
-pub fn dump_once<A: Abi>(
+pub(crate) fn dump_once<A: Abi>(
     options: &Options,
     attached: Attached,
     output: Destination,

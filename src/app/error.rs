@@ -18,7 +18,7 @@ use crate::target::locate::LocateError;
 
 /// Why there is no profile.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The command line cannot be followed.
     #[error(transparent)]
     Usage(#[from] UsageError),
@@ -339,15 +339,15 @@ fn supported() -> String {
 
 impl Error {
     /// The exit status where another binary is the right one.
-    pub const STATUS_OTHER_BINARY: u8 = 3;
+    pub(crate) const STATUS_OTHER_BINARY: u8 = 3;
 
     /// The exit status for a Python that no binary of this release is for.
-    pub const STATUS_UNSUPPORTED: u8 = 4;
+    pub(crate) const STATUS_UNSUPPORTED: u8 = 4;
 
     /// The exit status: 3 where another binary is the right one, 4 for a Python
     /// that no binary of this release is for, otherwise 1, as the original had it.
     #[must_use]
-    pub fn exit_status(&self) -> u8 {
+    pub(crate) fn exit_status(&self) -> u8 {
         match self {
             Self::Profiler { status, .. } => *status,
             Self::NoneOfAll { error, .. } => error.exit_status(),

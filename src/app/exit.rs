@@ -11,12 +11,12 @@ use crate::profile::SaveError;
 ///
 /// # Errors
 /// [`SaveError::Write`] if stdout does not take it.
-pub fn show(text: &str) -> Result<(), Error> {
+pub(super) fn show(text: &str) -> Result<(), Error> {
     Ok(io::stdout().write_all(text.as_bytes()).map_err(SaveError::Write)?)
 }
 
 /// Says what went wrong, if anything did, and turns it into an exit status.
-pub fn conclude(result: Result<u8, Error>) -> ExitCode {
+pub(super) fn conclude(result: Result<u8, Error>) -> ExitCode {
     match result {
         Ok(status) => ExitCode::from(status),
         Err(error) => {

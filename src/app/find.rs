@@ -12,7 +12,7 @@ use crate::target::live::memory::LiveMemory;
 ///
 /// # Errors
 /// [`Error`] if the process cannot be looked at, or the profiler is not installed.
-pub fn profiler_of(pid: i32) -> Result<PathBuf, Error> {
+pub(super) fn profiler_of(pid: i32) -> Result<PathBuf, Error> {
     let process = Process::open(pid)?;
     let found = wait_for_interpreter(&process, &LiveMemory::new(pid))?;
     profiler_for(pid, &found.full_version(), found.tag())

@@ -1,26 +1,26 @@
 //! The program: options and command line, attach, one run, trees, the live view, reports.
 //! Nothing imports it but the executables.
 
-pub mod attach;
+pub(crate) mod attach;
 pub mod cli;
 mod closing_words;
-pub mod dump;
-pub mod error;
+pub(crate) mod dump;
+pub(crate) mod error;
 mod exit;
 mod find;
 mod follow;
-pub mod launch;
+pub(crate) mod launch;
 pub mod launcher;
-pub mod options;
+pub(crate) mod options;
 pub mod profiler;
-pub mod programs;
-pub mod progress;
-pub mod report;
-pub mod run;
-pub mod session;
-pub mod signals;
-pub mod sinks;
+pub(crate) mod programs;
+pub(crate) mod progress;
+pub(crate) mod report;
+pub(crate) mod run;
+pub(crate) mod session;
+pub(crate) mod signals;
+pub(crate) mod sinks;
 pub mod sources;
-pub mod thread_metadata;
-pub mod top;
-pub mod tree;
+pub(crate) mod thread_metadata;
+pub(crate) mod top;
+pub(crate) mod tree;

@@ -13,7 +13,7 @@ use crate::cpython::abi::AbiTag;
 
 /// `pyflameX.Y`; or `pyflameXY`, as `cargo install` has to name it.
 #[must_use]
-pub fn profiler(version: AbiTag) -> Option<PathBuf> {
+pub(crate) fn profiler(version: AbiTag) -> Option<PathBuf> {
     find(&[version.program(), format!("pyflame{}", version.abi())], |_| true)
 }
 
@@ -21,7 +21,11 @@ pub fn profiler(version: AbiTag) -> Option<PathBuf> {
 ///
 /// # Errors
 /// As [`check_supported`]; [`Error::NotInstalled`] if it is not there.
-pub fn profiler_for(pid: i32, found: &impl Display, version: AbiTag) -> Result<PathBuf, Error> {
+pub(crate) fn profiler_for(
+    pid: i32,
+    found: &impl Display,
+    version: AbiTag,
+) -> Result<PathBuf, Error> {
     check_supported(pid, found, version)?;
     let what = || format!("process {pid} runs CPython {found} and");
     profiler(version).ok_or_else(|| Error::NotInstalled { what: what(), version })
@@ -49,7 +53,7 @@ pub(crate) fn check_supported(pid: i32, found: &impl Display, tag: AbiTag) -> Re
 
 /// The launcher, `pyflame`.
 #[must_use]
-pub fn launcher() -> Option<PathBuf> {
+pub(crate) fn launcher() -> Option<PathBuf> {
     // This program may be called so, and is not what it looks for.
     let own = env::current_exe().ok();
     find(&["pyflame".to_owned()], |program| program.canonicalize().ok() != own)
@@ -58,7 +62,7 @@ pub fn launcher() -> Option<PathBuf> {
 /// Executes the launcher in place of this program, because `command` is one of its. Comes
 /// back only with an error.
 #[must_use]
-pub fn become_launcher(command: &str, arguments: &[OsString]) -> Error {
+pub(crate) fn become_launcher(command: &str, arguments: &[OsString]) -> Error {
     let Some(program) = launcher() else {
         return Error::NoLauncher { command: command.to_owned() };
     };

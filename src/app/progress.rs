@@ -25,7 +25,7 @@ struct Counts {
 
 /// The progress line. Dropped, it is wiped away.
 #[derive(Debug)]
-pub struct Progress {
+pub(crate) struct Progress {
     counts: Arc<Counts>,
     writer: Option<(Sender<()>, JoinHandle<()>)>,
 }
@@ -42,13 +42,13 @@ impl Progress {
     /// Shows a line on stderr from now on, if that is a terminal. `duration` is how long
     /// the run will take, if that is known.
     #[must_use]
-    pub fn start(duration: Option<Duration>) -> Self {
+    pub(crate) fn start(duration: Option<Duration>) -> Self {
         if io::stderr().is_terminal() { Self::shown(duration) } else { Self::hidden() }
     }
 
     /// One that is not shown.
     #[must_use]
-    pub fn hidden() -> Self {
+    pub(crate) fn hidden() -> Self {
         Self { counts: Arc::default(), writer: None }
     }
 
@@ -72,7 +72,7 @@ impl Progress {
     }
 
     /// Tells the thread what has been counted so far, all in all.
-    pub fn update(&self, samples: u64, errors: u64) {
+    pub(crate) fn update(&self, samples: u64, errors: u64) {
         self.counts.samples.store(samples, Ordering::Relaxed);
         self.counts.errors.store(errors, Ordering::Relaxed);
     }

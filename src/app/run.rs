@@ -23,7 +23,7 @@ use crate::target::live::scheduling::be_woken_in_time;
 ///
 /// # Errors
 /// [`Error`] with what to tell the user.
-pub fn run<A: Abi>(options: &Options, arguments: &[OsString]) -> Result<u8, Error> {
+pub(crate) fn run<A: Abi>(options: &Options, arguments: &[OsString]) -> Result<u8, Error> {
     check_abi::<A>(options)?;
     for warning in &options.warnings {
         eprintln!("{warning}");

@@ -11,7 +11,7 @@ use crate::app::error::Error;
 
 /// What has been asked for by signals since they are listened to.
 #[derive(Clone, Debug)]
-pub struct Signals {
+pub(crate) struct Signals {
     end: Arc<AtomicBool>,
     snapshot: Arc<AtomicBool>,
     next: Arc<AtomicBool>,
@@ -35,7 +35,7 @@ impl Signals {
     ///
     /// # Errors
     /// [`Error::Signals`] if the system does not let this program.
-    pub fn watch() -> Result<Self, Error> {
+    pub(crate) fn watch() -> Result<Self, Error> {
         let signals = Self::of_command()?;
         let mut ends = vec![SIGINT, SIGTERM];
         // Who was started with `nohup` is not to end with its terminal.
@@ -81,7 +81,7 @@ impl Signals {
     /// Whether the run is to end, and what was sampled to be written: `SIGINT`, `SIGTERM`
     /// or `SIGHUP` has come, or the time is over that a command was given.
     #[must_use]
-    pub fn ask_for_end(&self) -> bool {
+    pub(crate) fn ask_for_end(&self) -> bool {
         if self.end.load(Ordering::Relaxed) {
             return true;
         }
@@ -94,7 +94,7 @@ impl Signals {
     /// Whether `SIGUSR1` has come since this was last asked: what has been sampled so far
     /// is then written.
     #[must_use]
-    pub fn ask_for_snapshot(&self) -> bool {
+    pub(crate) fn ask_for_snapshot(&self) -> bool {
         // Read first: nearly always there is nothing to write.
         self.snapshot.load(Ordering::Relaxed) && self.snapshot.swap(false, Ordering::Relaxed)
     }

@@ -34,7 +34,7 @@ enum Place {
 
 /// The results of one run.
 #[derive(Debug)]
-pub struct Sinks {
+pub(crate) struct Sinks {
     format: Format,
     settings: Settings,
     frames: FrameFilter,
@@ -53,7 +53,7 @@ impl Sinks {
     ///
     /// # Errors
     /// [`crate::profile::SaveError::Output`] if it cannot be written, or is no place for windows.
-    pub fn open(options: &Options) -> Result<Self, Error> {
+    pub(crate) fn open(options: &Options) -> Result<Self, Error> {
         let rotates = options.rotation.is_some();
         let output = options.output.as_deref();
         let file = options.output.clone().filter(|path| path.as_os_str() != "-");
@@ -87,7 +87,7 @@ impl Sinks {
 
     /// Writes what has been sampled so far, while sampling goes on. The file is always
     /// complete: it is replaced by the next snapshot, and at last by the result.
-    pub fn snapshot(&mut self, profile: &mut Profile) {
+    pub(crate) fn snapshot(&mut self, profile: &mut Profile) {
         match &mut self.place {
             Place::Late(Destination::File(_)) => self.write_beside(profile.clone()),
             Place::AtOnce(recorder) => recorder.flush(profile),
@@ -100,14 +100,14 @@ impl Sinks {
 
     /// Whether [`Sinks::record`] is due.
     #[must_use]
-    pub fn are_due(&self) -> bool {
+    pub(crate) fn are_due(&self) -> bool {
         matches!(&self.place, Place::AtOnce(recorder) if recorder.is_due())
     }
 
     /// Records what has been sampled since the last time, and takes the events out of the
     /// profile. `false` if nobody reads it any more, or it cannot be written: the run ends.
     #[must_use]
-    pub fn record(&mut self, profile: &mut Profile) -> bool {
+    pub(crate) fn record(&mut self, profile: &mut Profile) -> bool {
         match &mut self.place {
             Place::AtOnce(recorder) => recorder.record(profile),
             Place::Late(_) => true,
@@ -115,7 +115,7 @@ impl Sinks {
     }
 
     /// Writes the profile of a window that is over.
-    pub fn window(&mut self, profile: Profile) {
+    pub(crate) fn window(&mut self, profile: Profile) {
         self.write_beside(profile);
     }
 
@@ -195,7 +195,7 @@ impl Sinks {
     ///
     /// # Errors
     /// [`crate::profile::SaveError`] if it, or a window, could not be written.
-    pub fn finish(mut self, profile: Profile) -> Result<(), Error> {
+    pub(crate) fn finish(mut self, profile: Profile) -> Result<(), Error> {
         self.wait();
         let path = self.path(&profile);
         let place = match self.place {

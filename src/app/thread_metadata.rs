@@ -25,7 +25,7 @@ const SHARE: u32 = 20;
 const LOOKS: u32 = 20;
 
 /// Looks for the names of threads that were sampled.
-pub struct ThreadMetadata {
+pub(crate) struct ThreadMetadata {
     names: ThreadNames,
     ids: ThreadIds,
     last: Option<Instant>,
@@ -40,7 +40,7 @@ pub struct ThreadMetadata {
 impl ThreadMetadata {
     /// For a process whose objects are at `objects`.
     #[must_use]
-    pub fn new(objects: Objects) -> Self {
+    pub(crate) fn new(objects: Objects) -> Self {
         Self {
             names: objects.names(),
             ids: ThreadIds::default(),
@@ -53,7 +53,7 @@ impl ThreadMetadata {
 
     /// ThreadMetadata the threads of `profile` that belong to a process: those that have no name
     /// yet, or `all`. A thread that has ended keeps the name that it had.
-    pub fn label<A: Abi, M: Memory>(
+    pub(crate) fn label<A: Abi, M: Memory>(
         &mut self,
         process: &Process,
         memory: &M,
@@ -111,7 +111,7 @@ impl ThreadMetadata {
 const PATH_HOLD: [Duration; 2] = [Duration::from_millis(5), Duration::from_secs(1)];
 
 /// `sys.path` of a process, as it was when it could last be read.
-pub struct SearchPath {
+pub(crate) struct SearchPath {
     objects: Objects,
     entries: Vec<String>,
     first_read: Option<Instant>,
@@ -121,19 +121,24 @@ pub struct SearchPath {
 impl SearchPath {
     /// Not read yet.
     #[must_use]
-    pub fn new(objects: Objects) -> Self {
+    pub(crate) fn new(objects: Objects) -> Self {
         Self { objects, entries: Vec::new(), first_read: None, read: None }
     }
 
     /// Goes on with another program of the same process, whose objects are at `objects`. The
     /// entries of the last one are kept, as its samples are.
-    pub fn go_on(&mut self, objects: Objects) {
+    pub(crate) fn go_on(&mut self, objects: Objects) {
         *self = Self { entries: std::mem::take(&mut self.entries), ..Self::new(objects) };
     }
 
     /// Reads it, `at_once` or unless that was done a moment ago. Entries are added only: a
     /// program may take one out again that it has imported from.
-    pub fn refresh<A: Abi, M: Memory>(&mut self, memory: &M, roots: &ProcessRoots, at_once: bool) {
+    pub(crate) fn refresh<A: Abi, M: Memory>(
+        &mut self,
+        memory: &M,
+        roots: &ProcessRoots,
+        at_once: bool,
+    ) {
         let now = Instant::now();
         let first = *self.first_read.get_or_insert(now);
         let hold = (now.duration_since(first) / 4).clamp(PATH_HOLD[0], PATH_HOLD[1]);
@@ -151,7 +156,7 @@ impl SearchPath {
 
     /// Its absolute entries.
     #[must_use]
-    pub fn get(&self) -> &[String] {
+    pub(crate) fn get(&self) -> &[String] {
         &self.entries
     }
 }

@@ -2,5 +2,5 @@
 //! profiling; where the bytes come from is a parameter.
 
 pub mod abi;
-pub mod memory;
+pub(crate) mod memory;
 pub mod read;

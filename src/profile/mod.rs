@@ -1,14 +1,14 @@
 //! What has been sampled: a tree of stacks with counts, and as much of threads and of
 //! the order of events as a format needs.
 
-pub mod filter;
+pub(crate) mod filter;
 pub(crate) mod links;
 mod mapping;
-pub mod places;
+pub(crate) mod places;
 pub mod recording;
 mod run_info;
 mod save_error;
-pub mod snapshot;
+pub(crate) mod snapshot;
 mod source;
 pub mod stats;
 mod torn;

@@ -10,7 +10,7 @@ use crate::stack::{Frame, FrameId};
 
 /// What samples are counted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Unit {
+pub(crate) enum Unit {
     /// A function, by its name and file.
     #[default]
     Function,
@@ -19,15 +19,15 @@ pub enum Unit {
 }
 
 /// A function or a line of one; the line is 0 where functions are counted.
-pub type Place = Frame;
+pub(crate) type Place = Frame;
 
 /// A place of [`Places`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PlaceId(u32);
+pub(crate) struct PlaceId(u32);
 
 /// The places of a profile, which may grow.
 #[derive(Debug, Default)]
-pub struct Places {
+pub(crate) struct Places {
     unit: Unit,
     places: Vec<Place>,
     ids: HashMap<Place, PlaceId>,
@@ -39,7 +39,7 @@ pub struct Places {
 
 /// How often a place was seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Share {
+pub(crate) struct Share {
     /// It was the innermost.
     pub own: u64,
     /// It was anywhere in the stack; counted once for a stack that has it several times.
@@ -49,13 +49,13 @@ pub struct Share {
 impl Places {
     /// No places yet.
     #[must_use]
-    pub fn new(unit: Unit) -> Self {
+    pub(crate) fn new(unit: Unit) -> Self {
         Self { unit, ..Self::default() }
     }
 
     /// What is counted.
     #[must_use]
-    pub fn unit(&self) -> Unit {
+    pub(crate) fn unit(&self) -> Unit {
         self.unit
     }
 
@@ -64,12 +64,12 @@ impl Places {
     /// # Panics
     /// If `id` comes from others.
     #[must_use]
-    pub fn place(&self, id: PlaceId) -> &Place {
+    pub(crate) fn place(&self, id: PlaceId) -> &Place {
         &self.places[id.0 as usize]
     }
 
     /// The shares of all places in these stacks, each of which was seen so often.
-    pub fn shares(
+    pub(crate) fn shares(
         &mut self,
         profile: &Profile,
         stacks: impl IntoIterator<Item = (StackId, u64)>,

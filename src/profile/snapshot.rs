@@ -7,7 +7,7 @@ use crate::stack::{FrameTable, Stack};
 
 /// What `--dump` shows.
 #[derive(Debug, Default)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     /// The process.
     pub process: Process,
     /// Its threads, in the order in which Python lists them.
@@ -18,7 +18,7 @@ pub struct Snapshot {
 
 /// One thread.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ThreadSnapshot {
+pub(crate) struct ThreadSnapshot {
     /// Its stack.
     pub stack: Stack,
     /// The kernel's id, where it is known.
@@ -31,7 +31,7 @@ pub struct ThreadSnapshot {
 
 /// What the kernel says that a thread was doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activity {
+pub(crate) enum Activity {
     /// It ran, or waited for a processor.
     Running,
     /// It waited for something: idle.
@@ -45,7 +45,7 @@ pub enum Activity {
 impl Activity {
     /// One word for it.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Running => "running",
             Self::Waiting => "idle",

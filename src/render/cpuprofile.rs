@@ -17,7 +17,7 @@ use super::{Format, Settings, labels, rows};
 use crate::profile::{Detail, Profile, Seen, ThreadId};
 
 /// `cpuprofile`.
-pub const FORMAT: Format = Format {
+pub(crate) const FORMAT: Format = Format {
     name: "cpuprofile",
     extensions: &["cpuprofile"],
     about: "for Chrome's developer tools and Visual Studio Code",
@@ -67,7 +67,7 @@ struct CallFrame<'a> {
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
     let lanes = Tracks::of(profile);
     let mut nodes = Nodes::new(profile, &lanes);
     lanes.in_order().for_each(|moment| nodes.hit(moment.seen));

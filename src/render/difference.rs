@@ -16,7 +16,7 @@ const NARROWEST: f64 = 0.1;
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write<'a>(
+pub(crate) fn write<'a>(
     stacks: impl Iterator<Item = (&'a [String], [u64; 2])> + Clone,
     title: &str,
     out: &mut dyn Write,

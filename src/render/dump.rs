@@ -11,7 +11,7 @@ use crate::stack::FrameStyle;
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(snapshot: &Snapshot, style: FrameStyle, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write(snapshot: &Snapshot, style: FrameStyle, out: &mut dyn Write) -> io::Result<()> {
     for (position, thread) in snapshot.threads.iter().enumerate() {
         let stack = &thread.stack;
         if position > 0 {

@@ -16,7 +16,7 @@ use crate::stack::{FrameTable, VariableKind};
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
     let threads = snapshot.threads.iter();
     let is_free_threaded = snapshot.process.is_free_threaded();
     let dump = Dump {

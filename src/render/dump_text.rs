@@ -18,7 +18,7 @@ use crate::stack::{FrameStyle, FrameTable};
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(snapshot: &Snapshot, style: FrameStyle, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write(snapshot: &Snapshot, style: FrameStyle, out: &mut dyn Write) -> io::Result<()> {
     let process = &snapshot.process;
     write!(out, "Process {}: ", process.pid)?;
     write_in_line(&process.command, out)?;

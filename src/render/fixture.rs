@@ -32,7 +32,7 @@ const STARTED: u64 = 1_700_000_000_000_000;
 
 /// The profile: two processes, three threads with and without names, each hostile name on
 /// a stack, a name of 10 kB, a truncated stack, idle and failed moments, and a gap.
-pub fn profile() -> Profile {
+pub(crate) fn profile() -> Profile {
     let mut profile = Profile::new(Detail::Timeline);
     profile.about = about();
     let threads = threads(&mut profile);
@@ -105,7 +105,7 @@ fn record(profile: &mut Profile, time: u64, stack: StackId, thread: ThreadId, st
 }
 
 /// The hostile profile, written.
-pub fn written(format: Format) -> Vec<u8> {
+pub(crate) fn written(format: Format) -> Vec<u8> {
     let mut out = Vec::new();
     let settings = Settings::default();
     (format.write)(&profile(), &settings, &mut out).expect("a Vec takes everything");
@@ -113,7 +113,7 @@ pub fn written(format: Format) -> Vec<u8> {
 }
 
 /// Compares bytes with a golden file.
-pub fn expect_golden(name: &str, seen: &[u8]) {
+pub(crate) fn expect_golden(name: &str, seen: &[u8]) {
     let golden = golden(name, seen);
     let same = golden.iter().zip(seen).take_while(|(a, b)| a == b).count();
     let around = |bytes: &[u8]| {
@@ -129,7 +129,7 @@ pub fn expect_golden(name: &str, seen: &[u8]) {
 }
 
 /// A golden file. With `PYFLAME_BLESS` in the environment, its contents become `seen`.
-pub fn golden(name: &str, seen: &[u8]) -> Vec<u8> {
+pub(crate) fn golden(name: &str, seen: &[u8]) -> Vec<u8> {
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "golden", name].iter().collect();
     if env::var_os("PYFLAME_BLESS").is_some() {
         fs::write(&path, seen).expect("a golden file can be written");

@@ -16,7 +16,7 @@ const SEMICOLON: char = '\u{1}';
 const HASH: char = '\u{2}';
 
 /// The labels of a profile, and their colours.
-pub struct FlameLabels<'a> {
+pub(super) struct FlameLabels<'a> {
     profile: &'a Profile,
     frames: HashMap<FrameId, String>,
     colours: BTreeMap<String, Colour>,
@@ -26,7 +26,7 @@ pub struct FlameLabels<'a> {
 impl<'a> FlameLabels<'a> {
     /// FlameLabels for what `profile` names.
     #[must_use]
-    pub fn new(profile: &'a Profile) -> Self {
+    pub(super) fn new(profile: &'a Profile) -> Self {
         // The empty name is inferno's box for everything.
         let notes = ["", "(idle)", "(failed)", "(truncated)"];
         Self {
@@ -39,12 +39,12 @@ impl<'a> FlameLabels<'a> {
 
     /// What the labels are of.
     #[must_use]
-    pub fn profile(&self) -> &'a Profile {
+    pub(super) fn profile(&self) -> &'a Profile {
         self.profile
     }
 
     /// A stack, root first, perhaps below a box more.
-    pub fn stack(&mut self, root: Option<&str>, stack: StackId) -> String {
+    pub(super) fn stack(&mut self, root: Option<&str>, stack: StackId) -> String {
         let mut steps = std::mem::take(&mut self.steps);
         self.profile.steps(stack, &mut steps);
         let mut line = root.unwrap_or_default().to_owned();
@@ -62,12 +62,12 @@ impl<'a> FlameLabels<'a> {
     }
 
     /// The box of a process.
-    pub fn process(&mut self, process: ProcessId) -> String {
+    pub(super) fn process(&mut self, process: ProcessId) -> String {
         self.note(&self.profile.process(process).to_string())
     }
 
     /// The box of a thread, with its process if that has to be told.
-    pub fn thread(&mut self, thread: ThreadId) -> String {
+    pub(super) fn thread(&mut self, thread: ThreadId) -> String {
         let profile = self.profile;
         let thread = profile.thread(thread);
         if !profile.tells_processes() {
@@ -77,7 +77,7 @@ impl<'a> FlameLabels<'a> {
     }
 
     /// Each label that was given, and its colour.
-    pub fn colours(&self) -> impl Iterator<Item = (&str, Colour)> {
+    pub(super) fn colours(&self) -> impl Iterator<Item = (&str, Colour)> {
         self.colours.iter().map(|(label, colour)| (label.as_str(), *colour))
     }
 
@@ -117,7 +117,7 @@ fn encoded(name: &str) -> String {
 
 /// A name without the characters that XML has no way to write.
 #[must_use]
-pub fn printable(name: &str) -> String {
+pub(super) fn printable(name: &str) -> String {
     let mut text = String::with_capacity(name.len());
     for character in name.chars() {
         match character {
@@ -130,7 +130,7 @@ pub fn printable(name: &str) -> String {
 }
 
 /// A writer that turns the stand-ins of labels back.
-pub struct Restored<'a>(pub &'a mut dyn Write);
+pub(super) struct Restored<'a>(pub &'a mut dyn Write);
 
 impl Write for Restored<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -7,7 +7,7 @@ use super::{Format, Settings, write_in_line};
 use crate::profile::{Detail, Profile, Seen};
 
 /// `flamechart`.
-pub const FORMAT: Format = Format {
+pub(crate) const FORMAT: Format = Format {
     name: "flamechart",
     extensions: &["flamechart"],
     about: "every sample with its time, as text",
@@ -20,7 +20,7 @@ pub const FORMAT: Format = Format {
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
     let tells_processes = profile.tells_processes();
     let mut steps = Vec::new();
     for event in profile.timeline() {

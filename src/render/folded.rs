@@ -8,7 +8,7 @@ use super::{Format, Settings, write_in_line};
 use crate::profile::{Detail, ProcessId, Profile, StackId};
 
 /// `folded`.
-pub const FORMAT: Format = Format {
+pub(crate) const FORMAT: Format = Format {
     name: "folded",
     extensions: &["folded", "txt"],
     about: "a line for each stack, with its count: what flame graph tools read",
@@ -21,7 +21,7 @@ pub const FORMAT: Format = Format {
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
     if profile.idle() > 0 {
         writeln!(out, "(idle) {}", profile.idle())?;
     }

@@ -11,7 +11,7 @@ use crate::profile::stats::Shown;
 use crate::profile::{Process, Profile};
 
 /// An array of what an iterator yields, made anew for each writing.
-pub struct Items<Make>(pub Make);
+pub(super) struct Items<Make>(pub Make);
 
 impl<Make, I> Serialize for Items<Make>
 where
@@ -25,7 +25,7 @@ where
 
 /// The run that a profile comes from.
 #[derive(Serialize)]
-pub struct Run<'a> {
+pub(super) struct Run<'a> {
     /// The program and its release.
     pub program: &'static str,
     /// When it began, in microseconds since the epoch.
@@ -42,7 +42,7 @@ pub struct Run<'a> {
 
 /// A process.
 #[derive(Serialize)]
-pub struct ProcessWords<'a> {
+pub(super) struct ProcessWords<'a> {
     pid: i32,
     command: &'a str,
     python: &'a str,
@@ -50,14 +50,14 @@ pub struct ProcessWords<'a> {
 
 impl<'a> ProcessWords<'a> {
     /// Those of `process`.
-    pub fn of(process: &'a Process) -> Self {
+    pub(super) fn of(process: &'a Process) -> Self {
         Self { pid: process.pid, command: &process.command, python: &process.python }
     }
 }
 
 impl<'a> Run<'a> {
     /// The run of `profile`.
-    pub fn of(profile: &'a Profile) -> Self {
+    pub(super) fn of(profile: &'a Profile) -> Self {
         let about = &profile.about;
         Self {
             program: labels::PROGRAM,
@@ -71,7 +71,7 @@ impl<'a> Run<'a> {
 }
 
 /// What became of every tick: an object of numbers, and words where a value is none.
-pub struct Account<'a>(pub &'a Profile);
+pub(super) struct Account<'a>(pub &'a Profile);
 
 impl Serialize for Account<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -103,7 +103,7 @@ impl<'a> Value<'a> {
 
 /// A run and its account, for formats that have one place for both.
 #[derive(Serialize)]
-pub struct RunInfo<'a> {
+pub(super) struct RunInfo<'a> {
     #[serde(flatten)]
     run: Run<'a>,
     account: Account<'a>,
@@ -111,7 +111,7 @@ pub struct RunInfo<'a> {
 
 impl<'a> RunInfo<'a> {
     /// Those of `profile`.
-    pub fn of(profile: &'a Profile) -> Self {
+    pub(super) fn of(profile: &'a Profile) -> Self {
         Self { run: Run::of(profile), account: Account(profile) }
     }
 }
@@ -120,7 +120,7 @@ impl<'a> RunInfo<'a> {
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(document: &impl Serialize, out: &mut dyn io::Write) -> io::Result<()> {
+pub(super) fn write(document: &impl Serialize, out: &mut dyn io::Write) -> io::Result<()> {
     serde_json::to_writer(&mut *out, document)?;
     out.write_all(b"\n")
 }

@@ -9,18 +9,18 @@ use crate::stack::{Frame, FrameStyle};
 const HIGHEST_NATIVE_ID: u32 = 1 << 22;
 
 /// What is written for the thread of moments that belong to none.
-pub const NO_THREAD: &str = "(no thread)";
+pub(super) const NO_THREAD: &str = "(no thread)";
 
 /// The program that wrote a file.
-pub const PROGRAM: &str = concat!("pyflame ", env!("CARGO_PKG_VERSION"));
+pub(super) const PROGRAM: &str = concat!("pyflame ", env!("CARGO_PKG_VERSION"));
 
 /// The thread of a track.
-pub fn thread(profile: &Profile, lane: &Lane) -> String {
+pub(super) fn thread(profile: &Profile, lane: &Lane) -> String {
     lane.thread.map_or_else(|| NO_THREAD.to_owned(), |id| profile.thread(id).to_string())
 }
 
 /// The thread of a track, after its process if that has to be told.
-pub fn lane(profile: &Profile, lanes: &Tracks<'_>, lane: &Lane) -> String {
+pub(super) fn lane(profile: &Profile, lanes: &Tracks<'_>, lane: &Lane) -> String {
     let thread = thread(profile, lane);
     match lanes.process(lane).filter(|_| profile.tells_processes()) {
         Some((_, process)) => format!("{process}: {thread}"),
@@ -29,13 +29,13 @@ pub fn lane(profile: &Profile, lanes: &Tracks<'_>, lane: &Lane) -> String {
 }
 
 /// A title for the whole profile: its processes.
-pub fn title(profile: &Profile) -> String {
+pub(super) fn title(profile: &Profile) -> String {
     processes(profile, Process::to_string).unwrap_or_else(|| PROGRAM.to_owned())
 }
 
 /// The first process, as `name` calls it, and how many others there are. `None` if there is
 /// none.
-pub fn processes(profile: &Profile, name: impl Fn(&Process) -> String) -> Option<String> {
+pub(super) fn processes(profile: &Profile, name: impl Fn(&Process) -> String) -> Option<String> {
     let mut processes = profile.processes().map(|(_, process)| process);
     let first = name(processes.next()?);
     Some(match processes.count() {
@@ -46,7 +46,7 @@ pub fn processes(profile: &Profile, name: impl Fn(&Process) -> String) -> Option
 
 /// A number for a thread that is small enough for programs that expect the kernel's: that,
 /// or where it is not known one that the kernel gives to none.
-pub fn thread_number(profile: &Profile, lane: &Lane) -> u32 {
+pub(super) fn thread_number(profile: &Profile, lane: &Lane) -> u32 {
     let Some(id) = lane.thread else { return 0 };
     let native_id = profile.thread(id).native_id.and_then(|id| u32::try_from(id).ok());
     let position = u32::try_from(id.index()).unwrap_or(u32::MAX);
@@ -54,7 +54,7 @@ pub fn thread_number(profile: &Profile, lane: &Lane) -> u32 {
 }
 
 /// What a thread was doing, in words.
-pub fn state(process: &Process, state: State) -> &'static str {
+pub(super) fn state(process: &Process, state: State) -> &'static str {
     let State { holds_gil, is_suspended, on_cpu } = state;
     if is_suspended {
         return "suspended";
@@ -78,7 +78,7 @@ pub fn state(process: &Process, state: State) -> &'static str {
 }
 
 /// The line of a frame, where it has one and lines are wanted.
-pub fn line(profile: &Profile, frame: &Frame) -> Option<u32> {
+pub(super) fn line(profile: &Profile, frame: &Frame) -> Option<u32> {
     match profile.about.style {
         FrameStyle::WithLines => u32::try_from(frame.line).ok().filter(|line| *line > 0),
         FrameStyle::WithoutLines | FrameStyle::FunctionOnly | FrameStyle::FileOnly => None,

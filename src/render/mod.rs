@@ -2,34 +2,34 @@
 //!
 //! They see frames, stacks and counts, and nothing of Python.
 
-pub mod cpuprofile;
+pub(crate) mod cpuprofile;
 mod destination;
-pub mod difference;
-pub mod dump;
-pub mod dump_json;
-pub mod dump_text;
-pub mod firefox;
+pub(crate) mod difference;
+pub(crate) mod dump;
+pub(crate) mod dump_json;
+pub(crate) mod dump_text;
+pub(crate) mod firefox;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod flame_labels;
-pub mod flamechart;
-pub mod folded;
+pub(crate) mod flamechart;
+pub(crate) mod folded;
 mod format;
 mod formats;
-pub mod html;
+pub(crate) mod html;
 mod json;
 pub mod json_lines;
 mod labels;
 mod next_step;
 mod palette;
-pub mod pprof;
+pub(crate) mod pprof;
 pub mod recording;
 mod rows;
 mod source;
-pub mod speedscope;
-pub mod svg;
+pub(crate) mod speedscope;
+pub(crate) mod svg;
 mod title;
-pub mod trace_event;
+pub(crate) mod trace_event;
 mod tracks;
 
 use std::io::{self, Write};

@@ -3,7 +3,7 @@
 
 /// Whose code a file is, as far as its path tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub(super) enum Origin {
     /// The program's own.
     Own,
     /// A package installed beside it.
@@ -15,7 +15,7 @@ pub enum Origin {
 impl Origin {
     /// Judges a path as the program names it.
     #[must_use]
-    pub fn of_file(file: &str) -> Self {
+    pub(super) fn of_file(file: &str) -> Self {
         let mut folder_before = "";
         let mut standard = file.starts_with("<frozen");
         for part in file.split(['/', '\\']) {
@@ -32,7 +32,7 @@ impl Origin {
     /// A colour for a name that comes from here. Equal names have equal colours, whatever
     /// else is in the picture.
     #[must_use]
-    pub fn colour(self, name: &str) -> Colour {
+    pub(super) fn colour(self, name: &str) -> Colour {
         let (from, to) = match self {
             Self::Own => ((245, 138, 66), (253, 200, 116)),
             Self::Installed => ((116, 190, 164), (170, 219, 196)),
@@ -48,10 +48,10 @@ impl Origin {
 }
 
 /// Red, green and blue.
-pub type Colour = (u8, u8, u8);
+pub(super) type Colour = (u8, u8, u8);
 
 /// For what is not code: idle and failed samples, processes, cut stacks.
-pub const NOTE: Colour = (205, 203, 198);
+pub(super) const NOTE: Colour = (205, 203, 198);
 
 /// `python3.11`, or a zipped library such as `python311.zip`.
 fn is_pythons_folder(part: &str) -> bool {

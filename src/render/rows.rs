@@ -10,7 +10,7 @@ use crate::stack::Frame;
 
 /// One row of a drawn stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Row {
+pub(super) enum Row {
     /// A step of a stack.
     Step(Step),
     /// The only row of a moment at which nobody ran Python code.
@@ -21,10 +21,10 @@ pub enum Row {
 
 impl Row {
     /// The rows that stand for no frame.
-    pub const WORDS: [Self; 3] = [Self::Step(Step::Truncated), Self::Idle, Self::Failed];
+    pub(super) const WORDS: [Self; 3] = [Self::Step(Step::Truncated), Self::Idle, Self::Failed];
 
     /// The frame that it shows, if it shows one.
-    pub fn frame(self, profile: &Profile) -> Option<&Frame> {
+    pub(super) fn frame(self, profile: &Profile) -> Option<&Frame> {
         match self {
             Self::Step(Step::Frame(id)) => Some(profile.frames.frame(id)),
             _ => None,
@@ -32,7 +32,7 @@ impl Row {
     }
 
     /// What it is called: a function's name, or a word in parentheses.
-    pub fn name(self, profile: &Profile) -> &str {
+    pub(super) fn name(self, profile: &Profile) -> &str {
         match self {
             Self::Step(Step::Frame(id)) => &profile.frames.frame(id).function,
             Self::Step(Step::Truncated) => "(truncated)",
@@ -42,7 +42,7 @@ impl Row {
     }
 
     /// Its place in a list of all frames with [`Row::WORDS`] after them.
-    pub fn index(self, profile: &Profile) -> usize {
+    pub(super) fn index(self, profile: &Profile) -> usize {
         let frames = profile.frames.all().len();
         match self {
             Self::Step(Step::Frame(id)) => id.index(),
@@ -54,7 +54,7 @@ impl Row {
 }
 
 /// The rows of what was seen, root first, into `rows`.
-pub fn rows(profile: &Profile, seen: Seen, rows: &mut Vec<Row>) {
+pub(super) fn rows(profile: &Profile, seen: Seen, rows: &mut Vec<Row>) {
     rows.clear();
     match seen {
         Seen::Idle => rows.push(Row::Idle),
@@ -72,14 +72,14 @@ pub fn rows(profile: &Profile, seen: Seen, rows: &mut Vec<Row>) {
 
 /// Stacks as trees, one for each group: a node for each row under the same callers.
 /// A node comes after its caller.
-pub struct Tree<Group> {
+pub(super) struct Tree<Group> {
     nodes: Vec<Node<Group>>,
     stacks: HashMap<(Group, StackId), u32, FxBuildHasher>,
     words: HashMap<(Group, Row), u32, FxBuildHasher>,
 }
 
 /// A node of a [`Tree`].
-pub struct Node<Group> {
+pub(super) struct Node<Group> {
     /// Which tree it is of.
     pub group: Group,
     /// The node that it was called from.
@@ -90,12 +90,12 @@ pub struct Node<Group> {
 
 impl<Group: Copy + Eq + Hash> Tree<Group> {
     /// An empty one.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { nodes: Vec::new(), stacks: HashMap::default(), words: HashMap::default() }
     }
 
     /// The innermost node of what was seen, a new one if it has not been seen in `group`.
-    pub fn node(&mut self, profile: &Profile, group: Group, seen: Seen) -> u32 {
+    pub(super) fn node(&mut self, profile: &Profile, group: Group, seen: Seen) -> u32 {
         let word = match seen {
             Seen::Sample(sample) => return self.stack(profile, group, sample.stack),
             Seen::Idle => Row::Idle,
@@ -110,7 +110,7 @@ impl<Group: Copy + Eq + Hash> Tree<Group> {
     }
 
     /// The innermost node of what was seen, if it has been seen in `group`.
-    pub fn find(&self, group: Group, seen: Seen) -> Option<u32> {
+    pub(super) fn find(&self, group: Group, seen: Seen) -> Option<u32> {
         match seen {
             Seen::Sample(sample) => self.stacks.get(&(group, sample.stack)).copied(),
             Seen::Idle => self.words.get(&(group, Row::Idle)).copied(),
@@ -119,7 +119,7 @@ impl<Group: Copy + Eq + Hash> Tree<Group> {
     }
 
     /// Every node; a node's number is its position.
-    pub fn nodes(&self) -> &[Node<Group>] {
+    pub(super) fn nodes(&self) -> &[Node<Group>] {
         &self.nodes
     }
 

@@ -11,7 +11,7 @@ use super::{Format, Settings, labels};
 use crate::profile::{Detail, Profile};
 
 /// `speedscope`.
-pub const FORMAT: Format = Format {
+pub(crate) const FORMAT: Format = Format {
     name: "speedscope",
     extensions: &["speedscope.json"],
     about: "for speedscope: each thread's time line, flame graph and table, in a browser",
@@ -66,7 +66,7 @@ struct Thread<Samples: Serialize, Weights: Serialize> {
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
     let lanes = Tracks::of(profile);
     let document = Document {
         schema: SCHEMA,

@@ -14,7 +14,7 @@ use super::{Format, Settings, title};
 use crate::profile::{Detail, Profile, Seen, ThreadId};
 
 /// `svg`.
-pub const FLAME_GRAPH: Format = Format {
+pub(crate) const FLAME_GRAPH: Format = Format {
     name: "svg",
     extensions: &["svg"],
     about: "a flame graph, to look at in a browser",
@@ -23,7 +23,7 @@ pub const FLAME_GRAPH: Format = Format {
 };
 
 /// `icicle`.
-pub const ICICLE: Format = Format {
+pub(crate) const ICICLE: Format = Format {
     name: "icicle",
     extensions: &["icicle.svg"],
     about: "a flame graph that hangs from its root",
@@ -32,7 +32,7 @@ pub const ICICLE: Format = Format {
 };
 
 /// `svg-chart`.
-pub const CHART: Format = Format {
+pub(crate) const CHART: Format = Format {
     name: "svg-chart",
     extensions: &["chart.svg"],
     about: "stacks in the order of time, as a picture",

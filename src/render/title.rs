@@ -16,14 +16,14 @@ const ESSENTIALS: [Key; 6] =
 
 /// The title that was asked for, otherwise the process.
 #[must_use]
-pub fn title(profile: &Profile, settings: &Settings) -> String {
+pub(super) fn title(profile: &Profile, settings: &Settings) -> String {
     let own = || processes(profile, |process| process.short_name(LONGEST_COMMAND));
     settings.title.clone().or_else(own).unwrap_or_else(|| "pyflame".to_owned())
 }
 
 /// Samples, rate, duration, version, and what went wrong.
 #[must_use]
-pub fn subtitle(profile: &Profile) -> String {
+pub(super) fn subtitle(profile: &Profile) -> String {
     let about = &profile.about;
     let mut parts = vec![
         format!("{} samples", thousands(samples(profile))),
@@ -48,14 +48,14 @@ pub fn subtitle(profile: &Profile) -> String {
 
 /// All samples, idle and failed ones included.
 #[must_use]
-pub fn samples(profile: &Profile) -> u64 {
+pub(super) fn samples(profile: &Profile) -> u64 {
     let stacks: u64 = profile.stacks().map(|(_, samples)| samples).sum();
     stacks + profile.idle() + profile.failed()
 }
 
 /// How often samples were taken.
 #[must_use]
-pub fn rate(about: &RunInfo) -> String {
+pub(super) fn rate(about: &RunInfo) -> String {
     let period = about.period().as_secs_f64();
     let hertz = if period > 0.0 { 1.0 / period } else { 0.0 };
     let hertz = if hertz >= 10.0 {
@@ -69,7 +69,7 @@ pub fn rate(about: &RunInfo) -> String {
 
 /// `250 ms`, `12.5 s`, `3 min 20 s`, `2 h 5 min`.
 #[must_use]
-pub fn duration(time: Duration) -> String {
+pub(super) fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         0 => format!("{} ms", time.as_millis()),

@@ -16,7 +16,7 @@ use super::{Format, Settings, json, labels};
 use crate::profile::{Detail, Profile, Seen, State};
 
 /// `trace-event`.
-pub const FORMAT: Format = Format {
+pub(crate) const FORMAT: Format = Format {
     name: "trace-event",
     extensions: &["trace.json"],
     about: "for Perfetto and chrome://tracing: when each function ran, thread by thread",
@@ -99,7 +99,7 @@ struct Track {
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
     let events = Events { profile, lanes: Tracks::of(profile) };
     let document = Document {
         trace_events: events,

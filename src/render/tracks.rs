@@ -14,7 +14,7 @@ use crate::profile::{Event, Process, ProcessId, Profile, Seen, ThreadId};
 const LONGEST: u64 = 2;
 
 /// The timeline of a profile, sorted into tracks.
-pub struct Tracks<'a> {
+pub(super) struct Tracks<'a> {
     profile: &'a Profile,
     /// When time 0 was, in microseconds since the epoch.
     origin: u64,
@@ -24,7 +24,7 @@ pub struct Tracks<'a> {
 }
 
 /// What was seen of one thread.
-pub struct Lane {
+pub(super) struct Lane {
     /// The thread; `None` for what belongs to none, such as idle moments.
     pub thread: Option<ThreadId>,
     /// Positions in the timeline.
@@ -33,7 +33,7 @@ pub struct Lane {
 
 /// Something that was seen, and how long it lasted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moment {
+pub(super) struct Moment {
     /// Microseconds since the run began.
     pub start: u64,
     /// Microseconds.
@@ -44,43 +44,43 @@ pub struct Moment {
 
 impl Moment {
     /// When it was over, in microseconds since the run began.
-    pub fn end(self) -> u64 {
+    pub(super) fn end(self) -> u64 {
         self.start + self.length
     }
 }
 
 impl<'a> Tracks<'a> {
     /// Sorts the timeline of `profile`, whose events must be in the order of their times.
-    pub fn of(profile: &'a Profile) -> Self {
+    pub(super) fn of(profile: &'a Profile) -> Self {
         let first = profile.timeline().first().map(|event| event.microseconds);
         let origin = first.map_or(profile.about.started, |first| first.min(profile.about.started));
         Self { profile, origin, lengths: lengths(profile), lanes: lanes(profile) }
     }
 
     /// The profile that they are of.
-    pub fn profile(&self) -> &'a Profile {
+    pub(super) fn profile(&self) -> &'a Profile {
         self.profile
     }
 
     /// When time 0 is, in microseconds since the epoch.
-    pub fn origin(&self) -> u64 {
+    pub(super) fn origin(&self) -> u64 {
         self.origin
     }
 
     /// The tracks: what belongs to no thread first, then the threads in the order of first
     /// sight. None is empty.
-    pub fn lanes(&self) -> &[Lane] {
+    pub(super) fn lanes(&self) -> &[Lane] {
         &self.lanes
     }
 
     /// The process of a track, if it has one.
-    pub fn process(&self, lane: &Lane) -> Option<(ProcessId, &'a Process)> {
+    pub(super) fn process(&self, lane: &Lane) -> Option<(ProcessId, &'a Process)> {
         let id = self.profile.thread(lane.thread?).process;
         Some((id, self.profile.process(id)))
     }
 
     /// What was seen in a track, in order; no two overlap.
-    pub fn moments<'b>(&'b self, lane: &'b Lane) -> impl Iterator<Item = Moment> + 'b {
+    pub(super) fn moments<'b>(&'b self, lane: &'b Lane) -> impl Iterator<Item = Moment> + 'b {
         lane.events.iter().enumerate().map(|(position, event)| {
             let moment = self.moment(*event as usize);
             let next = lane.events.get(position + 1).map(|next| self.moment(*next as usize).start);
@@ -90,17 +90,17 @@ impl<'a> Tracks<'a> {
     }
 
     /// When the last moment of a track was over, in microseconds since the run began.
-    pub fn end(&self, lane: &Lane) -> u64 {
+    pub(super) fn end(&self, lane: &Lane) -> u64 {
         lane.events.last().map_or(0, |last| self.moment(*last as usize).end())
     }
 
     /// Whether the samples of two threads ever overlap.
-    pub fn overlap(&self) -> bool {
+    pub(super) fn overlap(&self) -> bool {
         self.in_order().zip(self.in_order().skip(1)).any(|(one, next)| next.start < one.end())
     }
 
     /// Everything that was seen, in the order of time.
-    pub fn in_order(&self) -> impl Iterator<Item = Moment> + '_ {
+    pub(super) fn in_order(&self) -> impl Iterator<Item = Moment> + '_ {
         (0..self.lengths.len()).map(|event| self.moment(event))
     }
 
@@ -113,7 +113,7 @@ impl<'a> Tracks<'a> {
 
 /// A time in which one thing was seen, or nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stretch {
+pub(super) struct Stretch {
     /// Microseconds since the run began.
     pub start: u64,
     /// Microseconds.
@@ -123,7 +123,7 @@ pub struct Stretch {
 }
 
 /// Moments that do not overlap, and the gaps before and between them.
-pub fn with_gaps(moments: impl Iterator<Item = Moment>) -> impl Iterator<Item = Stretch> {
+pub(super) fn with_gaps(moments: impl Iterator<Item = Moment>) -> impl Iterator<Item = Stretch> {
     let mut clock = 0;
     moments.flat_map(move |Moment { start, length, seen }| {
         let gap = start.saturating_sub(clock);
@@ -134,7 +134,7 @@ pub fn with_gaps(moments: impl Iterator<Item = Moment>) -> impl Iterator<Item = 
 }
 
 /// The thread of whose track an event is.
-pub fn thread(seen: Seen) -> Option<ThreadId> {
+pub(super) fn thread(seen: Seen) -> Option<ThreadId> {
     match seen {
         Seen::Sample(sample) => sample.thread,
         Seen::Idle | Seen::Failed => None,
@@ -184,7 +184,7 @@ fn lengths(profile: &Profile) -> Vec<u32> {
 }
 
 /// Whole microseconds.
-pub fn microseconds(time: Duration) -> u64 {
+pub(super) fn microseconds(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 

@@ -13,7 +13,7 @@ const SHORT_NAP: Duration = Duration::from_millis(1);
 
 /// The ticks of one run, `interval` apart.
 #[derive(Debug)]
-pub struct Clock {
+pub(crate) struct Clock {
     start: Instant,
     /// When the clock was last looked at.
     moment: Instant,
@@ -35,7 +35,7 @@ pub(crate) struct Jitter(u64);
 
 impl Jitter {
     /// Numbers that differ from run to run.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(microseconds() | 1)
     }
 
@@ -53,7 +53,7 @@ impl Jitter {
     }
 
     /// The time to the next of moments that are independent of each other, and `mean` apart.
-    pub fn gap(&mut self, mean: Duration) -> Duration {
+    pub(crate) fn gap(&mut self, mean: Duration) -> Duration {
         mean.mul_f64(-(1.0 - self.next()).ln())
     }
 }
@@ -62,7 +62,7 @@ impl Clock {
     /// Starts now. The first tick is due at once; the last before `duration`
     /// is over, if there is one. There is always a first tick.
     #[must_use]
-    pub fn start(interval: Duration, duration: Option<Duration>) -> Self {
+    pub(crate) fn start(interval: Duration, duration: Option<Duration>) -> Self {
         let start = Instant::now();
         Self {
             start,
@@ -82,56 +82,56 @@ impl Clock {
     /// Moves each tick by a random part of the interval, so that a program that
     /// does things periodically is not always met at the same one.
     #[must_use]
-    pub fn jitter(mut self, on: bool) -> Self {
+    pub(crate) fn jitter(mut self, on: bool) -> Self {
         self.jitter = on.then(Jitter::new);
         self
     }
 
     /// How many ticks were missed.
     #[must_use]
-    pub fn late(&self) -> u64 {
+    pub(crate) fn late(&self) -> u64 {
         self.late
     }
 
     /// When the last tick began: the one look at the clock that it takes.
     #[must_use]
-    pub fn moment(&self) -> Instant {
+    pub(crate) fn moment(&self) -> Instant {
         self.moment
     }
 
     /// How much of the run is left; `None` if its end is not known.
     #[must_use]
-    pub fn left(&self) -> Option<Duration> {
+    pub(crate) fn left(&self) -> Option<Duration> {
         self.duration.map(|duration| duration.saturating_sub(self.start.elapsed()))
     }
 
     /// When the run is over, if that is known.
     #[must_use]
-    pub fn end(&self) -> Option<Instant> {
+    pub(crate) fn end(&self) -> Option<Instant> {
         self.start.checked_add(self.duration?)
     }
 
     /// Tells whether somebody waits for the processor of this thread while that is awake: then
     /// it does not wake before a tick.
-    pub fn be_in_the_way(&mut self, on: bool) {
+    pub(crate) fn be_in_the_way(&mut self, on: bool) {
         self.is_in_the_way = on;
     }
 
     /// Tells whether there is something to be done before the next tick, as soon as it can be.
-    pub fn wake_often(&mut self, on: bool) {
+    pub(crate) fn wake_often(&mut self, on: bool) {
         self.longest_nap = if on { SHORT_NAP } else { LONGEST_NAP };
     }
 
     /// When the next tick is due.
     #[must_use]
-    pub fn due(&self) -> Instant {
+    pub(crate) fn due(&self) -> Instant {
         self.start.checked_add(self.next + self.shift).unwrap_or(self.start)
     }
 
     /// Waits for the next tick. `false` when the run is over or `stop` says so.
     ///
     /// Ticks that were missed are left out, not made up for.
-    pub fn wait(&mut self, mut stop: impl FnMut() -> bool) -> bool {
+    pub(crate) fn wait(&mut self, mut stop: impl FnMut() -> bool) -> bool {
         if !self.is_first && self.duration.is_some_and(|duration| self.next >= duration) {
             return false;
         }
@@ -157,7 +157,7 @@ impl Clock {
 
     /// This moment, or the last of the run if that is over.
     #[must_use]
-    pub fn last_moment(&self) -> Instant {
+    pub(crate) fn last_moment(&self) -> Instant {
         let (now, moment) = (Instant::now(), Duration::from_nanos(1));
         let last = self.duration.and_then(|d| self.start.checked_add(d)?.checked_sub(moment));
         last.map_or(now, |last| last.min(now))
@@ -196,21 +196,21 @@ fn following(due: Duration, missed: u64, elapsed: Duration, interval: Duration) 
 
 /// The time that this program has spent on a processor.
 #[must_use]
-pub fn cpu_time() -> Duration {
+pub(crate) fn cpu_time() -> Duration {
     let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_PROCESS_CPUTIME_ID);
     now.map(Duration::from).unwrap_or_default()
 }
 
 /// The time that this thread has spent on a processor.
 #[must_use]
-pub fn thread_cpu_time() -> Duration {
+pub(crate) fn thread_cpu_time() -> Duration {
     let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID);
     now.map(Duration::from).unwrap_or_default()
 }
 
 /// Microseconds since the epoch.
 #[must_use]
-pub fn microseconds() -> u64 {
+pub(crate) fn microseconds() -> u64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX)
 }

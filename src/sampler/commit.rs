@@ -167,12 +167,12 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     }
 
     /// Whether there are moments for which a stack is still to be found.
-    pub fn owes_stacks(&self) -> bool {
+    pub(crate) fn owes_stacks(&self) -> bool {
         !self.owed.is_none()
     }
 
     /// Forgets all moments that are owed a stack, as if they had not been.
-    pub fn forget_owed(&mut self) {
+    pub(crate) fn forget_owed(&mut self) {
         self.owed = Deferred::default();
     }
 

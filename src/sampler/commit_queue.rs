@@ -28,7 +28,7 @@ const ENOUGH: usize = 100;
 
 /// A proven stack of one thread.
 #[derive(Clone, Copy, Debug)]
-pub struct Sample {
+pub(crate) struct Sample {
     /// When, since the epoch.
     pub microseconds: u64,
     /// The stack, and whose it is.
@@ -40,7 +40,7 @@ pub struct Sample {
 /// How many ticks one sample counts for: its own, and those before it at which none was
 /// taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Weight {
+pub(crate) struct Weight {
     /// So many.
     pub ticks: u32,
     /// How far they are apart, in microseconds.
@@ -49,11 +49,11 @@ pub struct Weight {
 
 impl Weight {
     /// That of a sample that counts for its own tick.
-    pub const ONE: Self = Self { ticks: 1, apart: 0 };
+    pub(crate) const ONE: Self = Self { ticks: 1, apart: 0 };
 }
 
 /// Samples that are not counted yet, and the code objects that they name.
-pub struct Pending {
+pub(crate) struct Pending {
     samples: Vec<Sample>,
     /// Those of earlier moments that had been owed a stack.
     paid: Vec<Sample>,
@@ -66,7 +66,7 @@ pub struct Pending {
 
 impl Pending {
     /// None yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             samples: Vec::new(),
             paid: Vec::new(),
@@ -79,23 +79,23 @@ impl Pending {
 
     /// Changes with every comparison: what was named in an earlier round has to
     /// be named again.
-    pub fn round(&self) -> u32 {
+    pub(crate) fn round(&self) -> u32 {
         self.round
     }
 
     /// Notes that samples of this round are named after a code object.
-    pub fn name(&mut self, code: Named) {
+    pub(crate) fn name(&mut self, code: Named) {
         self.codes.insert(code);
     }
 
     /// Adds a sample, all of whose code objects have been named.
-    pub fn push(&mut self, now: Instant, sample: Sample) {
+    pub(crate) fn push(&mut self, now: Instant, sample: Sample) {
         self.begin(now);
         self.samples.push(sample);
     }
 
     /// Adds one for an earlier moment, of the same stack as one that was just added.
-    pub fn push_paid(&mut self, now: Instant, sample: Sample) {
+    pub(crate) fn push_paid(&mut self, now: Instant, sample: Sample) {
         self.begin(now);
         self.paid.push(sample);
     }
@@ -111,17 +111,17 @@ impl Pending {
     }
 
     /// How many samples wait.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.samples.len()
     }
 
     /// Takes back all samples but the first `length`, and those of earlier moments.
-    pub fn truncate(&mut self, length: usize) {
+    pub(crate) fn truncate(&mut self, length: usize) {
         self.samples.truncate(length);
     }
 
     /// Whether it is time to settle.
-    pub fn is_due(&self, now: Instant) -> bool {
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
         let waited = now.saturating_duration_since(self.since);
         let are_few = self.samples.len() < ENOUGH;
         let is_calm = now.saturating_duration_since(self.lost) >= LATELY;
@@ -131,7 +131,7 @@ impl Pending {
 
     /// Compares the code objects and counts the samples but those that name one
     /// that has changed. Returns the ticks that were (counted, dropped).
-    pub fn settle<A: Abi, M: Memory>(
+    pub(crate) fn settle<A: Abi, M: Memory>(
         &mut self,
         memory: &M,
         code: &mut CodeCache<A>,

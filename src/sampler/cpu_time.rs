@@ -33,7 +33,7 @@ const OTHER_FILES: u64 = 64;
 const MAX_KEPT: u64 = 64 * 1024;
 
 /// The threads of one process.
-pub struct Processor {
+pub(crate) struct Processor {
     pid: i32,
     /// In nanoseconds; 0 for as fast as possible.
     interval: u64,
@@ -48,7 +48,7 @@ pub struct Processor {
 
 /// What the kernel says of a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub(crate) enum Look {
     /// It is not there.
     Ended,
     /// It waits. With a count: it is off every processor, and as long as a look finds the
@@ -79,7 +79,7 @@ impl Processor {
     /// For the threads of process `pid`, which is sampled every `interval`. Which of them are
     /// on a processor is found out if it `tells_cpu`.
     #[must_use]
-    pub fn new(pid: i32, interval: Duration, tells_cpu: bool) -> Self {
+    pub(crate) fn new(pid: i32, interval: Duration, tells_cpu: bool) -> Self {
         let interval = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
         let (threads, spare_files) = (HashMap::default(), allowed_files());
         Self { pid, interval, ticks: 1, threads, tells_cpu, spare_files }
@@ -92,12 +92,12 @@ impl Processor {
     }
 
     /// Lets each sample stand for so many intervals.
-    pub fn weigh(&mut self, ticks: u32) {
+    pub(crate) fn weigh(&mut self, ticks: u32) {
         self.ticks = ticks;
     }
 
     /// What the kernel says of a thread now.
-    pub fn look(&mut self, tid: i32) -> Look {
+    pub(crate) fn look(&mut self, tid: i32) -> Look {
         let Self { pid, interval, ticks, threads, tells_cpu, spare_files } = self;
         let interval = interval.saturating_mul(u64::from(*ticks));
         let mut files = Files { pid: *pid, tid, spare: spare_files };
@@ -137,7 +137,7 @@ impl Processor {
     }
 
     /// Forgets the threads that were not looked at since this was last called: most have ended.
-    pub fn sweep(&mut self) {
+    pub(crate) fn sweep(&mut self) {
         let Self { threads, spare_files, .. } = self;
         threads.retain(|_, thread| {
             let is_kept = std::mem::take(&mut thread.is_met);

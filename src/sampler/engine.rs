@@ -36,7 +36,7 @@ use crate::sampler::stop::held::StoppedThreads;
 use crate::sampler::tick::{ATTEMPTS, Proof, Tick, TickTime, Unknown, Unproven};
 
 /// Takes proven samples of one process, with or without stopping it.
-pub struct Engine<A, M> {
+pub(crate) struct Engine<A, M> {
     /// What is fetched for a tick; while one thread of all is read, what is fetched for that.
     pub(super) prefetch: Prefetch<M>,
     pub(super) roots: ProcessRoots,
@@ -93,7 +93,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
     /// An engine for a process whose layout has been proven. It samples the
     /// threads that hold a GIL, or `every_thread`. `process` is what the profile calls the
     /// process.
-    pub fn new(
+    pub(crate) fn new(
         memory: M,
         roots: ProcessRoots,
         code: CodeCache<A>,
@@ -133,21 +133,21 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
 
     /// Walks only the threads that `selection` admits.
     #[must_use]
-    pub fn select(mut self, selection: Option<Selection>) -> Self {
+    pub(crate) fn select(mut self, selection: Option<Selection>) -> Self {
         self.selection = selection;
         self
     }
 
     /// Whether threads were asked for and none has been met.
     #[must_use]
-    pub fn lacks_threads(&self) -> bool {
+    pub(crate) fn lacks_threads(&self) -> bool {
         self.selection.as_ref().is_some_and(Selection::lacks_threads)
     }
 
     /// Takes one sample, which began `now`: that many `microseconds` after the epoch.
     /// The threads that are `held` stand still, and are let go when they have been read.
     /// Nothing is tried again, and no further thread is looked at, after `deadline`.
-    pub fn tick(
+    pub(crate) fn tick(
         &mut self,
         now: Instant,
         microseconds: u64,
@@ -186,7 +186,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
     /// Takes a sample and counts nothing: what is new is learnt before the first tick, and
     /// while nobody stands still for it. `false` if `deadline` came first, and there is more
     /// to read.
-    pub fn rehearse(&mut self, deadline: Instant) -> bool {
+    pub(crate) fn rehearse(&mut self, deadline: Instant) -> bool {
         let (mut profile, mut account) = (Profile::default(), Account::default());
         let mut nobody = StoppedThreads::default();
         self.tick(Instant::now(), 0, deadline, &mut nobody, &mut profile, &mut account);
@@ -237,7 +237,12 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
 
     /// Counts the samples that have waited long enough, or all if `now` is `None`. Then what
     /// is still owed is torn.
-    pub fn settle(&mut self, now: Option<Instant>, profile: &mut Profile, account: &mut Account) {
+    pub(crate) fn settle(
+        &mut self,
+        now: Option<Instant>,
+        profile: &mut Profile,
+        account: &mut Account,
+    ) {
         if now.is_none_or(|now| self.pending.is_due(now)) {
             let memory = self.prefetch.direct();
             let (counted, dropped) = self.pending.settle(memory, &mut self.code, profile);
@@ -252,7 +257,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
 
     /// Turns to another profile, which calls the process `process`. What has been learnt
     /// of the program is kept. All samples must have been settled.
-    pub fn begin_profile(&mut self, process: profile::ProcessId) {
+    pub(crate) fn begin_profile(&mut self, process: profile::ProcessId) {
         self.process = process;
         self.threads = HashMap::default();
         self.code.forget_frames();

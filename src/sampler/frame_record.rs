@@ -5,7 +5,7 @@ use crate::cpython::read::frames::{Position, RawFrame};
 
 /// One frame of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FrameRecord {
+pub(crate) struct FrameRecord {
     /// The address of the frame.
     pub frame: u64,
     /// What it is linked to: the frame of its caller, or a shim between them.
@@ -30,12 +30,12 @@ pub struct FrameRecord {
 
 impl FrameRecord {
     /// The code object that it runs.
-    pub fn named(&self) -> Named {
+    pub(crate) fn named(&self) -> Named {
         Named { address: self.address, id: self.code }
     }
 
     /// A frame that was copied, and the code object that it ran.
-    pub fn new(raw: &RawFrame, code: CodeId) -> Self {
+    pub(crate) fn new(raw: &RawFrame, code: CodeId) -> Self {
         Self {
             frame: raw.frame.address(),
             caller: raw.caller.address(),
@@ -52,7 +52,7 @@ impl FrameRecord {
 
     /// Whether it said that it was inside a call, or another held it as a callee does.
     #[must_use]
-    pub fn says_inside(&self) -> bool {
+    pub(crate) fn says_inside(&self) -> bool {
         self.may_call || self.references > 1
     }
 }

@@ -2,27 +2,27 @@
 //! it while it runs.
 
 mod all_threads;
-pub mod clock;
+pub(crate) mod clock;
 mod commit;
 pub(crate) mod commit_queue;
-pub mod cpu_time;
+pub(crate) mod cpu_time;
 mod each_thread;
 mod engine;
-pub mod fetch;
+pub(crate) mod fetch;
 mod frame_record;
 mod gil;
-pub mod interrupt;
+pub(crate) mod interrupt;
 mod kept;
-pub mod read;
-pub mod selection;
-pub mod snapshot;
+pub(crate) mod read;
+pub(crate) mod selection;
+pub(crate) mod snapshot;
 mod stacks;
-pub mod stop;
-pub mod thread_ids;
+pub(crate) mod stop;
+pub(crate) mod thread_ids;
 mod tick;
 
-pub use self::engine::Engine;
-pub use self::tick::Tick;
+pub(crate) use self::engine::Engine;
+pub(crate) use self::tick::Tick;
 pub(crate) use self::tick::Unknown;
 
 #[cfg(all(test, feature = "py36", feature = "py310", feature = "py313"))]

@@ -58,7 +58,7 @@ impl TimeMode {
 }
 
 /// The decisions about the threads of one process.
-pub struct Selection {
+pub(crate) struct Selection {
     process: Process,
     roots: ProcessRoots,
     mode: TimeMode,
@@ -87,7 +87,7 @@ pub struct Selection {
 impl Selection {
     /// For a process that is sampled every `interval`.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         process: Process,
         roots: ProcessRoots,
         names: ThreadNames,
@@ -117,7 +117,7 @@ impl Selection {
 
     /// Whether a thread is to be walked at the tick of `now`. The answer stays the same
     /// however often that tick is tried.
-    pub fn admits<A: Abi, M: Memory>(
+    pub(crate) fn admits<A: Abi, M: Memory>(
         &mut self,
         memory: &M,
         thread: ThreadInfo,
@@ -161,13 +161,13 @@ impl Selection {
     }
 
     /// Lets the samples of the ticks to come stand for so many each.
-    pub fn weigh(&mut self, ticks: u32) {
+    pub(crate) fn weigh(&mut self, ticks: u32) {
         self.processor.weigh(ticks);
     }
 
     /// Whether a thread was on a processor at the last tick, if that is to be told.
     #[must_use]
-    pub fn on_cpu(&self, thread: Remote<Thread>) -> Option<bool> {
+    pub(crate) fn on_cpu(&self, thread: Remote<Thread>) -> Option<bool> {
         match self.looks.get(&thread.address()).filter(|_| self.mode.tells_cpu())? {
             Look::Ended => None,
             Look::Waits(_) => Some(false),
@@ -178,7 +178,7 @@ impl Selection {
     /// How often a thread had run when it was seen to wait at the last tick, before anything
     /// was read of it; if it was. While this is the same, it has not run.
     #[must_use]
-    pub fn waits(&self, thread: Remote<Thread>) -> Option<RunCount> {
+    pub(crate) fn waits(&self, thread: Remote<Thread>) -> Option<RunCount> {
         match self.looks.get(&thread.address())? {
             Look::Waits(count) => *count,
             Look::Ended | Look::Runs { .. } => None,
@@ -187,7 +187,7 @@ impl Selection {
 
     /// Whether threads were asked for and none has been met.
     #[must_use]
-    pub fn lacks_threads(&self) -> bool {
+    pub(crate) fn lacks_threads(&self) -> bool {
         !self.filter.is_open() && !self.has_met
     }
 

@@ -24,7 +24,7 @@ use crate::target::live::stop::Stopper;
 const ATTEMPTS: usize = 5;
 
 /// Takes snapshots of one process.
-pub struct SnapshotReader<A, M> {
+pub(crate) struct SnapshotReader<A, M> {
     memory: M,
     roots: ProcessRoots,
     code: CodeCache<A>,
@@ -42,7 +42,7 @@ pub struct SnapshotReader<A, M> {
 
 /// What one sample came to.
 #[derive(Debug)]
-pub enum Sample<'a> {
+pub(crate) enum Sample<'a> {
     /// The stacks of all threads; empty for one that runs no Python code.
     Stacks(&'a [Stack]),
     /// No attempt came to stacks that existed.
@@ -53,7 +53,7 @@ pub enum Sample<'a> {
 
 /// Why there is no sample, by what was seen at the last attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// Two reads of the same differed.
     #[error("the stack changed while it was read")]
     Changed,
@@ -74,7 +74,7 @@ pub enum Failure {
 impl<A: Abi, M: Memory> SnapshotReader<A, M> {
     /// For a process whose layout has been proven.
     #[must_use]
-    pub fn new(memory: M, roots: ProcessRoots, code: CodeCache<A>) -> Self {
+    pub(crate) fn new(memory: M, roots: ProcessRoots, code: CodeCache<A>) -> Self {
         Self {
             memory,
             roots,
@@ -91,24 +91,24 @@ impl<A: Abi, M: Memory> SnapshotReader<A, M> {
 
     /// Reads the variables of every frame too.
     #[must_use]
-    pub fn with_variables(mut self, types: ObjectTypes) -> Self {
+    pub(crate) fn with_variables(mut self, types: ObjectTypes) -> Self {
         self.variables = Some(types);
         self
     }
 
     /// The thread states of the last sample, in the order of its stacks.
-    pub fn states(&self) -> impl Iterator<Item = Remote<Thread>> {
+    pub(crate) fn states(&self) -> impl Iterator<Item = Remote<Thread>> {
         self.threads.iter().map(|thread| thread.state)
     }
 
     /// The kernel's ids of the threads that ran, and were stopped for the last sample.
     #[must_use]
-    pub fn stopped(&self) -> &[i32] {
+    pub(crate) fn stopped(&self) -> &[i32] {
         &self.stopped
     }
 
     /// Takes one sample, holding the process still by `stopper`.
-    pub fn sample(&mut self, stopper: &mut Stopper, frames: &mut FrameTable) -> Sample<'_> {
+    pub(crate) fn sample(&mut self, stopper: &mut Stopper, frames: &mut FrameTable) -> Sample<'_> {
         let mut failure = Failure::Changed;
         for _ in 0..ATTEMPTS {
             match self.attempt(stopper, frames) {

@@ -12,7 +12,7 @@ use crate::cpython::read::objects::Frame;
 
 /// A frame of a stack, and the code object that it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Placed {
+pub(super) struct Placed {
     /// The code object.
     pub code: Ran,
     /// Where in it.
@@ -21,7 +21,7 @@ pub struct Placed {
 
 impl Placed {
     /// The code object, if it is one in the process.
-    pub fn there(&self) -> Option<Named> {
+    pub(super) fn there(&self) -> Option<Named> {
         match self.code {
             Ran::There(named) => Some(named),
             Ran::Copied(_) => None,
@@ -31,7 +31,7 @@ impl Placed {
 
 /// A code object that a frame ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ran {
+pub(super) enum Ran {
     /// One in the process, which is compared later.
     There(Named),
     /// The one at this address among those that were copied.
@@ -40,7 +40,7 @@ pub enum Ran {
 
 /// Code objects that were copied. Most are copied again with the next sample, so they are kept.
 #[derive(Default)]
-pub struct Copies {
+pub(super) struct Copies {
     /// By address.
     known: HashMap<u64, CopiedCode, FxBuildHasher>,
     /// Addresses of those that were copied for the sample at hand.
@@ -49,23 +49,28 @@ pub struct Copies {
 
 impl Copies {
     /// How many are kept.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.known.len()
     }
 
     /// Forgets all.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.known.clear();
         self.chosen.clear();
     }
 
     /// Turns to another sample.
-    pub fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         self.chosen.clear();
     }
 
     /// Adds the one that was copied at an address to the sample. `memory` holds the copy.
-    pub fn choose<A: Abi, M: Memory>(&mut self, address: u64, memory: &M, cache: &CodeCache<A>) {
+    pub(super) fn choose<A: Abi, M: Memory>(
+        &mut self,
+        address: u64,
+        memory: &M,
+        cache: &CodeCache<A>,
+    ) {
         let is_known = self.known.get(&address).is_some_and(|known| known.is_still_in(memory));
         if !is_known {
             let Ok(code) = cache.decode_copy(memory, Remote::new(address)) else { return };
@@ -75,7 +80,7 @@ impl Copies {
     }
 
     /// Notes where a copy of the bytecode of the one at an address began.
-    pub fn note_copy(&mut self, address: u64, index: u32, first: u64) {
+    pub(super) fn note_copy(&mut self, address: u64, index: u32, first: u64) {
         self.known.get_mut(&address).into_iter().for_each(|code| code.note_copy(index, first));
     }
 
@@ -85,14 +90,14 @@ impl Copies {
     }
 
     /// The one at an address.
-    pub fn get_mut(&mut self, address: u64) -> Option<&mut CopiedCode> {
+    pub(super) fn get_mut(&mut self, address: u64) -> Option<&mut CopiedCode> {
         self.known.get_mut(&address)
     }
 }
 
 /// Why a walk is not a stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoStack {
+pub(super) enum NoStack {
     /// It led into a frame that was being linked or unlinked, or to no end of a stack.
     Torn,
     /// What was known of a code object is not so any more: what is there now has to be decoded.
@@ -112,7 +117,7 @@ impl From<Broken> for NoStack {
 ///
 /// # Errors
 /// If it is not the stack of a thread.
-pub fn place_frames<A: Abi, M: Memory>(
+pub(super) fn place_frames<A: Abi, M: Memory>(
     walk: &Walk,
     code: &mut CodeCache<A>,
     copied: &Copies,

@@ -21,7 +21,7 @@ const RECORD: usize = 1024;
 
 /// The threads of one process, by thread state.
 #[derive(Debug, Default)]
-pub struct ThreadIds {
+pub(crate) struct ThreadIds {
     known: HashMap<u64, Option<i32>>,
     /// What the thread states said of themselves when that was found out.
     told: HashMap<u64, Told>,
@@ -53,7 +53,7 @@ struct Told {
 impl ThreadIds {
     /// The kernel's id of a thread, in this program's own numbering. `None` where
     /// it cannot be told.
-    pub fn get<A: Abi, M: Memory>(
+    pub(crate) fn get<A: Abi, M: Memory>(
         &mut self,
         process: &Process,
         memory: &M,
@@ -82,13 +82,17 @@ impl ThreadIds {
     /// What the thread that a thread state was of called itself (`threading.get_ident()`) when
     /// its id was found.
     #[must_use]
-    pub fn identity(&self, thread: Remote<Thread>) -> Option<u64> {
+    pub(crate) fn identity(&self, thread: Remote<Thread>) -> Option<u64> {
         self.told.get(&thread.address()).map(|told| told.id)
     }
 
     /// Whether a thread state is still the same thread's as when its id was found. If not, the
     /// id is forgotten. A thread that has ended leaves its thread state to the next one.
-    pub fn is_as_told<A: Abi, M: Memory>(&mut self, memory: &M, thread: Remote<Thread>) -> bool {
+    pub(crate) fn is_as_told<A: Abi, M: Memory>(
+        &mut self,
+        memory: &M,
+        thread: Remote<Thread>,
+    ) -> bool {
         let told = self.told.get(&thread.address()).copied();
         let is_same = told.is_some() && told == self.tell::<A, M>(memory, thread);
         if !is_same {
@@ -113,7 +117,7 @@ impl ThreadIds {
 
     /// Begins a round of questions. The kernel lists the threads of a process anew at most
     /// once in a round, however many of them are not in the list.
-    pub fn begin_round(&mut self) {
+    pub(crate) fn begin_round(&mut self) {
         self.is_fresh = false;
         self.lacks_offset = false;
     }
@@ -129,7 +133,7 @@ impl ThreadIds {
     }
 
     /// Forgets everything: threads end, and their states are used again.
-    pub fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.known.clear();
         self.told.clear();
         self.shadowed = None;

@@ -13,7 +13,7 @@ pub(super) const ATTEMPTS: usize = 6;
 
 /// What one tick came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tick {
+pub(crate) enum Tick {
     /// So many stacks were proven and wait to be counted, or are owed; none when idle.
     Proven(usize),
     /// No stack was proven.

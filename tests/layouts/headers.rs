@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// The development headers of one CPython.
 #[derive(Debug)]
-pub struct Headers {
+pub(crate) struct Headers {
     /// The folder that `Python.h` is in.
     pub folder: PathBuf,
     /// Where `pyconfig.h` may be instead.
@@ -33,7 +33,7 @@ fn letters(version: &str, pyconfig: &str) -> &'static str {
 }
 
 /// The headers of all interpreters in the list, each folder once.
-pub fn all() -> Vec<Headers> {
+pub(crate) fn all() -> Vec<Headers> {
     let mut found: BTreeMap<PathBuf, Headers> = BTreeMap::new();
     for (label, executable) in interpreters() {
         let Some(prefix) = executable.parent().and_then(Path::parent) else { continue };
@@ -63,7 +63,7 @@ fn interpreters() -> Vec<(String, PathBuf)> {
 }
 
 /// Where `make interpreters` keeps them.
-pub fn cache() -> PathBuf {
+pub(crate) fn cache() -> PathBuf {
     if let Some(folder) = env::var_os("PYFLAME_INTERPRETERS") {
         return PathBuf::from(folder);
     }

@@ -7,7 +7,7 @@ use std::process::Command;
 
 /// What one line of a probe measures.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Question {
+pub(crate) enum Question {
     /// Size of a C type.
     Size { c_type: String },
     /// Offset and size of a field.
@@ -20,7 +20,7 @@ pub enum Question {
 
 /// What a C compiler says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// Offset in bytes; 0 if there is none.
     pub offset: usize,
     /// Size in bytes, or the mask, or the value.
@@ -28,7 +28,7 @@ pub struct Answer {
 }
 
 /// A C program that answers questions about the structs of some headers.
-pub struct Probe<'a> {
+pub(crate) struct Probe<'a> {
     /// Names the program's files: must be unique among the tests.
     pub name: &'a str,
     /// The lines before `main`.
@@ -39,7 +39,7 @@ pub struct Probe<'a> {
 
 impl Probe<'_> {
     /// Compiles and runs the program; one answer for each question.
-    pub fn ask(&self, questions: &[Question]) -> Vec<Answer> {
+    pub(crate) fn ask(&self, questions: &[Question]) -> Vec<Answer> {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let source = folder.join(format!("layout-{}.c", self.name));
         let program = folder.join(format!("layout-{}", self.name));

@@ -25,7 +25,7 @@ fn start(case: &Case, options: &[&str], words: &[&str]) -> Outcome<(Running, u32
 }
 
 /// Each reaches the command once, whose cleaning up is in the profile.
-pub fn passed_on(case: &Case) -> Outcome<String> {
+pub(crate) fn passed_on(case: &Case) -> Outcome<String> {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {
         let number = (signal as i32).to_string();
         let (running, _) = start(case, &[], &["tidy", &number])?;
@@ -42,7 +42,7 @@ pub fn passed_on(case: &Case) -> Outcome<String> {
 }
 
 /// A command that does not end is left at the second signal, with its profile written.
-pub fn second_signal(case: &Case) -> Outcome<String> {
+pub(crate) fn second_signal(case: &Case) -> Outcome<String> {
     let (running, pid) = start(case, &[], &["deaf", "15", "1"])?;
     let _left = Left(pid);
     send(running.pid(), Signal::SIGTERM)?;
@@ -64,7 +64,7 @@ pub fn second_signal(case: &Case) -> Outcome<String> {
 }
 
 /// `timeout` sends to its child and then to the process group: that is one request.
-pub fn timeout(case: &Case) -> Outcome<String> {
+pub(crate) fn timeout(case: &Case) -> Outcome<String> {
     let (python, script) = (case.python(), script("commanded.py"));
     let made = case.command(&["-t", &python, &script, "tidy", "15"]);
     let mut command = Command::new("timeout");
@@ -80,7 +80,7 @@ pub fn timeout(case: &Case) -> Outcome<String> {
 }
 
 /// What is started with a signal ignored stays so, the command as well.
-pub fn nohup(case: &Case) -> Outcome<String> {
+pub(crate) fn nohup(case: &Case) -> Outcome<String> {
     let (python, script) = (case.python(), script("commanded.py"));
     let made = case.command(&["-t", &python, &script, "tidy", "15"]);
     let mut command = Command::new("sh");
@@ -103,7 +103,7 @@ pub fn nohup(case: &Case) -> Outcome<String> {
     Ok(String::new())
 }
 
-pub fn subprocesses(case: &Case) -> Outcome<String> {
+pub(crate) fn subprocesses(case: &Case) -> Outcome<String> {
     let (python, script) = (case.python(), script("commanded.py"));
     let options = ["--subprocesses", "--format", "jsonl", "-t", &python, &script, "tidy", "15"];
     let running = case.start(&options)?;
@@ -123,7 +123,7 @@ pub fn subprocesses(case: &Case) -> Outcome<String> {
 }
 
 /// In a container of its own, where it has to collect what nobody else does.
-pub fn first_process(case: &Case) -> Outcome<String> {
+pub(crate) fn first_process(case: &Case) -> Outcome<String> {
     let (python, script) = (case.python(), script("zombies.py"));
     let made = case.command(&["-t", &python, &script]);
     let mut command = Command::new("unshare");
@@ -158,7 +158,7 @@ pub fn first_process(case: &Case) -> Outcome<String> {
     Ok(String::new())
 }
 
-pub fn exit_status(case: &Case) -> Outcome<String> {
+pub(crate) fn exit_status(case: &Case) -> Outcome<String> {
     let python = case.python();
     for (end, status, words) in [
         ("sys.exit(0)", 0, ""),
@@ -184,7 +184,7 @@ pub fn exit_status(case: &Case) -> Outcome<String> {
     Ok(String::new())
 }
 
-pub fn hangup_attached(case: &Case) -> Outcome<String> {
+pub(crate) fn hangup_attached(case: &Case) -> Outcome<String> {
     let target = Target::start(&case.interpreter, "busy.py", &[])?;
     target.expect("ready")?;
     let output = case.output();
@@ -200,7 +200,7 @@ pub fn hangup_attached(case: &Case) -> Outcome<String> {
 }
 
 /// While the launcher still looks for Python, the command is given what it is sent.
-pub fn before_python(case: &Case) -> Outcome<String> {
+pub(crate) fn before_python(case: &Case) -> Outcome<String> {
     let line = "trap 'echo got it; exit 4' TERM; echo ready; while :; do sleep 0.01; done";
     let running = Running::start(&mut command(&case.profiler, &["-t", "sh", "-c", line]), false)?;
     wait_for_line(&running, "ready")?;

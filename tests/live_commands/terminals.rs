@@ -59,7 +59,7 @@ fn samples(terminal: &Terminal, function: &str) -> Outcome<u64> {
 }
 
 /// Python's prompt is usable, and survives Ctrl-C.
-pub fn prompt(case: &Case) -> Outcome<String> {
+pub(crate) fn prompt(case: &Case) -> Outcome<String> {
     let terminal = open(case, "-o out.folded", &case.python())?;
     terminal.wait_for(">>>")?;
     terminal.enter("import os; print(\"ready %d\" % os.getpid())")?;
@@ -77,7 +77,7 @@ pub fn prompt(case: &Case) -> Outcome<String> {
 }
 
 /// The cleaning up is in the profile, and the last words come before the shell's prompt.
-pub fn clean_up(case: &Case) -> Outcome<String> {
+pub(crate) fn clean_up(case: &Case) -> Outcome<String> {
     let terminal = commanded(case, "tidy 2")?;
     terminal.press("C-c")?;
     let (status, text) = left(&terminal)?;
@@ -91,7 +91,7 @@ pub fn clean_up(case: &Case) -> Outcome<String> {
 }
 
 /// A program that asks keeps its terminal.
-pub fn question(case: &Case) -> Outcome<String> {
+pub(crate) fn question(case: &Case) -> Outcome<String> {
     let terminal = commanded(case, "asks")?;
     terminal.press("C-c")?;
     terminal.wait_for("shut down? (y/n)")?;
@@ -104,7 +104,7 @@ pub fn question(case: &Case) -> Outcome<String> {
 }
 
 /// A command that does not end is left at the second, which is said, and the profile written.
-pub fn twice(case: &Case) -> Outcome<String> {
+pub(crate) fn twice(case: &Case) -> Outcome<String> {
     let terminal = commanded(case, "deaf 2")?;
     let text = terminal.text()?;
     let pid = text.lines().find_map(|line| line.strip_prefix("ready "));
@@ -137,7 +137,7 @@ fn press_until_left(terminal: &Terminal) -> Outcome {
 }
 
 /// Ctrl-Z stops both, and `fg` lets both go on.
-pub fn job_control(case: &Case) -> Outcome<String> {
+pub(crate) fn job_control(case: &Case) -> Outcome<String> {
     let terminal = Terminal::prepare()?;
     terminal.run(&format!("cd '{}'; PS1='$ ' exec bash --norc -i", terminal.folder.display()))?;
     terminal.wait_for("$")?;

@@ -38,20 +38,20 @@ fn after_probe(case: &Case, probe: &str, run: &str) -> Outcome<String> {
     Ok(format!("{seen} samples of the program"))
 }
 
-pub fn probe(case: &Case) -> Outcome<String> {
+pub(crate) fn probe(case: &Case) -> Outcome<String> {
     let (python, script) = (case.python(), script("busy.py"));
     after_probe(case, &python, &format!("{python} {script}"))?;
     after_probe(case, &python, &format!("exec {python} {script}"))
 }
 
-pub fn other_probe(case: &Case) -> Outcome<String> {
+pub(crate) fn other_probe(case: &Case) -> Outcome<String> {
     let (python, script) = (case.python(), script("busy.py"));
     after_probe(case, &case.other_python(), &format!("{python} {script}"))?;
     after_probe(case, &case.other_python(), &format!("exec {python} {script}"))
 }
 
 /// The same process goes on with another version, in the same profile.
-pub fn execution(case: &Case) -> Outcome<String> {
+pub(crate) fn execution(case: &Case) -> Outcome<String> {
     let (python, other) = (case.python(), case.other_python());
     let (first, second) = (script("executes.py"), script("busy.py"));
     let mut running = case.start(&["-t", &python, &first, &other, &second])?;
@@ -85,7 +85,7 @@ pub fn execution(case: &Case) -> Outcome<String> {
 }
 
 /// `conda run python app.py` waits in Python for the program: the program is what is sampled.
-pub fn wrapper(case: &Case) -> Outcome<String> {
+pub(crate) fn wrapper(case: &Case) -> Outcome<String> {
     let (python, other) = (case.python(), case.other_python());
     let (wraps, busy) = (script("wraps.py"), script("busy.py"));
     let mut running = case.start(&["-t", &python, &wraps, "run", &other, &busy])?;
@@ -100,7 +100,7 @@ pub fn wrapper(case: &Case) -> Outcome<String> {
 }
 
 /// Those that run while another is sampled are counted, and what samples them is named.
-pub fn others(case: &Case) -> Outcome<String> {
+pub(crate) fn others(case: &Case) -> Outcome<String> {
     let (python, family) = (case.python(), script("family.py"));
     let mut running = case.start(&["-t", &python, &family, "fork", "2"])?;
     let stdin = running.take_stdin();
@@ -136,7 +136,7 @@ fn wait_for_looks(running: &Running, looks: u64) -> Outcome {
 }
 
 /// The parts of one recording are of one run each.
-pub fn recording(case: &Case) -> Outcome<String> {
+pub(crate) fn recording(case: &Case) -> Outcome<String> {
     with_more_time(&["0.4", "1.5", "6"], |time| {
         let file = case.file(&format!("run-{time}.pyflame"));
         let programs = [
@@ -160,7 +160,7 @@ pub fn recording(case: &Case) -> Outcome<String> {
 }
 
 /// Every window is written, those before the other Python too.
-pub fn windows(case: &Case) -> Outcome<String> {
+pub(crate) fn windows(case: &Case) -> Outcome<String> {
     let (python, other, script) = (case.python(), case.other_python(), script("traced.py"));
     with_more_time(&["1.4", "6"], |time| {
         let folder = Path::new(&case.file(time)).to_owned();
@@ -183,7 +183,7 @@ pub fn windows(case: &Case) -> Outcome<String> {
 }
 
 /// A daemon is named at the end, and left alone.
-pub fn daemon(case: &Case) -> Outcome<String> {
+pub(crate) fn daemon(case: &Case) -> Outcome<String> {
     let (python, script, file) = (case.python(), script("daemon.py"), case.file("end"));
     let mut running = case.start(&["-t", &python, &script, &file])?;
     let stdin = running.take_stdin();
@@ -202,7 +202,7 @@ pub fn daemon(case: &Case) -> Outcome<String> {
 }
 
 /// One that is being sampled, because there is no other Python, ends no later than its command.
-pub fn only_a_daemon(case: &Case) -> Outcome<String> {
+pub(crate) fn only_a_daemon(case: &Case) -> Outcome<String> {
     let (python, script, file) = (case.python(), script("daemon.py"), case.file("end"));
     // The program itself ends at once.
     let line = format!("{python} {script} {file} </dev/null; read line; exit 6");
@@ -223,7 +223,7 @@ pub fn only_a_daemon(case: &Case) -> Outcome<String> {
 }
 
 /// It stays in the tree, although its parent has ended.
-pub fn daemon_in_tree(case: &Case) -> Outcome<String> {
+pub(crate) fn daemon_in_tree(case: &Case) -> Outcome<String> {
     let (python, script, file) = (case.python(), script("daemon.py"), case.file("end"));
     let options = ["--subprocesses", "--format", "jsonl", "-t", &python, &script, &file];
     let mut running = case.start(&options)?;
@@ -248,7 +248,7 @@ pub fn daemon_in_tree(case: &Case) -> Outcome<String> {
 
 /// However late: a wrapper may have had something to fetch first. By then the profiler looks
 /// for it less often.
-pub fn late(case: &Case) -> Outcome<String> {
+pub(crate) fn late(case: &Case) -> Outcome<String> {
     let (python, script) = (case.python(), script("traced.py"));
     let line = format!("sleep 6; {python} {script} 2 7 late");
     let finished = run(&mut case.command(&["-t", "sh", "-c", &line]))?;
@@ -258,7 +258,7 @@ pub fn late(case: &Case) -> Outcome<String> {
 }
 
 /// What is missing is said, and the command runs to its end.
-pub fn missing(case: &Case) -> Outcome<String> {
+pub(crate) fn missing(case: &Case) -> Outcome<String> {
     let alone = Binaries::install_in(&case.folder.join("bin"), |abi| abi == case.other.abi)?;
     let mut made: Command = command(&alone.launcher(), &["-t"]);
     set_environment(&mut made);

@@ -7,7 +7,7 @@ use super::support::{Context, Outcome, expect, twice};
 use super::{Case, account, sample, share, start};
 
 /// The tests of this file.
-pub const TESTS: [(&str, Test<Case>); 3] = [
+pub(crate) const TESTS: [(&str, Test<Case>); 3] = [
     ("system calls in short turns", |case| twice(case, system_calls)),
     ("in step with the clock", |case| twice(case, in_step)),
     ("threads by name and id", threads_by_name),

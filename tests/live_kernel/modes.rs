@@ -11,7 +11,7 @@ use super::support::{Context, Outcome, expect, measured, twice};
 use super::{Case, account, sample, share, start};
 
 /// The tests of this file.
-pub const TESTS: [(&str, Test<Case>); 7] = [
+pub(crate) const TESTS: [(&str, Test<Case>); 7] = [
     ("choice of threads", choices),
     ("stacks of all threads", stacks),
     ("portions of each thread", |case| twice(case, portions)),

@@ -13,7 +13,7 @@ use super::support::{Context, Outcome, expect, measured};
 use super::{Case, KERNEL, account, start};
 
 /// The tests of this file.
-pub const TESTS: [(&str, Test<Case>); 6] = [
+pub(crate) const TESTS: [(&str, Test<Case>); 6] = [
     ("several process ids", several_ids),
     ("a pattern", pattern),
     ("what a process starts", subprocesses),

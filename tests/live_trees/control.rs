@@ -46,7 +46,7 @@ fn start_on_family(case: &Case) -> Outcome<(Target, Vec<u32>, Running)> {
     Ok((target, pids, running))
 }
 
-pub fn interrupted(case: &Case) -> Outcome<String> {
+pub(crate) fn interrupted(case: &Case) -> Outcome<String> {
     let (target, pids, running) = start_on_family(case)?;
     case.wait_for(&running, |profile| profile.with("work", ENOUGH).len() == 2)?;
     send(running.pid(), Signal::SIGINT)?;
@@ -62,7 +62,7 @@ pub fn interrupted(case: &Case) -> Outcome<String> {
     Ok(String::new())
 }
 
-pub fn killed(case: &Case) -> Outcome<String> {
+pub(crate) fn killed(case: &Case) -> Outcome<String> {
     let (target, pids, running) = start_on_family(case)?;
     send(running.pid(), Signal::SIGKILL)?;
     wait_until("the samplers have ended", || Ok(samplers(&pids)?.is_empty().then_some(())))?;
@@ -73,7 +73,7 @@ pub fn killed(case: &Case) -> Outcome<String> {
     Ok(String::new())
 }
 
-pub fn several_ids(case: &Case) -> Outcome<String> {
+pub(crate) fn several_ids(case: &Case) -> Outcome<String> {
     let start = |interpreter| Target::start(interpreter, "busy.py", &[]);
     let (one, two) = (start(&case.interpreter)?, start(&case.other)?);
     one.expect("ready")?;
@@ -94,7 +94,7 @@ pub fn several_ids(case: &Case) -> Outcome<String> {
     Ok(format!("with {}", case.other.label))
 }
 
-pub fn pattern(case: &Case) -> Outcome<String> {
+pub(crate) fn pattern(case: &Case) -> Outcome<String> {
     // A word on the command lines that no other test has.
     let word = format!("sign-{}-{}", std::process::id(), case.interpreter.abi);
     let start = || Target::start(&case.interpreter, "busy.py", &[&word]);
@@ -129,7 +129,7 @@ pub fn pattern(case: &Case) -> Outcome<String> {
     Ok(String::new())
 }
 
-pub fn asked_of_a_profiler(case: &Case) -> Outcome<String> {
+pub(crate) fn asked_of_a_profiler(case: &Case) -> Outcome<String> {
     let (target, children) = case.family("fork", 1)?;
     let pid = target.pid().to_string();
     let profiler = case.binaries.profiler(case.interpreter.abi);

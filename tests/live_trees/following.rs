@@ -8,15 +8,15 @@ use crate::{Case, numbers, script};
 /// So many samples of a process are enough.
 const ENOUGH: u64 = 20;
 
-pub fn forks(case: &Case) -> Outcome<String> {
+pub(crate) fn forks(case: &Case) -> Outcome<String> {
     started(case, "fork")
 }
 
-pub fn spawns(case: &Case) -> Outcome<String> {
+pub(crate) fn spawns(case: &Case) -> Outcome<String> {
     started(case, "spawn")
 }
 
-pub fn fork_server(case: &Case) -> Outcome<String> {
+pub(crate) fn fork_server(case: &Case) -> Outcome<String> {
     started(case, "forkserver")
 }
 
@@ -38,7 +38,7 @@ fn started(case: &Case, start: &str) -> Outcome<String> {
     Ok(format!("{} processes", profile.pids().len()))
 }
 
-pub fn children_of_a_process(case: &Case) -> Outcome<String> {
+pub(crate) fn children_of_a_process(case: &Case) -> Outcome<String> {
     let (target, children) = case.family("fork", 3)?;
     let pid = target.pid().to_string();
     let running = case.start(&["--duration", "inf", "-p", &pid])?;
@@ -54,7 +54,7 @@ pub fn children_of_a_process(case: &Case) -> Outcome<String> {
     Ok(String::new())
 }
 
-pub fn two_versions(case: &Case) -> Outcome<String> {
+pub(crate) fn two_versions(case: &Case) -> Outcome<String> {
     // What runs in the background has no standard input unless it is given one.
     let line = "exec 3<&0; \"$0\" \"$2\" <&3 & \"$1\" \"$2\" | cat; wait";
     let (python, other) = (case.python(), case.other_python());
@@ -72,13 +72,13 @@ pub fn two_versions(case: &Case) -> Outcome<String> {
     Ok(format!("with {}", case.other.label))
 }
 
-pub fn execution(case: &Case) -> Outcome<String> {
+pub(crate) fn execution(case: &Case) -> Outcome<String> {
     executes(case, &case.other_python())?;
     Ok(format!("of {}", case.other.label))
 }
 
 /// The process level shows what a process executes now, even if it is the same file.
-pub fn same_program(case: &Case) -> Outcome<String> {
+pub(crate) fn same_program(case: &Case) -> Outcome<String> {
     executes(case, &case.python())
 }
 
@@ -109,7 +109,7 @@ fn executes(case: &Case, other: &str) -> Outcome<String> {
 
 /// Whatever a child is doing when it is found, or between that and the first sample: it is
 /// counted, and nothing is said.
-pub fn changing(case: &Case) -> Outcome<String> {
+pub(crate) fn changing(case: &Case) -> Outcome<String> {
     const CHILDREN: u64 = 48;
     let (python, script, other) = (case.python(), script("changing.py"), case.other_python());
     let running = case.start(&["-t", &python, &script, &CHILDREN.to_string(), &other])?;
@@ -126,7 +126,7 @@ pub fn changing(case: &Case) -> Outcome<String> {
     Ok(format!("{sampled} sampled, {others} not"))
 }
 
-pub fn short_lived(case: &Case) -> Outcome<String> {
+pub(crate) fn short_lived(case: &Case) -> Outcome<String> {
     const CHILDREN: u64 = 500;
     let (python, script) = (case.python(), script("short_lived.py"));
     let running = case.start(&["-t", &python, &script, &CHILDREN.to_string()])?;

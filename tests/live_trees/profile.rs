@@ -17,19 +17,19 @@ struct Stack {
 
 /// Folded stacks whose outermost frames are processes.
 #[derive(Default)]
-pub struct Profile {
+pub(crate) struct Profile {
     processes: BTreeMap<u32, Vec<Stack>>,
 }
 
 impl Profile {
     /// Reads a file of folded stacks.
-    pub fn read(file: &str) -> Outcome<Self> {
+    pub(crate) fn read(file: &str) -> Outcome<Self> {
         let text = fs::read(file).context(|| file.to_owned())?;
         Self::parse(&text)
     }
 
     /// Reads folded stacks, each of which must be of a process.
-    pub fn parse(text: &[u8]) -> Outcome<Self> {
+    pub(crate) fn parse(text: &[u8]) -> Outcome<Self> {
         let mut profile = Self::default();
         let text = std::str::from_utf8(text).context(|| "not UTF-8".into())?;
         for line in text.lines().filter(|line| !line.starts_with('(')) {
@@ -48,28 +48,28 @@ impl Profile {
     }
 
     /// The processes.
-    pub fn pids(&self) -> Vec<u32> {
+    pub(crate) fn pids(&self) -> Vec<u32> {
         self.processes.keys().copied().collect()
     }
 
     /// All samples.
-    pub fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.processes.values().flatten().map(|stack| stack.samples).sum()
     }
 
     /// The processes that have at least so many samples in a function.
-    pub fn with(&self, function: &str, least: u64) -> Vec<u32> {
+    pub(crate) fn with(&self, function: &str, least: u64) -> Vec<u32> {
         let samples = |pid| self.samples(|process, stack| process == pid && stack.has(function));
         self.pids().into_iter().filter(|pid| samples(*pid) >= least).collect()
     }
 
     /// How many samples a program had in a function, in whichever processes.
-    pub fn of_program(&self, executable: &str, function: &str) -> u64 {
+    pub(crate) fn of_program(&self, executable: &str, function: &str) -> u64 {
         self.samples(|_, stack| stack.command.starts_with(executable) && stack.has(function))
     }
 
     /// How many samples had this frame.
-    pub fn with_frame(&self, frame: &str) -> u64 {
+    pub(crate) fn with_frame(&self, frame: &str) -> u64 {
         self.samples(|_, stack| stack.frames.iter().any(|seen| seen == frame))
     }
 
@@ -110,7 +110,7 @@ impl Stack {
 }
 
 /// A number of the account on stderr.
-pub fn account(finished: &Finished, name: &str) -> Outcome<u64> {
+pub(crate) fn account(finished: &Finished, name: &str) -> Outcome<u64> {
     let mut lines = finished.stderr.lines();
     let row = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
     let row = row.context(|| format!("no {name} in {}", finished.words()))?;
@@ -118,7 +118,7 @@ pub fn account(finished: &Finished, name: &str) -> Outcome<u64> {
 }
 
 /// Fails if anything but the account is on stderr, or a process could not be profiled.
-pub fn expect_no_complaint(finished: &Finished) -> Outcome {
+pub(crate) fn expect_no_complaint(finished: &Finished) -> Outcome {
     let is_row = |line: &str| line.split_once(": ").is_some_and(|(name, _)| !name.contains("PID"));
     if let Some(line) = finished.stderr.lines().find(|line| !is_row(line)) {
         return Err(format!("not of the account: {line:?}: {}", finished.words()));

@@ -16,7 +16,7 @@ use crate::support::{Context, Outcome, expect};
 /// One sample of each process, which has to be a proven one: so it is stopped for it.
 const MOMENT: [&str; 5] = ["--subprocesses", "-s", "0", "--pause", "always"];
 
-pub fn dump(case: &Case) -> Outcome<String> {
+pub(crate) fn dump(case: &Case) -> Outcome<String> {
     let (target, children) = case.family("fork", 2)?;
     let pid = target.pid().to_string();
     let arguments = ["--dump", "--subprocesses", "-p", &pid];
@@ -34,7 +34,7 @@ pub fn dump(case: &Case) -> Outcome<String> {
     Ok(String::new())
 }
 
-pub fn json_dump(case: &Case) -> Outcome<String> {
+pub(crate) fn json_dump(case: &Case) -> Outcome<String> {
     let (target, children) = case.family("fork", 2)?;
     let pid = target.pid().to_string();
     let dump = |more: &[&str]| -> Outcome<Vec<Value>> {
@@ -68,7 +68,7 @@ pub fn json_dump(case: &Case) -> Outcome<String> {
 }
 
 /// Each window has a file of its own, with what all processes did in its time.
-pub fn windows(case: &Case) -> Outcome<String> {
+pub(crate) fn windows(case: &Case) -> Outcome<String> {
     let (target, children) = case.family("fork", 2)?;
     let (pid, file) = (target.pid().to_string(), case.output());
     let arguments = ["--subprocesses", "--duration", "inf", "--rotate", "1s", "-p", &pid];
@@ -99,7 +99,7 @@ pub fn windows(case: &Case) -> Outcome<String> {
 }
 
 /// What `pyflame report` writes of a recording is what the run would have written.
-pub fn recording(case: &Case) -> Outcome<String> {
+pub(crate) fn recording(case: &Case) -> Outcome<String> {
     let file = case.file("tree.pyflame");
     let report = |more: &[&str]| {
         let arguments = [&["report", &file], more].concat();
@@ -134,7 +134,7 @@ pub fn recording(case: &Case) -> Outcome<String> {
 }
 
 /// `-s 0`: each process once.
-pub fn moment(case: &Case) -> Outcome<String> {
+pub(crate) fn moment(case: &Case) -> Outcome<String> {
     let (target, children) = case.family("fork", 2)?;
     children.iter().try_for_each(|pid| wait_until_it_works(*pid))?;
     let pid = target.pid().to_string();
@@ -168,7 +168,7 @@ pub fn moment(case: &Case) -> Outcome<String> {
 }
 
 /// The profilers of a tree know `sys.path`, and their supervisor learns of it.
-pub fn relative(case: &Case) -> Outcome<String> {
+pub(crate) fn relative(case: &Case) -> Outcome<String> {
     let (target, children) = case.family("fork", 1)?;
     let pid = target.pid().to_string();
     let running = case.start(&["--relative", "-n", "--duration", "inf", "-p", &pid])?;

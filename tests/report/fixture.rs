@@ -10,7 +10,7 @@ use pyflame::stack::Frame;
 const STARTED: u64 = 1_700_000_000_000_000;
 
 /// What stands in the file of the made-up program; it is asked for lines 3 and 6.
-pub const SOURCE: &str = "\
+pub(crate) const SOURCE: &str = "\
 import json
 
 def parse(text): return json.loads(text)  # </script> &amp; \u{2028} is harmless
@@ -28,7 +28,7 @@ const HOSTILE: [&str; 6] =
 /// The first thread holds the GIL: `main` calls `parse` for 500 ms, then `render` for
 /// 400 ms, then `render` calls `fib`, which calls itself. The second waits; six times it
 /// was in a function with a strange name, whose file has a name of 10 000 letters.
-pub fn profile(file: &str) -> Profile {
+pub(crate) fn profile(file: &str) -> Profile {
     let mut profile = Profile::new(Detail::Timeline);
     let process = Process::new(4242, "python3 app.py", "3.11.7");
     let process = profile.add_process(process);
@@ -74,7 +74,7 @@ pub fn profile(file: &str) -> Profile {
 }
 
 /// An hour of a large program: a million samples of 100,000 stacks in 8 threads.
-pub fn million() -> Profile {
+pub(crate) fn million() -> Profile {
     let mut profile = Profile::new(Detail::Timeline);
     let process = profile.add_process(Process::default());
     let threads: Vec<ThreadId> = (0..8).map(|id| profile.intern_thread(process, id)).collect();

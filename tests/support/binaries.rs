@@ -11,7 +11,7 @@ use super::{Context, Outcome};
 
 /// The ABIs there are, oldest first, each with the executable that Cargo built
 /// for it, if its feature is enabled.
-pub const ABIS: [(&str, Option<&str>); 17] = [
+pub(crate) const ABIS: [(&str, Option<&str>); 17] = [
     ("2.7", enabled(cfg!(feature = "py27"), option_env!("CARGO_BIN_EXE_pyflame27"))),
     ("2.7d", enabled(cfg!(feature = "py27d"), option_env!("CARGO_BIN_EXE_pyflame27d"))),
     ("3.4", enabled(cfg!(feature = "py34"), option_env!("CARGO_BIN_EXE_pyflame34"))),
@@ -37,24 +37,24 @@ const fn enabled(feature: bool, file: Option<&'static str>) -> Option<&'static s
 }
 
 /// Whether the profiler for an ABI was built.
-pub fn is_built(abi: &str) -> bool {
+pub(crate) fn is_built(abi: &str) -> bool {
     ABIS.iter().any(|(name, built)| *name == abi && built.is_some())
 }
 
 /// The number of an ABI in the order of versions.
-pub fn age(abi: &str) -> usize {
+pub(crate) fn age(abi: &str) -> usize {
     ABIS.iter().position(|(name, _)| *name == abi).unwrap_or(usize::MAX)
 }
 
 /// The profilers, installed.
-pub struct Binaries {
+pub(crate) struct Binaries {
     folder: PathBuf,
 }
 
 impl Binaries {
     /// Installs all that were built into one folder for this set of them. Programs
     /// that do this at the same time do not disturb each other.
-    pub fn install() -> Outcome<Self> {
+    pub(crate) fn install() -> Outcome<Self> {
         let built = ABIS.iter().filter(|(_, built)| built.is_some());
         let names: Vec<&str> = built.map(|(abi, _)| *abi).collect();
         let folder =
@@ -63,7 +63,7 @@ impl Binaries {
     }
 
     /// Installs the launcher and the profilers that `wanted` accepts.
-    pub fn install_in(folder: &Path, wanted: impl Fn(&str) -> bool) -> Outcome<Self> {
+    pub(crate) fn install_in(folder: &Path, wanted: impl Fn(&str) -> bool) -> Outcome<Self> {
         fs::create_dir_all(folder).context(|| format!("create {}", folder.display()))?;
         link(Path::new(env!("CARGO_BIN_EXE_pyflame")), &folder.join("pyflame"))?;
         for (abi, built) in ABIS {
@@ -75,17 +75,17 @@ impl Binaries {
     }
 
     /// The profiler for an ABI.
-    pub fn profiler(&self, abi: &str) -> PathBuf {
+    pub(crate) fn profiler(&self, abi: &str) -> PathBuf {
         self.folder.join(format!("pyflame{abi}"))
     }
 
     /// The launcher.
-    pub fn launcher(&self) -> PathBuf {
+    pub(crate) fn launcher(&self) -> PathBuf {
         self.folder.join("pyflame")
     }
 
     /// The folder that holds them.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 }

@@ -12,7 +12,7 @@ use super::{Context, Outcome, expect, targets};
 /// A command that runs `stacks.py` by an executable which is a copy of the
 /// interpreter's, somewhere else. Its name stays the interpreter's own, by which
 /// it finds its standard library.
-pub fn command(interpreter: &Interpreter, executable: &Path) -> Outcome<Command> {
+pub(crate) fn command(interpreter: &Interpreter, executable: &Path) -> Outcome<Command> {
     let mut command = Command::new(executable);
     command.arg0(&interpreter.executable);
     set_paths(&mut command, interpreter)?;
@@ -22,7 +22,7 @@ pub fn command(interpreter: &Interpreter, executable: &Path) -> Outcome<Command>
 
 /// Sets the environment of a target, and where its libraries are: it may have
 /// been linked to find them relative to its own place.
-pub fn set_paths(command: &mut Command, interpreter: &Interpreter) -> Outcome {
+pub(crate) fn set_paths(command: &mut Command, interpreter: &Interpreter) -> Outcome {
     let bin = interpreter.executable.parent().context(|| "no folder".into())?;
     set_environment(command);
     command.env("LD_LIBRARY_PATH", format!("{0}:{0}/../lib", bin.display()));
@@ -32,7 +32,7 @@ pub fn set_paths(command: &mut Command, interpreter: &Interpreter) -> Outcome {
 /// Copies a file with its permissions. By another program: if this one had the
 /// copy open for writing, a process that another thread starts meanwhile would
 /// have it open too, and for as long it could not be executed.
-pub fn copy_file(file: &Path, copy: &Path) -> Outcome {
+pub(crate) fn copy_file(file: &Path, copy: &Path) -> Outcome {
     let output = Command::new("cp").arg("--").arg(file).arg(copy).output();
     let words = || format!("copy {} to {}", file.display(), copy.display());
     let output = output.context(words)?;
@@ -41,7 +41,7 @@ pub fn copy_file(file: &Path, copy: &Path) -> Outcome {
 }
 
 /// Copies a file into a folder, which may have to be made, under a name.
-pub fn copy(file: &Path, folder: &Path, name: &str) -> Outcome<PathBuf> {
+pub(crate) fn copy(file: &Path, folder: &Path, name: &str) -> Outcome<PathBuf> {
     let copy = folder.join(name);
     fs::create_dir_all(folder).context(|| folder.display().to_string())?;
     copy_file(file, &copy)?;
@@ -49,7 +49,7 @@ pub fn copy(file: &Path, folder: &Path, name: &str) -> Outcome<PathBuf> {
 }
 
 /// Puts another file in the place of one that is in use, as an upgrade does.
-pub fn replace(file: &Path, other: &Path) -> Outcome {
+pub(crate) fn replace(file: &Path, other: &Path) -> Outcome {
     let words = || format!("put {} in the place of {}", other.display(), file.display());
     let temporary = file.with_extension("upgrade");
     copy_file(other, &temporary)?;
@@ -58,7 +58,7 @@ pub fn replace(file: &Path, other: &Path) -> Outcome {
 
 /// The `libpython` of a shared build, by what `ldd` would say: the file that the
 /// interpreter itself has mapped.
-pub fn libpython(interpreter: &Interpreter) -> Outcome<PathBuf> {
+pub(crate) fn libpython(interpreter: &Interpreter) -> Outcome<PathBuf> {
     let code = "print([l.split()[-1] for l in open('/proc/self/maps') if '/libpython' in l][0])";
     let mut command = Command::new(&interpreter.executable);
     set_environment(&mut command);
@@ -68,7 +68,7 @@ pub fn libpython(interpreter: &Interpreter) -> Outcome<PathBuf> {
 }
 
 /// The dynamic loader that an executable asks for.
-pub fn loader(executable: &Path) -> Outcome<String> {
+pub(crate) fn loader(executable: &Path) -> Outcome<String> {
     let words = || format!("read {}", executable.display());
     let bytes = fs::read(executable).context(words)?;
     let elf = goblin::elf::Elf::parse(&bytes).context(words)?;

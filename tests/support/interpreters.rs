@@ -11,7 +11,7 @@ use super::{Context, Outcome};
 
 /// What the tests have to know about an interpreter beyond its ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Everything is tested.
     Normal,
     /// A debug build that shares its C modules with the release build and
@@ -65,7 +65,7 @@ const EXPECTED: [(&str, &str, Kind); 40] = [
 
 /// How it was built: by that differ the ways to its symbols, and its speed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Build {
+pub(crate) enum Build {
     /// Python is in a `libpython*.so`.
     Shared,
     /// Python is in the executable.
@@ -82,7 +82,7 @@ const STANDING: [&str; 4] =
 
 /// One interpreter of this machine.
 #[derive(Clone, Debug)]
-pub struct Interpreter {
+pub(crate) struct Interpreter {
     /// Version and origin, as in `3.6-pyenv`.
     pub label: &'static str,
     /// Its ABI, as in `3.6`.
@@ -99,13 +99,13 @@ pub struct Interpreter {
 
 impl Interpreter {
     /// The full version, with the letters of the ABI: `3.14.2t`.
-    pub fn full_version(&self) -> String {
+    pub(crate) fn full_version(&self) -> String {
         let letters = self.abi.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
         format!("{}{letters}", self.version)
     }
 
     /// How it was built.
-    pub fn build(&self) -> Build {
+    pub(crate) fn build(&self) -> Build {
         match (self.label.ends_with("-dbg"), self.shared) {
             (true, _) => Build::Debug,
             (false, true) => Build::Shared,
@@ -115,7 +115,7 @@ impl Interpreter {
 }
 
 /// The interpreters of this machine, and those that are missing.
-pub struct Interpreters {
+pub(crate) struct Interpreters {
     /// In the order of the list.
     pub here: Vec<Interpreter>,
     /// Those that are expected and not here, or do not work.
@@ -126,7 +126,7 @@ pub struct Interpreters {
 
 impl Interpreters {
     /// Reads the list. Without one there is nothing to test, which is an error.
-    pub fn load() -> Outcome<Self> {
+    pub(crate) fn load() -> Outcome<Self> {
         let folder = folder()?;
         let excuses = Excuses::load(&folder);
         let list = folder.join("interpreters.tsv");
@@ -151,7 +151,7 @@ impl Interpreters {
     }
 
     /// One for each ABI, which has all modules: that of `STANDING`, or the first of the list.
-    pub fn one_per_abi(&self) -> Vec<&Interpreter> {
+    pub(crate) fn one_per_abi(&self) -> Vec<&Interpreter> {
         let mut chosen: Vec<&Interpreter> = Vec::new();
         for interpreter in self.here.iter().filter(|i| i.kind == Kind::Normal) {
             match chosen.iter_mut().find(|c| c.abi == interpreter.abi) {
@@ -166,7 +166,7 @@ impl Interpreters {
 
 /// Three of these, in their order: an old one, one between and a new one, of a build each where
 /// there are such; fewer if there are no three.
-pub fn three<'a>(of: &[&'a Interpreter]) -> Vec<&'a Interpreter> {
+pub(crate) fn three<'a>(of: &[&'a Interpreter]) -> Vec<&'a Interpreter> {
     let (middle, last) = (of.len() / 2, of.len().saturating_sub(1));
     let built = |build| (0..of.len()).filter(move |position| of[*position].build() == build);
     let of_each = [
@@ -184,7 +184,7 @@ pub fn three<'a>(of: &[&'a Interpreter]) -> Vec<&'a Interpreter> {
 }
 
 /// The one of the next version, or that of the first after the last.
-pub fn after<'a>(of: &[&'a Interpreter], interpreter: &Interpreter) -> &'a Interpreter {
+pub(crate) fn after<'a>(of: &[&'a Interpreter], interpreter: &Interpreter) -> &'a Interpreter {
     let position = of.iter().position(|i| i.label == interpreter.label);
     of[position.map_or(0, |position| (position + 1) % of.len())]
 }
@@ -223,7 +223,7 @@ fn folder() -> Outcome<PathBuf> {
 }
 
 /// The include folders of an interpreter's own development headers.
-pub fn headers(label: &str) -> Outcome<Vec<PathBuf>> {
+pub(crate) fn headers(label: &str) -> Outcome<Vec<PathBuf>> {
     let list = folder()?.join("headers.tsv");
     let text = std::fs::read_to_string(&list).context(|| list.display().to_string())?;
     let folders = text.lines().filter_map(|line| line.split_once('\t'));

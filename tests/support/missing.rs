@@ -4,11 +4,11 @@
 use std::path::Path;
 
 /// Labels that may be missing, divided by commas or blanks; `all` stands for every one.
-pub const VARIABLE: &str = "PYFLAME_ALLOW_MISSING";
+pub(crate) const VARIABLE: &str = "PYFLAME_ALLOW_MISSING";
 
 /// An interpreter that is expected and not here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Missing {
+pub(crate) struct Missing {
     /// As in `Interpreter`.
     pub label: &'static str,
     /// As in `Interpreter`.
@@ -21,7 +21,7 @@ pub struct Missing {
 
 impl Missing {
     /// The failure of the tests, unless it may be missing.
-    pub fn failure(&self) -> Option<String> {
+    pub(crate) fn failure(&self) -> Option<String> {
         let Self { label, why, is_allowed, .. } = self;
         (!is_allowed).then(|| {
             format!(
@@ -33,7 +33,7 @@ impl Missing {
 }
 
 /// What is known of interpreters that are not here.
-pub struct Excuses {
+pub(crate) struct Excuses {
     allowed: Vec<String>,
     /// Label, `failed` or `left out`, and why.
     notes: Vec<[String; 3]>,
@@ -41,7 +41,7 @@ pub struct Excuses {
 
 impl Excuses {
     /// What the environment and the last `fetch` into that folder say.
-    pub fn load(folder: &Path) -> Self {
+    pub(crate) fn load(folder: &Path) -> Self {
         let allowed = std::env::var(VARIABLE).unwrap_or_default();
         // Without that file, as before there was one, nothing is known.
         let notes = std::fs::read_to_string(folder.join("missing.tsv")).unwrap_or_default();
@@ -49,7 +49,7 @@ impl Excuses {
     }
 
     /// The same of the variable's value and of the text of `missing.tsv`.
-    pub fn parse(allowed: &str, notes: &str) -> Self {
+    pub(crate) fn parse(allowed: &str, notes: &str) -> Self {
         let words = allowed.split(|c: char| c == ',' || c.is_whitespace());
         let rows = notes.lines().map(|line| line.splitn(3, '\t').map(str::to_owned));
         Self {
@@ -59,18 +59,23 @@ impl Excuses {
     }
 
     /// Whether the variable names this label, or all.
-    pub fn allow(&self, label: &str) -> bool {
+    pub(crate) fn allow(&self, label: &str) -> bool {
         self.allowed.iter().any(|word| word == label || word == "all")
     }
 
     /// Whether the variable names an interpreter of this version, or all.
-    pub fn allow_one_of(&self, version: &str) -> bool {
+    pub(crate) fn allow_one_of(&self, version: &str) -> bool {
         let is_of = |word: &String| word.split('-').next() == Some(version);
         self.allow("") || self.allowed.iter().any(is_of)
     }
 
     /// An interpreter that is not here, or cannot be used for that reason.
-    pub fn missing(&self, label: &'static str, abi: &'static str, seen: Option<String>) -> Missing {
+    pub(crate) fn missing(
+        &self,
+        label: &'static str,
+        abi: &'static str,
+        seen: Option<String>,
+    ) -> Missing {
         let note = self.notes.iter().find(|[noted, ..]| noted == label);
         let is_left_out = note.is_some_and(|[_, how, _]| how == "left out");
         let known = seen.or_else(|| note.map(|[_, _, why]| why.clone()));

@@ -8,27 +8,27 @@
 
 use std::time::Duration;
 
-pub mod binaries;
-pub mod copies;
-pub mod interpreters;
-pub mod missing;
-pub mod native;
-pub mod process;
-pub mod profiler;
-pub mod runner;
-pub mod shape;
-pub mod target;
-pub mod terminal;
-pub mod truth;
+pub(crate) mod binaries;
+pub(crate) mod copies;
+pub(crate) mod interpreters;
+pub(crate) mod missing;
+pub(crate) mod native;
+pub(crate) mod process;
+pub(crate) mod profiler;
+pub(crate) mod runner;
+pub(crate) mod shape;
+pub(crate) mod target;
+pub(crate) mod terminal;
+pub(crate) mod truth;
 
 /// The result of a test or of a step of one; the error is what the user reads.
-pub type Outcome<T = ()> = Result<T, String>;
+pub(crate) type Outcome<T = ()> = Result<T, String>;
 
 /// How long anything may take before the test fails.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Turns an error or an absence into words that say what was being done.
-pub trait Context<T> {
+pub(crate) trait Context<T> {
     /// The value, or an error that begins with `what`.
     fn context(self, what: impl FnOnce() -> String) -> Outcome<T>;
 }
@@ -46,7 +46,7 @@ impl<T> Context<T> for Option<T> {
 }
 
 /// Fails with `words` unless `condition` holds.
-pub fn expect(condition: bool, words: impl FnOnce() -> String) -> Outcome {
+pub(crate) fn expect(condition: bool, words: impl FnOnce() -> String) -> Outcome {
     if condition { Ok(()) } else { Err(words()) }
 }
 
@@ -54,7 +54,7 @@ pub fn expect(condition: bool, words: impl FnOnce() -> String) -> Outcome {
 /// A bias is there both times. An error of the measurement, such as a stack that cannot have
 /// existed, fails at once. `measure` tells whether its figures are within their bounds, and
 /// what they are.
-pub fn measured(measure: impl Fn() -> Outcome<(bool, String)>) -> Outcome<String> {
+pub(crate) fn measured(measure: impl Fn() -> Outcome<(bool, String)>) -> Outcome<String> {
     let (is_within, first) = measure()?;
     if is_within {
         return Ok(first);
@@ -65,7 +65,7 @@ pub fn measured(measure: impl Fn() -> Outcome<(bool, String)>) -> Outcome<String
 }
 
 /// The same for a test all of whose errors are figures out of their bounds.
-pub fn twice<C>(case: &C, test: impl Fn(&C) -> Outcome<String>) -> Outcome<String> {
+pub(crate) fn twice<C>(case: &C, test: impl Fn(&C) -> Outcome<String>) -> Outcome<String> {
     measured(|| {
         let measured = test(case);
         Ok((measured.is_ok(), measured.unwrap_or_else(|words| words)))
@@ -75,7 +75,10 @@ pub fn twice<C>(case: &C, test: impl Fn(&C) -> Outcome<String>) -> Outcome<Strin
 /// The same run, longer each time, until it shows enough: how much a program gets to do in so
 /// many seconds depends on what else the machine does. What was seen in too short a time is an
 /// inner error; an outer one, such as a stack that cannot have existed, fails at once.
-pub fn with_more_time<T>(times: &[&str], run: impl Fn(&str) -> Outcome<Outcome<T>>) -> Outcome<T> {
+pub(crate) fn with_more_time<T>(
+    times: &[&str],
+    run: impl Fn(&str) -> Outcome<Outcome<T>>,
+) -> Outcome<T> {
     let mut words = String::from("too little:");
     for time in times {
         match run(time)? {
@@ -87,6 +90,6 @@ pub fn with_more_time<T>(times: &[&str], run: impl Fn(&str) -> Outcome<Outcome<T
 }
 
 /// The folder of the Python targets.
-pub fn targets() -> std::path::PathBuf {
+pub(crate) fn targets() -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/targets")
 }

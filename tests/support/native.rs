@@ -9,7 +9,7 @@ use super::target::new_file;
 use super::{Context, Outcome, targets};
 
 /// The shared library of `native.c`, made once for each test program.
-pub fn library() -> Outcome<PathBuf> {
+pub(crate) fn library() -> Outcome<PathBuf> {
     static LIBRARY: OnceLock<Outcome<PathBuf>> = OnceLock::new();
     LIBRARY
         .get_or_init(|| compile("native.c", "native.so", &["-shared", "-fPIC", "-pthread"]))
@@ -17,7 +17,7 @@ pub fn library() -> Outcome<PathBuf> {
 }
 
 /// Compiles a source file of the targets with the given arguments.
-pub fn compile(source: &str, name: &str, arguments: &[&str]) -> Outcome<PathBuf> {
+pub(crate) fn compile(source: &str, name: &str, arguments: &[&str]) -> Outcome<PathBuf> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let made = folder.join(name);
     // Of its own name, because several tests may compile the same.

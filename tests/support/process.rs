@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::{Context, Outcome, PATIENCE};
 
 /// Asks until the answer is there.
-pub fn wait_until<T>(what: &str, mut ask: impl FnMut() -> Outcome<Option<T>>) -> Outcome<T> {
+pub(crate) fn wait_until<T>(what: &str, mut ask: impl FnMut() -> Outcome<Option<T>>) -> Outcome<T> {
     let deadline = Instant::now() + PATIENCE;
     let mut pause = Duration::from_micros(50);
     loop {
@@ -26,7 +26,7 @@ pub fn wait_until<T>(what: &str, mut ask: impl FnMut() -> Outcome<Option<T>>) ->
 }
 
 /// A line of `/proc/PID/status`, without its name.
-pub fn status_line(pid: u32, name: &str) -> Outcome<String> {
+pub(crate) fn status_line(pid: u32, name: &str) -> Outcome<String> {
     let path = format!("/proc/{pid}/status");
     let text = std::fs::read_to_string(&path).context(|| path.clone())?;
     let line = text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(':'));
@@ -34,7 +34,7 @@ pub fn status_line(pid: u32, name: &str) -> Outcome<String> {
 }
 
 /// What a process and all those that it has started are doing, a line each: for messages.
-pub fn family_states(pid: u32) -> String {
+pub(crate) fn family_states(pid: u32) -> String {
     let read = |file: &str| {
         let bytes = std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).replace('\0', " ").trim().to_owned()
@@ -49,7 +49,7 @@ pub fn family_states(pid: u32) -> String {
 }
 
 /// Fails if a process is stopped or traced.
-pub fn expect_left_alone(pid: u32) -> Outcome {
+pub(crate) fn expect_left_alone(pid: u32) -> Outcome {
     let (state, tracer) = (status_line(pid, "State")?, status_line(pid, "TracerPid")?);
     if tracer != "0" || state.starts_with(['t', 'T']) {
         return Err(format!("the profiler left process {pid} in state {state}, tracer {tracer}"));
@@ -60,7 +60,7 @@ pub fn expect_left_alone(pid: u32) -> Outcome {
 /// Waits until a target that has told its truth is at rest: every thread sleeps,
 /// and one waits in the kernel for a byte on standard input. Before that it may
 /// still hold the GIL for a moment.
-pub fn wait_at_rest(pid: u32) -> Outcome {
+pub(crate) fn wait_at_rest(pid: u32) -> Outcome {
     let read = if cfg!(target_arch = "x86_64") { "0 0x0 " } else { "63 0x0 " };
     wait_until(&format!("process {pid} is at rest"), || {
         let mut reading = false;
@@ -82,7 +82,7 @@ pub fn wait_at_rest(pid: u32) -> Outcome {
 
 /// Waits until so many threads of a process sleep, of so many that it has: what a thread
 /// says before it waits for something, it says while it runs.
-pub fn wait_until_asleep(pid: u32, sleepers: usize, threads: usize) -> Outcome {
+pub(crate) fn wait_until_asleep(pid: u32, sleepers: usize, threads: usize) -> Outcome {
     wait_until(&format!("{sleepers} of {threads} threads of process {pid} sleep"), || {
         let tasks = format!("/proc/{pid}/task");
         let tasks: Vec<_> =
@@ -96,7 +96,7 @@ pub fn wait_until_asleep(pid: u32, sleepers: usize, threads: usize) -> Outcome {
 
 /// Waits until the main thread of a process has run for 20 ms from now on: what a program says
 /// before it begins to work, it says while it does not hold the GIL.
-pub fn wait_until_it_works(pid: u32) -> Outcome {
+pub(crate) fn wait_until_it_works(pid: u32) -> Outcome {
     let path = format!("/proc/{pid}/schedstat");
     let has_run = || -> Outcome<u64> {
         let text = std::fs::read_to_string(&path).context(|| path.clone())?;
@@ -116,7 +116,7 @@ fn is_asleep(stat: &str) -> bool {
 
 /// The child that is killed and waited for when it goes out of scope, by the
 /// handle of the one who started it.
-pub struct Guard(pub Child);
+pub(crate) struct Guard(pub Child);
 
 impl Drop for Guard {
     fn drop(&mut self) {
@@ -128,25 +128,25 @@ impl Drop for Guard {
 
 impl Guard {
     /// Starts a command.
-    pub fn spawn(command: &mut Command) -> Outcome<Self> {
+    pub(crate) fn spawn(command: &mut Command) -> Outcome<Self> {
         let child = command.spawn().context(|| format!("start {command:?}"))?;
         Ok(Self(child))
     }
 
     /// Its process id.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.0.id()
     }
 
     /// Waits for its end.
-    pub fn wait(&mut self, what: &str) -> Outcome<ExitStatus> {
+    pub(crate) fn wait(&mut self, what: &str) -> Outcome<ExitStatus> {
         wait_until(&format!("{what} ends"), || self.0.try_wait().context(|| "wait".into()))
     }
 }
 
 /// What a finished process left.
 #[derive(Debug)]
-pub struct Finished {
+pub(crate) struct Finished {
     /// The command, for messages.
     pub command: String,
     /// Standard output.
@@ -159,7 +159,7 @@ pub struct Finished {
 
 impl Finished {
     /// Everything about it, to be shown when a test fails.
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         let ending = match (self.status.code(), self.status.signal()) {
             (Some(code), _) => format!("exit {code}"),
             (_, signal) => format!("signal {signal:?}"),
@@ -170,7 +170,7 @@ impl Finished {
 
     /// The folded lines or the dump, if the run was clean: exit 0 and not a
     /// word on standard error.
-    pub fn clean(self) -> Outcome<Vec<u8>> {
+    pub(crate) fn clean(self) -> Outcome<Vec<u8>> {
         if self.status.success() && self.stderr.is_empty() {
             Ok(self.stdout)
         } else {
@@ -180,7 +180,7 @@ impl Finished {
 
     /// The result of a clean run on several processes; `None` if it was over before one of
     /// them was sampled: what samples them has to start first.
-    pub fn clean_if_sampled(self) -> Outcome<Option<Vec<u8>>> {
+    pub(crate) fn clean_if_sampled(self) -> Outcome<Option<Vec<u8>>> {
         let words = "no process could be sampled: ";
         if self.status.code() == Some(1) && self.stderr.contains(words) {
             return Ok(None);
@@ -189,7 +189,7 @@ impl Finished {
     }
 
     /// Fails unless it ended with this code and said this on standard error.
-    pub fn expect_error(&self, code: i32, parts: &[&str]) -> Outcome {
+    pub(crate) fn expect_error(&self, code: i32, parts: &[&str]) -> Outcome {
         let said = |part: &&&str| !self.stderr.contains(**part);
         if let Some(part) = parts.iter().find(said) {
             return Err(format!("stderr should contain {part:?}: {}", self.words()));
@@ -202,7 +202,7 @@ impl Finished {
 }
 
 /// A process whose output is collected while it runs.
-pub struct Running {
+pub(crate) struct Running {
     guard: Guard,
     command: String,
     stdin: Option<ChildStdin>,
@@ -220,7 +220,7 @@ struct Collected {
 impl Running {
     /// Starts a command with pipes for its output; standard input is empty
     /// unless `with_input`.
-    pub fn start(command: &mut Command, with_input: bool) -> Outcome<Self> {
+    pub(crate) fn start(command: &mut Command, with_input: bool) -> Outcome<Self> {
         command.stdin(if with_input { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut guard = Guard::spawn(command)?;
@@ -231,27 +231,27 @@ impl Running {
     }
 
     /// Its process id.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.guard.pid()
     }
 
     /// Its standard input, once.
-    pub fn take_stdin(&mut self) -> Option<ChildStdin> {
+    pub(crate) fn take_stdin(&mut self) -> Option<ChildStdin> {
         self.stdin.take()
     }
 
     /// What it has said on standard error by now.
-    pub fn stderr_so_far(&self) -> String {
+    pub(crate) fn stderr_so_far(&self) -> String {
         String::from_utf8_lossy(&self.stderr.so_far()).into_owned()
     }
 
     /// What it has said on standard output by now.
-    pub fn stdout_so_far(&self) -> String {
+    pub(crate) fn stdout_so_far(&self) -> String {
         String::from_utf8_lossy(&self.stdout.so_far()).into_owned()
     }
 
     /// Waits for its end and the end of its output.
-    pub fn finish(mut self) -> Outcome<Finished> {
+    pub(crate) fn finish(mut self) -> Outcome<Finished> {
         drop(self.stdin.take());
         let late = || format!("waited in vain for the end of the output of {}", self.command);
         let stdout = self.stdout.all().context(late)?;
@@ -307,6 +307,6 @@ fn lock(bytes: &Mutex<Vec<u8>>) -> MutexGuard<'_, Vec<u8>> {
 }
 
 /// Runs a command to its end.
-pub fn run(command: &mut Command) -> Outcome<Finished> {
+pub(crate) fn run(command: &mut Command) -> Outcome<Finished> {
     Running::start(command, false)?.finish()
 }

@@ -11,20 +11,20 @@ use super::{Context, Outcome};
 
 /// A command that runs a profiler with nothing but the given arguments in an
 /// environment of nothing but `PATH`.
-pub fn command(profiler: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn command(profiler: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(profiler);
     command.args(arguments).env_clear().env("PATH", "/usr/bin:/bin");
     command
 }
 
 /// Runs a profiler on a process.
-pub fn attach(profiler: &Path, pid: u32, options: &[&str]) -> Outcome<Finished> {
+pub(crate) fn attach(profiler: &Path, pid: u32, options: &[&str]) -> Outcome<Finished> {
     run(command(profiler, options).args(["-p", &pid.to_string()]))
 }
 
 /// Whether the kernel lets this user load programs: with all of root's capabilities, and not
 /// in a container that keeps some.
-pub fn may_use_kernel() -> bool {
+pub(crate) fn may_use_kernel() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     let has = line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
@@ -33,7 +33,7 @@ pub fn may_use_kernel() -> bool {
 }
 
 /// Whether the kernel lets a thread that wakes have its turn at once: from Linux 6.12 on.
-pub fn has_turns() -> bool {
+pub(crate) fn has_turns() -> bool {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
     let mut next = || numbers.next().and_then(Result::ok).unwrap_or(0);
@@ -42,7 +42,7 @@ pub fn has_turns() -> bool {
 
 /// Starts a run that is far too long on a process, and returns when it is under way:
 /// it catches signals, and has waited for some ticks.
-pub fn start_sampling(profiler: &Path, pid: u32, options: &[&str]) -> Outcome<Running> {
+pub(crate) fn start_sampling(profiler: &Path, pid: u32, options: &[&str]) -> Outcome<Running> {
     let pid = pid.to_string();
     let arguments = [&["-s", "3600", "-p", &pid], options].concat();
     let running = Running::start(&mut command(profiler, &arguments), false)?;
@@ -52,7 +52,7 @@ pub fn start_sampling(profiler: &Path, pid: u32, options: &[&str]) -> Outcome<Ru
 }
 
 /// Waits until a profiler catches these signals.
-pub fn wait_until_it_catches(running: &Running, signals: &[Signal]) -> Outcome {
+pub(crate) fn wait_until_it_catches(running: &Running, signals: &[Signal]) -> Outcome {
     wait_until("the profiler catches signals", || {
         let mask = status_line(running.pid(), "SigCgt")?;
         let mask = u64::from_str_radix(&mask, 16).context(|| mask.clone())?;
@@ -61,7 +61,7 @@ pub fn wait_until_it_catches(running: &Running, signals: &[Signal]) -> Outcome {
 }
 
 /// Waits until a profiler has waited for so many ticks more.
-pub fn wait_for_ticks(running: &Running, ticks: u64) -> Outcome {
+pub(crate) fn wait_for_ticks(running: &Running, ticks: u64) -> Outcome {
     let waits = || {
         let waits = status_line(running.pid(), "voluntary_ctxt_switches")?;
         waits.parse::<u64>().context(|| waits.clone())
@@ -71,13 +71,13 @@ pub fn wait_for_ticks(running: &Running, ticks: u64) -> Outcome {
 }
 
 /// The dump of a process, by a clean run.
-pub fn dump(profiler: &Path, pid: u32) -> Outcome<Vec<Thread>> {
+pub(crate) fn dump(profiler: &Path, pid: u32) -> Outcome<Vec<Thread>> {
     parse_dump(&attach(profiler, pid, &["--dump"])?.clean()?)
 }
 
 /// Looks again until a dump shows it: between two calls a program is in neither of them. Every
 /// look must be a clean one.
-pub fn dump_until(
+pub(crate) fn dump_until(
     what: &str,
     look: impl Fn() -> Outcome<Vec<Thread>>,
     shows: impl Fn(&[Thread]) -> bool,
@@ -87,7 +87,7 @@ pub fn dump_until(
 
 /// Fails unless these profilers see what the target says, by a dump, and change
 /// nothing about it.
-pub fn expect_dump(profilers: &[&Path], pid: u32, truth: &Truth) -> Outcome {
+pub(crate) fn expect_dump(profilers: &[&Path], pid: u32, truth: &Truth) -> Outcome {
     for profiler in profilers {
         let seen = dump(profiler, pid)?;
         let words = difference(&truth.threads, &seen);
@@ -98,7 +98,7 @@ pub fn expect_dump(profilers: &[&Path], pid: u32, truth: &Truth) -> Outcome {
 
 /// One line of folded stacks: the frames, root first, and the count.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Folded {
+pub(crate) struct Folded {
     /// `file:function:line` each, or `file:function`; none is `(idle)`.
     pub frames: Vec<Frame>,
     /// How many samples had this stack.
@@ -107,7 +107,7 @@ pub struct Folded {
 
 /// A frame of a folded stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame {
+pub(crate) struct Frame {
     /// The name of the file.
     pub file: String,
     /// The name of the function.
@@ -118,7 +118,7 @@ pub struct Frame {
 
 /// A profile in folded lines.
 #[derive(Clone, Debug, Default)]
-pub struct Profile {
+pub(crate) struct Profile {
     /// Samples that found nobody holding the GIL.
     pub idle: u64,
     /// Samples at which the process could not be read.
@@ -129,7 +129,7 @@ pub struct Profile {
 
 impl Profile {
     /// Reads folded lines; every line must have the form.
-    pub fn parse(output: &[u8], with_lines: bool) -> Outcome<Self> {
+    pub(crate) fn parse(output: &[u8], with_lines: bool) -> Outcome<Self> {
         let text = std::str::from_utf8(output).context(|| "the profile is not UTF-8".into())?;
         let mut profile = Profile::default();
         for (index, line) in text.lines().enumerate() {
@@ -157,18 +157,18 @@ impl Profile {
     }
 
     /// All samples, idle and failed ones included.
-    pub fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.idle + self.failed + self.stacks.iter().map(|s| s.count).sum::<u64>()
     }
 
     /// The samples that have a function of this name on top.
-    pub fn samples_in(&self, function: &str) -> u64 {
+    pub(crate) fn samples_in(&self, function: &str) -> u64 {
         let on_top = |s: &&Folded| s.frames.last().is_some_and(|f| f.function == function);
         self.stacks.iter().filter(on_top).map(|s| s.count).sum()
     }
 
     /// The samples that have a function of this name somewhere in the stack.
-    pub fn samples_with(&self, function: &str) -> u64 {
+    pub(crate) fn samples_with(&self, function: &str) -> u64 {
         let with = |s: &&Folded| s.frames.iter().any(|f| f.function == function);
         self.stacks.iter().filter(with).map(|s| s.count).sum()
     }
@@ -176,7 +176,7 @@ impl Profile {
 
 impl Frame {
     /// Reads `file:function:line`, or without the line `file:function`.
-    pub fn parse(text: &str, with_line: bool) -> Outcome<Self> {
+    pub(crate) fn parse(text: &str, with_line: bool) -> Outcome<Self> {
         let bad = || format!("not a frame: {text:?}");
         let (rest, line) = if with_line {
             let (rest, line) = text.rsplit_once(':').context(bad)?;
@@ -200,7 +200,7 @@ impl std::fmt::Display for Frame {
 }
 
 /// One sample of a flame chart.
-pub struct Moment {
+pub(crate) struct Moment {
     /// When, in microseconds.
     pub microseconds: u64,
     /// The stack, root first; empty when idle or failed.
@@ -209,7 +209,7 @@ pub struct Moment {
 
 /// Reads a flame chart: a line with the time, then one with the stack, in which
 /// every frame ends with `;`, or `(idle)`.
-pub fn parse_flamechart(output: &[u8]) -> Outcome<Vec<Moment>> {
+pub(crate) fn parse_flamechart(output: &[u8]) -> Outcome<Vec<Moment>> {
     let text = std::str::from_utf8(output).context(|| "the chart is not UTF-8".into())?;
     let lines: Vec<&str> = text.lines().collect();
     let mut moments = Vec::new();

@@ -28,7 +28,7 @@ use super::process::status_line;
 use super::{Context, Outcome};
 
 /// A test of a case. What it returns is shown after its name.
-pub type Test<C> = fn(&C) -> Outcome<String>;
+pub(crate) type Test<C> = fn(&C) -> Outcome<String>;
 
 /// The longest that one test may take. The slowest take half a minute; one that hangs is named
 /// before the whole run has used up its time.
@@ -39,7 +39,7 @@ static HANGS: OnceLock<String> = OnceLock::new();
 
 /// Each of the tests for one interpreter per ABI for which there is a profiler, named after
 /// the label, the `kind` of tests and the test. `case` makes what a test gets to work with.
-pub fn one_per_abi<C: Send + 'static>(
+pub(crate) fn one_per_abi<C: Send + 'static>(
     interpreters: &Interpreters,
     kind: &str,
     tests: &[(&str, Test<C>)],
@@ -59,7 +59,7 @@ pub fn one_per_abi<C: Send + 'static>(
 type Body = Box<dyn FnOnce() -> Outcome<String> + Send>;
 
 /// One test. What it returns is shown after its name.
-pub struct Trial {
+pub(crate) struct Trial {
     name: String,
     is_alone: bool,
     body: Body,
@@ -67,7 +67,7 @@ pub struct Trial {
 
 impl Trial {
     /// A test of that name.
-    pub fn new(
+    pub(crate) fn new(
         name: impl Into<String>,
         body: impl FnOnce() -> Outcome<String> + Send + 'static,
     ) -> Self {
@@ -75,12 +75,12 @@ impl Trial {
     }
 
     /// Whether it is one of an interpreter of that version.
-    pub fn is_of(&self, version: &str) -> bool {
+    pub(crate) fn is_of(&self, version: &str) -> bool {
         self.name.strip_prefix(version).is_some_and(|rest| rest.starts_with('-'))
     }
 
     /// Runs while no other test does: what it measures depends on how busy the machine is.
-    pub fn alone(self) -> Self {
+    pub(crate) fn alone(self) -> Self {
         Self { is_alone: true, ..self }
     }
 
@@ -103,7 +103,7 @@ impl Trial {
 
 /// The `main` of a test program: installs the profilers, reads the list of
 /// interpreters, and runs the tests that `make` makes of them.
-pub fn main(make: impl FnOnce(Interpreters, Arc<Binaries>) -> Vec<Trial>) -> ExitCode {
+pub(crate) fn main(make: impl FnOnce(Interpreters, Arc<Binaries>) -> Vec<Trial>) -> ExitCode {
     let arguments = Arguments::from_args();
     let prepared = || -> Outcome<Vec<libtest_mimic::Trial>> {
         catch_what_is_ignored()?;

@@ -8,7 +8,7 @@ use super::profiler::{Frame, Profile};
 use super::{Context, Outcome, expect, targets};
 
 /// What the source says.
-pub struct Shape {
+pub(crate) struct Shape {
     file: String,
     functions: HashMap<String, RangeInclusive<u32>>,
     calls: HashMap<u32, Vec<String>>,
@@ -17,7 +17,7 @@ pub struct Shape {
 
 impl Shape {
     /// Reads the source of a target.
-    pub fn of(script: &str) -> Outcome<Self> {
+    pub(crate) fn of(script: &str) -> Outcome<Self> {
         let file = targets().join(script).display().to_string();
         let source = std::fs::read_to_string(&file).context(|| file.clone())?;
         let lines: Vec<(u32, &str)> = (1..).zip(source.lines()).collect();
@@ -51,7 +51,7 @@ impl Shape {
     }
 
     /// Fails if a stack of the profile cannot have existed.
-    pub fn check(&self, profile: &Profile) -> Outcome {
+    pub(crate) fn check(&self, profile: &Profile) -> Outcome {
         for stack in profile.stacks.iter().filter(|stack| !is_of_the_end(&stack.frames)) {
             self.check_stack(&stack.frames).context(|| {
                 let frames: Vec<String> = stack.frames.iter().map(Frame::to_string).collect();

@@ -13,7 +13,7 @@ use super::truth::{Names, Truth};
 use super::{Context, Outcome, PATIENCE, targets};
 
 /// A running target. It is killed when it goes out of scope.
-pub struct Target {
+pub(crate) struct Target {
     label: String,
     names: Names,
     guard: Guard,
@@ -23,7 +23,7 @@ pub struct Target {
 }
 
 /// The environment in which every target runs; nothing else is passed on.
-pub fn set_environment(command: &mut Command) {
+pub(crate) fn set_environment(command: &mut Command) {
     command
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
@@ -34,7 +34,11 @@ pub fn set_environment(command: &mut Command) {
 
 impl Target {
     /// Starts a script of `tests/targets` under an interpreter.
-    pub fn start(interpreter: &Interpreter, script: &str, arguments: &[&str]) -> Outcome<Self> {
+    pub(crate) fn start(
+        interpreter: &Interpreter,
+        script: &str,
+        arguments: &[&str],
+    ) -> Outcome<Self> {
         let mut command = Command::new(&interpreter.executable);
         set_environment(&mut command);
         command.arg(targets().join(script)).args(arguments);
@@ -42,7 +46,7 @@ impl Target {
     }
 
     /// Starts a command that becomes such a script.
-    pub fn start_command(interpreter: &Interpreter, command: &mut Command) -> Outcome<Self> {
+    pub(crate) fn start_command(interpreter: &Interpreter, command: &mut Command) -> Outcome<Self> {
         let stderr = new_file("stderr");
         let file = File::create(&stderr).context(|| format!("create {}", stderr.display()))?;
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file);
@@ -62,12 +66,12 @@ impl Target {
     }
 
     /// Its process id.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.guard.pid()
     }
 
     /// The next line that it writes.
-    pub fn line(&self) -> Outcome<String> {
+    pub(crate) fn line(&self) -> Outcome<String> {
         self.lines.recv_timeout(PATIENCE).map_err(|error| {
             let stderr = std::fs::read(&self.stderr).unwrap_or_default();
             let stderr = String::from_utf8_lossy(&stderr);
@@ -76,7 +80,7 @@ impl Target {
     }
 
     /// The next line, which must begin with this word; the words after it.
-    pub fn expect(&self, word: &str) -> Outcome<Vec<String>> {
+    pub(crate) fn expect(&self, word: &str) -> Outcome<Vec<String>> {
         let line = self.line()?;
         let mut words = line.split_whitespace().map(str::to_owned);
         if words.next().as_deref() != Some(word) {
@@ -87,7 +91,7 @@ impl Target {
 
     /// Ends one that measures its own times, when its standard input closes: the seconds that
     /// it says it has spent.
-    pub fn spent(mut self) -> Outcome<Vec<f64>> {
+    pub(crate) fn spent(mut self) -> Outcome<Vec<f64>> {
         self.close_stdin();
         let words = self.expect("spent")?;
         self.end()?;
@@ -95,24 +99,24 @@ impl Target {
     }
 
     /// Writes to its standard input.
-    pub fn tell(&mut self, text: &str) -> Outcome {
+    pub(crate) fn tell(&mut self, text: &str) -> Outcome {
         let words = || format!("{}: tell the target {text:?}", self.label);
         let stdin = self.stdin.as_mut().context(words)?;
         stdin.write_all(text.as_bytes()).and_then(|()| stdin.flush()).context(words)
     }
 
     /// Closes its standard input.
-    pub fn close_stdin(&mut self) {
+    pub(crate) fn close_stdin(&mut self) {
         self.stdin = None;
     }
 
     /// Asks `stacks.py` for a scenario.
-    pub fn begin(&mut self, scenario: &str) -> Outcome {
+    pub(crate) fn begin(&mut self, scenario: &str) -> Outcome {
         self.tell(&format!("{scenario}\n"))
     }
 
     /// The truth at the next stop, or `None` when the scenario is over.
-    pub fn next_stop(&self) -> Outcome<Option<Truth>> {
+    pub(crate) fn next_stop(&self) -> Outcome<Option<Truth>> {
         let line = self.line()?;
         if line == "done" {
             return Ok(None);
@@ -131,14 +135,14 @@ impl Target {
 
     /// Starts `stacks.py` and lets it stop within a shallow recursion: a target
     /// at rest whose truth is known.
-    pub fn at_rest(interpreter: &Interpreter) -> Outcome<(Self, Truth)> {
+    pub(crate) fn at_rest(interpreter: &Interpreter) -> Outcome<(Self, Truth)> {
         let (target, truth) = Self::start(interpreter, "stacks.py", &["-"])?.stop()?;
         wait_at_rest(target.pid())?;
         Ok((target, truth))
     }
 
     /// Brings a new `stacks.py` to a stop.
-    pub fn stop(mut self) -> Outcome<(Self, Truth)> {
+    pub(crate) fn stop(mut self) -> Outcome<(Self, Truth)> {
         self.expect("ready")?;
         self.begin("recursion-5")?;
         let truth = self.next_stop()?.context(|| format!("{}: it did not stop", self.label))?;
@@ -146,7 +150,7 @@ impl Target {
     }
 
     /// Lets it go on to its end, which must be a good one.
-    pub fn end(mut self) -> Outcome {
+    pub(crate) fn end(mut self) -> Outcome {
         self.close_stdin();
         let status = self.guard.wait(&self.label)?;
         if !status.success() {
@@ -165,7 +169,7 @@ impl Drop for Target {
 }
 
 /// Runs a test in a new folder, which is gone afterwards.
-pub fn in_folder<T>(folder: &Path, test: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+pub(crate) fn in_folder<T>(folder: &Path, test: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
     fs::create_dir(folder).context(|| folder.display().to_string())?;
     let outcome = test();
     // Whatever is left in the build folder does no harm.
@@ -174,7 +178,7 @@ pub fn in_folder<T>(folder: &Path, test: impl FnOnce() -> Outcome<T>) -> Outcome
 }
 
 /// A path in the build folder that no other test uses.
-pub fn new_file(what: &str) -> PathBuf {
+pub(crate) fn new_file(what: &str) -> PathBuf {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let name = format!("{what}-{}-{number}", std::process::id());

@@ -10,27 +10,27 @@ use super::{Context, Outcome, expect};
 
 /// A terminal in which a shell script runs. It is closed, and all in it ended, when it goes
 /// out of scope.
-pub struct Terminal {
+pub(crate) struct Terminal {
     /// Where the script runs: a folder of its own.
     pub folder: PathBuf,
 }
 
 impl Terminal {
     /// Makes the folder for one.
-    pub fn prepare() -> Outcome<Self> {
+    pub(crate) fn prepare() -> Outcome<Self> {
         let folder = new_file("terminal");
         fs::create_dir(&folder).context(|| folder.display().to_string())?;
         Ok(Self { folder })
     }
 
     /// Runs a script in it.
-    pub fn run(&self, script: &str) -> Outcome {
+    pub(crate) fn run(&self, script: &str) -> Outcome {
         let session = ["new-session", "-d", "-x", "100", "-y", "30", "sh", "-c", script];
         self.tmux(&session).map(|_| ())
     }
 
     /// What tmux says to this.
-    pub fn tmux(&self, arguments: &[&str]) -> Outcome<String> {
+    pub(crate) fn tmux(&self, arguments: &[&str]) -> Outcome<String> {
         let output = Command::new("tmux")
             .args(["-S", "socket", "-f", "/dev/null"])
             .args(arguments)
@@ -45,23 +45,23 @@ impl Terminal {
     }
 
     /// What the screen shows.
-    pub fn text(&self) -> Outcome<String> {
+    pub(crate) fn text(&self) -> Outcome<String> {
         self.tmux(&["capture-pane", "-p"])
     }
 
     /// Presses a key.
-    pub fn press(&self, key: &str) -> Outcome {
+    pub(crate) fn press(&self, key: &str) -> Outcome {
         self.tmux(&["send-keys", key]).map(|_| ())
     }
 
     /// Types a text and the Enter key.
-    pub fn enter(&self, text: &str) -> Outcome {
+    pub(crate) fn enter(&self, text: &str) -> Outcome {
         self.tmux(&["send-keys", "-l", text])?;
         self.press("Enter")
     }
 
     /// Waits until the screen is as it should be; what it showed last if it never is.
-    pub fn wait(&self, what: &str, is_so: impl Fn(&str) -> bool) -> Outcome<String> {
+    pub(crate) fn wait(&self, what: &str, is_so: impl Fn(&str) -> bool) -> Outcome<String> {
         let mut last = String::new();
         let waited = wait_until(what, || {
             last = self.text()?;
@@ -71,12 +71,12 @@ impl Terminal {
     }
 
     /// Waits until the screen shows these words.
-    pub fn wait_for(&self, words: &str) -> Outcome<String> {
+    pub(crate) fn wait_for(&self, words: &str) -> Outcome<String> {
         self.wait(&format!("the screen shows {words:?}"), |text| text.contains(words))
     }
 
     /// The content of a file in the folder.
-    pub fn read(&self, name: &str) -> Outcome<String> {
+    pub(crate) fn read(&self, name: &str) -> Outcome<String> {
         let path = self.folder.join(name);
         fs::read_to_string(&path).context(|| path.display().to_string())
     }

@@ -7,7 +7,7 @@ use super::{Context, Outcome};
 
 /// One thread of a dump.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Thread {
+pub(crate) struct Thread {
     /// What `threading.get_ident()` returns in it.
     pub ident: u64,
     /// Whether it holds the GIL.
@@ -18,7 +18,7 @@ pub struct Thread {
 
 /// What the names of a target are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Names {
+pub(crate) enum Names {
     /// Any bytes: CPython 2.7.
     Bytes,
     /// UTF-8 in which lone surrogates are encoded like any other code point.
@@ -27,7 +27,7 @@ pub enum Names {
 
 /// What a target told at one stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Truth {
+pub(crate) struct Truth {
     /// The process to look at: the target, or a child of it.
     pub pid: u32,
     /// Its threads that run Python, sorted.
@@ -36,7 +36,7 @@ pub struct Truth {
 
 impl Truth {
     /// Reads the lines between `truth` and `end`; see `tests/targets/truth.py`.
-    pub fn parse(names: Names, pid: u32, lines: &[String]) -> Outcome<Self> {
+    pub(crate) fn parse(names: Names, pid: u32, lines: &[String]) -> Outcome<Self> {
         let mut threads: Vec<Thread> = Vec::new();
         for line in lines {
             let words: Vec<&str> = line.split(' ').collect();
@@ -64,7 +64,7 @@ impl Truth {
 
 /// Reads what `--dump` printed. Threads without a frame are left out: a thread
 /// that is about to begin or end has a state, but the target does not see it.
-pub fn parse_dump(output: &[u8]) -> Outcome<Vec<Thread>> {
+pub(crate) fn parse_dump(output: &[u8]) -> Outcome<Vec<Thread>> {
     let mut threads: Vec<Thread> = Vec::new();
     let mut at_head = true;
     let text = output.strip_suffix(b"\n").unwrap_or(output);
@@ -102,7 +102,7 @@ fn head(line: &[u8]) -> Outcome<Thread> {
 }
 
 /// The difference between two dumps in words, or nothing.
-pub fn difference(expected: &[Thread], seen: &[Thread]) -> Option<String> {
+pub(crate) fn difference(expected: &[Thread], seen: &[Thread]) -> Option<String> {
     if expected == seen {
         return None;
     }

@@ -7,12 +7,12 @@ use std::io::{self, IsTerminal};
 use clap::Error;
 
 /// `error`, which may be help, as it goes to stdout.
-pub fn on_stdout(error: &Error) -> String {
+pub(super) fn on_stdout(error: &Error) -> String {
     text(error, io::stdout().is_terminal())
 }
 
 /// `error` as it goes to stderr.
-pub fn on_stderr(error: &Error) -> String {
+pub(super) fn on_stderr(error: &Error) -> String {
     text(error, io::stderr().is_terminal())
 }
 

@@ -158,7 +158,7 @@ fn contents() -> Vec<Arg> {
 }
 
 /// Which threads are sampled, or of a recording kept.
-pub fn thread_choice() -> [Arg; 2] {
+pub(super) fn thread_choice() -> [Arg; 2] {
     [
         value("thread", "THREAD")
             .action(ArgAction::Append)
@@ -173,7 +173,7 @@ pub fn thread_choice() -> [Arg; 2] {
 }
 
 /// Which frames are kept, and how they are named.
-pub fn frame_choice() -> [Arg; 8] {
+pub(super) fn frame_choice() -> [Arg; 8] {
     [
         value("include", "GLOB")
             .action(ArgAction::Append)
@@ -240,7 +240,7 @@ fn results() -> Vec<Arg> {
 }
 
 /// How samples are taken; `top` passes it on.
-pub fn engine_choice() -> Arg {
+pub(super) fn engine_choice() -> Arg {
     value("engine", "ENGINE")
         .value_parser(["auto", "kernel", "stop", "read"])
         .default_value("auto")
@@ -289,7 +289,7 @@ fn about_itself() -> Vec<Arg> {
 }
 
 /// What `--format` takes.
-pub fn formats() -> Vec<PossibleValue> {
+pub(super) fn formats() -> Vec<PossibleValue> {
     FORMATS.iter().map(|format| PossibleValue::new(format.name).help(format.about)).collect()
 }
 

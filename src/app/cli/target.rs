@@ -10,7 +10,7 @@ use crate::app::launch::handover::Handover;
 use crate::app::options::Target;
 
 /// What to profile, and things to say about that. `command` is what follows `-t`.
-pub fn target(
+pub(super) fn target(
     matches: &ArgMatches,
     command: Option<&[OsString]>,
     usage: impl Fn() -> UsageError,
@@ -55,7 +55,7 @@ pub fn target(
 }
 
 /// The process that a supervisor wants to be sampled for it.
-pub fn member(matches: &ArgMatches) -> Result<Option<i32>, UsageError> {
+pub(super) fn member(matches: &ArgMatches) -> Result<Option<i32>, UsageError> {
     matches.get_one::<String>("member").map(|pid| parse_pid(pid)).transpose()
 }
 

@@ -15,7 +15,7 @@ const SHORTEST_WINDOW: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// [`UsageError`] if it is not a time.
-pub fn interval(matches: &ArgMatches) -> Result<Duration, UsageError> {
+pub(super) fn interval(matches: &ArgMatches) -> Result<Duration, UsageError> {
     let text = text(matches, "rate");
     let time = match text.to_ascii_lowercase().strip_suffix("hz") {
         Some(number) => number.trim().parse().ok().and_then(interval_of_frequency),
@@ -35,7 +35,7 @@ pub fn interval(matches: &ArgMatches) -> Result<Duration, UsageError> {
 ///
 /// # Errors
 /// [`UsageError`] if it is not a time.
-pub fn duration(matches: &ArgMatches, traced: bool) -> Result<Option<Duration>, UsageError> {
+pub(super) fn duration(matches: &ArgMatches, traced: bool) -> Result<Option<Duration>, UsageError> {
     let option = if matches.contains_id("duration") { "duration" } else { "seconds" };
     let text = text(matches, option);
     let time = time(text).ok_or_else(|| {
@@ -52,7 +52,7 @@ pub fn duration(matches: &ArgMatches, traced: bool) -> Result<Option<Duration>, 
 ///
 /// # Errors
 /// [`UsageError`] if it is not a time, or so short that files could not be told apart.
-pub fn rotation(matches: &ArgMatches) -> Result<Option<Duration>, UsageError> {
+pub(super) fn rotation(matches: &ArgMatches) -> Result<Option<Duration>, UsageError> {
     if !matches.contains_id("rotate") {
         return Ok(None);
     }

@@ -7,7 +7,7 @@ use clap::{Arg, Command};
 
 /// Cuts the line after `-t`: what is pyflame's own, and the command if there is one.
 /// `definition` tells which options take a value, so that a value is not taken for `-t`.
-pub fn split_at_trace<'a>(
+pub(super) fn split_at_trace<'a>(
     definition: &Command,
     arguments: &'a [OsString],
 ) -> (&'a [OsString], Option<&'a [OsString]>) {

@@ -16,7 +16,7 @@ use crate::sampler::selection::TimeMode;
 use crate::sampler::stop::pause::Pause;
 use crate::stack::FrameStyle;
 
-pub fn parse_pid(text: &str) -> Result<i32, UsageError> {
+pub(super) fn parse_pid(text: &str) -> Result<i32, UsageError> {
     match text.parse() {
         Ok(pid) if pid > 0 => Ok(pid),
         _ => Err(UsageError(format!(
@@ -28,7 +28,7 @@ pub fn parse_pid(text: &str) -> Result<i32, UsageError> {
 }
 
 /// Whether and how the process may be stopped. `--engine read` never stops it.
-pub fn pause(matches: &ArgMatches) -> Result<Pause, UsageError> {
+pub(super) fn pause(matches: &ArgMatches) -> Result<Pause, UsageError> {
     let when = matches.get_one::<String>("pause").map_or("auto", String::as_str);
     let is_never = matches.get_flag("nonblocking") || when == "never";
     let is_always = matches.get_flag("blocking") || when == "always";
@@ -64,7 +64,7 @@ pub fn pause(matches: &ArgMatches) -> Result<Pause, UsageError> {
 }
 
 /// Who takes the samples, for samples that are `interval` apart, for a time.
-pub fn engine(
+pub(super) fn engine(
     matches: &ArgMatches,
     interval: Duration,
     duration: Option<Duration>,
@@ -146,7 +146,7 @@ const NOT_FOR_DUMPS: [&str; 11] = [
 
 /// How a dump is written. What is for dumps only is refused elsewhere, and for a dump what
 /// is for profiles only: it would be passed over in silence.
-pub fn dump_style(matches: &ArgMatches) -> Result<DumpStyle, UsageError> {
+pub(super) fn dump_style(matches: &ArgMatches) -> Result<DumpStyle, UsageError> {
     if matches.get_flag("dump") {
         let is_given = |name: &&str| matches.value_source(name) == Some(ValueSource::CommandLine);
         if let Some(option) = NOT_FOR_DUMPS.iter().find(|name| is_given(name)) {
@@ -176,7 +176,7 @@ pub fn dump_style(matches: &ArgMatches) -> Result<DumpStyle, UsageError> {
 
 /// What a thread has to do to be sampled. More than one answer is refused, except that
 /// `--idle` says more than `--threads`.
-pub fn time_mode(matches: &ArgMatches) -> Result<TimeMode, UsageError> {
+pub(super) fn time_mode(matches: &ArgMatches) -> Result<TimeMode, UsageError> {
     let modes = [
         ("gil", TimeMode::Gil),
         ("cpu", TimeMode::Cpu),
@@ -196,7 +196,7 @@ pub fn time_mode(matches: &ArgMatches) -> Result<TimeMode, UsageError> {
 }
 
 /// Which frames are kept, and how they are named.
-pub fn frame_filter(matches: &ArgMatches) -> Result<FrameFilter, UsageError> {
+pub(super) fn frame_filter(matches: &ArgMatches) -> Result<FrameFilter, UsageError> {
     let words = |option: &str| -> Vec<String> {
         matches.get_many::<String>(option).into_iter().flatten().cloned().collect()
     };
@@ -238,13 +238,13 @@ pub fn frame_filter(matches: &ArgMatches) -> Result<FrameFilter, UsageError> {
 }
 
 /// Which threads were asked for.
-pub fn thread_filter(matches: &ArgMatches) -> ThreadFilter {
+pub(super) fn thread_filter(matches: &ArgMatches) -> ThreadFilter {
     let words = matches.get_many::<String>("thread").into_iter().flatten().cloned().collect();
     ThreadFilter { words, main: matches.get_flag("main-thread") }
 }
 
 /// Which samples of a recording are kept.
-pub fn sample_filter(matches: &ArgMatches) -> Result<SampleFilter, UsageError> {
+pub(super) fn sample_filter(matches: &ArgMatches) -> Result<SampleFilter, UsageError> {
     let state = match (matches.get_flag("gil"), matches.get_flag("cpu")) {
         (true, true) => {
             return Err(UsageError(
@@ -262,7 +262,7 @@ pub fn sample_filter(matches: &ArgMatches) -> Result<SampleFilter, UsageError> {
     Ok(SampleFilter { threads: thread_filter(matches), state, exclude_idle })
 }
 
-pub fn abi(matches: &ArgMatches) -> Result<Option<AbiTag>, UsageError> {
+pub(super) fn abi(matches: &ArgMatches) -> Result<Option<AbiTag>, UsageError> {
     let Some(text) = matches.get_one::<String>("abi") else { return Ok(None) };
     match AbiTag::named(text) {
         Some(version) => Ok(Some(version)),
@@ -279,7 +279,7 @@ pub fn abi(matches: &ArgMatches) -> Result<Option<AbiTag>, UsageError> {
 ///
 /// # Errors
 /// If it ends as files of several formats do, and nothing else tells which.
-pub fn format(matches: &ArgMatches) -> Result<Format, UsageError> {
+pub(super) fn format(matches: &ArgMatches) -> Result<Format, UsageError> {
     let named = matches.get_one::<String>("format").and_then(|name| Format::named(name));
     let by_file = matches.get_one::<PathBuf>("output").and_then(|path| Format::of_file(path));
     let chart = if by_file == Some(svg::FLAME_GRAPH) { svg::CHART } else { flamechart::FORMAT };

@@ -6,7 +6,7 @@
 //! passes it on.
 
 mod child;
-pub mod handover;
+pub(crate) mod handover;
 mod keeper;
 mod policy;
 

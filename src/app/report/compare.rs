@@ -23,7 +23,7 @@ const SIGMAS: f64 = 4.0;
 ///
 /// # Errors
 /// [`Error`] if one cannot be read or is empty, or the stacks cannot be written.
-pub fn diff(options: &DiffOptions) -> Result<(), Error> {
+pub(crate) fn diff(options: &DiffOptions) -> Result<(), Error> {
     let files = [&options.before, &options.after];
     let [before, after] = files.map(|file| load_stacks(file, options.lines));
     let stacks = [before?, after?];

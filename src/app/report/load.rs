@@ -12,14 +12,14 @@ use crate::profile::{Detail, Profile, RunInfo, SaveError};
 use crate::stack::FrameStyle;
 
 /// Samples by stack, root first, each step as folded stacks name it.
-pub type Stacks = HashMap<Vec<String>, u64>;
+pub(super) type Stacks = HashMap<Vec<String>, u64>;
 
 /// Reads all these recordings into one profile, and says on stderr what is missing of them.
 /// Returns whether one of them is of several processes.
 ///
 /// # Errors
 /// [`Error`] if one cannot be read, or is none.
-pub fn load(files: &[PathBuf], into: &mut Profile) -> Result<bool, Error> {
+pub(super) fn load(files: &[PathBuf], into: &mut Profile) -> Result<bool, Error> {
     let mut runs = Vec::new();
     let mut has_tree = false;
     for file in files {
@@ -38,7 +38,7 @@ pub fn load(files: &[PathBuf], into: &mut Profile) -> Result<bool, Error> {
 ///
 /// # Errors
 /// [`Error`] if the file cannot be read, or is neither.
-pub fn load_stacks(file: &Path, lines: bool) -> Result<Stacks, Error> {
+pub(super) fn load_stacks(file: &Path, lines: bool) -> Result<Stacks, Error> {
     let mut input = open(file)?;
     let start = input.fill_buf().map_err(|source| unreadable(file, source))?;
     if !start.starts_with(&MAGIC[..MAGIC.len() - 1]) {

@@ -7,7 +7,7 @@ mod tests;
 
 use std::io::{self, IsTerminal, Write};
 
-pub use self::compare::diff;
+pub(crate) use self::compare::diff;
 use self::load::load;
 use crate::app::error::Error;
 use crate::app::options::ReportOptions;
@@ -21,7 +21,7 @@ use crate::render::{Destination, Format, Settings, recording};
 ///
 /// # Errors
 /// [`Error`] if one cannot be read, or the result not be written.
-pub fn report(options: &ReportOptions) -> Result<(), Error> {
+pub(crate) fn report(options: &ReportOptions) -> Result<(), Error> {
     let to_stdout = options.output.as_ref().is_none_or(|path| path.as_os_str() == "-");
     if to_stdout && options.format == recording::FORMAT && io::stdout().is_terminal() {
         return Err(SaveError::RecordingToTerminal.into());

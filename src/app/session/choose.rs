@@ -36,7 +36,7 @@ impl<A: Abi> Way<A> {
     ///
     /// # Errors
     /// If the kernel has to take the samples, and does not.
-    pub fn choose(
+    pub(super) fn choose(
         options: &Options,
         attached: &Attached,
         code: CodeCache<A>,

@@ -50,7 +50,7 @@ const REHEARSAL: Duration = Duration::from_secs(1);
 const SLOW: Duration = Duration::from_millis(5);
 
 /// A process that is being sampled.
-pub struct Session<'a, A> {
+pub(crate) struct Session<'a, A> {
     options: &'a Options,
     process: Process,
     memory: LiveMemory,
@@ -119,7 +119,7 @@ enum Next {
 
 /// What is over when a session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Over {
+pub(crate) enum Over {
     /// The run: its time, or somebody wants no more of it.
     Run,
     /// The process, or what it executed; or another one is to be sampled.
@@ -132,7 +132,7 @@ impl<'a, A: Abi> Session<'a, A> {
     ///
     /// # Errors
     /// If the kernel is to take the samples, and does not.
-    pub fn new(
+    pub(crate) fn new(
         options: &'a Options,
         attached: Attached,
         past: Option<Profile>,
@@ -196,7 +196,7 @@ impl<'a, A: Abi> Session<'a, A> {
     /// Samples until the time is over, the process ends, or a signal says so. Returns the
     /// profile of the last window, the account of all, and what is over.
     #[must_use]
-    pub fn run(
+    pub(crate) fn run(
         mut self,
         signals: &Signals,
         results: &mut Sinks,

@@ -19,7 +19,7 @@ const HIGH: u16 = 18;
 const FEW_THREADS: u16 = 6;
 
 /// Draws everything. The view learns how far it can be scrolled.
-pub fn draw(frame: &mut Frame<'_>, view: &mut View, picture: &Picture) {
+pub(super) fn draw(frame: &mut Frame<'_>, view: &mut View, picture: &Picture) {
     let [head, body, foot] =
         Layout::vertical([Constraint::Length(2), Constraint::Min(0), Constraint::Length(1)])
             .areas(frame.area());

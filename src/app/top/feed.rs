@@ -24,7 +24,7 @@ const NAP: Duration = Duration::from_millis(50);
 const MOST_WORDS: u64 = 16 * 1024;
 
 /// All that has been seen of the process.
-pub struct Seen {
+pub(super) struct Seen {
     /// Its threads, frames and stacks. The events have been moved into `tally`.
     pub profile: Profile,
     /// What was sampled.
@@ -35,7 +35,7 @@ pub struct Seen {
 
 impl Seen {
     /// What has been counted, as a profile of stacks.
-    pub fn profile_of(&self, only_gil: bool) -> Profile {
+    pub(super) fn profile_of(&self, only_gil: bool) -> Profile {
         let mut profile = Profile::new(Detail::Stacks);
         profile.about = self.about.clone();
         for (_, process) in self.profile.processes() {
@@ -54,14 +54,14 @@ impl Seen {
     }
 
     /// What to say when the view is over.
-    pub fn summary(&self, pid: i32) -> String {
+    pub(super) fn summary(&self, pid: i32) -> String {
         let seconds = self.about.elapsed.as_secs_f64();
         format!("Process {pid}: {} samples in {seconds:.1} s.", self.tally.whole_samples())
     }
 }
 
 /// The profiler and what it has told.
-pub struct Feed {
+pub(super) struct Feed {
     child: Child,
     seen: Arc<Mutex<Seen>>,
     started: Receiver<()>,
@@ -74,7 +74,7 @@ impl Feed {
     ///
     /// # Errors
     /// [`Error::Execute`] if it cannot be executed.
-    pub fn start(program: &Path, options: &TopOptions) -> Result<Self, Error> {
+    pub(super) fn start(program: &Path, options: &TopOptions) -> Result<Self, Error> {
         let failed = |source| Error::Execute { program: program.to_path_buf(), source };
         let mut child = Command::new(program)
             // All threads, and which of them run: the view tells that of each.
@@ -108,7 +108,7 @@ impl Feed {
     }
 
     /// Waits for the first samples. `false` if there will be none.
-    pub fn wait_for_start(&self, signals: &Signals) -> bool {
+    pub(super) fn wait_for_start(&self, signals: &Signals) -> bool {
         loop {
             match self.started.recv_timeout(NAP) {
                 Ok(()) => return true,
@@ -120,12 +120,12 @@ impl Feed {
     }
 
     /// What has been seen so far.
-    pub fn seen(&self) -> MutexGuard<'_, Seen> {
+    pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the profiler has ended, because the process has.
-    pub fn has_ended(&self) -> bool {
+    pub(super) fn has_ended(&self) -> bool {
         self.reader.is_finished()
     }
 
@@ -133,7 +133,7 @@ impl Feed {
     ///
     /// # Errors
     /// [`Error::Profiler`] if it failed by itself.
-    pub fn end(mut self, pid: i32) -> Result<(), Error> {
+    pub(super) fn end(mut self, pid: i32) -> Result<(), Error> {
         let ended = self.has_ended();
         if !ended {
             // It passes on what it holds of the process, and ends.

@@ -36,7 +36,7 @@ const REDRAW: Duration = Duration::from_millis(250);
 ///
 /// # Errors
 /// [`Error`] if it cannot be sampled, or there is no terminal.
-pub fn top(options: &TopOptions) -> Result<(), Error> {
+pub(crate) fn top(options: &TopOptions) -> Result<(), Error> {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         return Err(Error::NoTerminal);
     }

@@ -9,7 +9,7 @@ use crate::profile::stats::Key;
 
 /// A function, or a line of one.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
+pub(super) struct Row {
     /// Its part of the time by itself, in percent.
     pub own: f64,
     /// With all that it called.
@@ -20,7 +20,7 @@ pub struct Row {
 
 /// A thread.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ThreadRow {
+pub(super) struct ThreadRow {
     /// Its part of the time with the GIL, in percent.
     pub held: f64,
     /// What it does now.
@@ -35,7 +35,7 @@ pub struct ThreadRow {
 
 /// All that is drawn.
 #[derive(Clone, Debug, Default)]
-pub struct Picture {
+pub(super) struct Picture {
     /// The process: id, command, version.
     pub title: String,
     /// Rate, samples, GIL.
@@ -50,7 +50,7 @@ pub struct Picture {
 
 /// Makes pictures, and remembers what does not change between them.
 #[derive(Default)]
-pub struct Painter {
+pub(super) struct Painter {
     places: Places,
     picture: Picture,
     /// The frozen counts of a picture that stands still are of these settings.
@@ -59,7 +59,7 @@ pub struct Painter {
 
 impl Painter {
     /// The picture of this moment; of an earlier one if it shall stand still.
-    pub fn paint(&mut self, seen: &mut Seen, view: &View) -> &Picture {
+    pub(super) fn paint(&mut self, seen: &mut Seen, view: &View) -> &Picture {
         let settings = (view.unit, view.sort, view.recent, view.only_gil, view.filter.clone());
         if view.paused && self.frozen.as_ref() == Some(&settings) {
             return &self.picture;

@@ -14,7 +14,7 @@ const MOST_EVENTS: usize = 500_000;
 
 /// Counts of one span of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Moments {
+pub(super) struct Moments {
     /// Moments at which threads were looked at.
     pub all: u64,
     /// At which one held the GIL.
@@ -23,7 +23,7 @@ pub struct Moments {
 
 /// A thread, as it was lately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Activity {
+pub(super) struct Activity {
     /// The thread.
     pub thread: ThreadId,
     /// Moments at which it had a stack.
@@ -38,7 +38,7 @@ pub struct Activity {
 
 /// Samples, counted.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub(super) struct Tally {
     lately: VecDeque<Event>,
     stacks: HashMap<(StackId, bool), u64, FxBuildHasher>,
     moments: Moments,
@@ -50,7 +50,7 @@ pub struct Tally {
 
 impl Tally {
     /// Adds events, ordered by time.
-    pub fn add(&mut self, events: &[Event]) {
+    pub(super) fn add(&mut self, events: &[Event]) {
         for event in events {
             count(event, &mut self.last, &mut self.last_held, &mut self.moments);
             if let Seen::Sample(Sample { stack, state, .. }) = event.seen {
@@ -68,17 +68,17 @@ impl Tally {
     }
 
     /// Forgets everything.
-    pub fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         *self = Self::default();
     }
 
     /// Samples since the beginning.
-    pub fn whole_samples(&self) -> u64 {
+    pub(super) fn whole_samples(&self) -> u64 {
         self.samples
     }
 
     /// The moments of the recent time, or since the beginning.
-    pub fn moments(&self, recent: bool) -> Moments {
+    pub(super) fn moments(&self, recent: bool) -> Moments {
         if !recent {
             return self.moments;
         }
@@ -91,7 +91,7 @@ impl Tally {
     }
 
     /// Moments in one second, lately.
-    pub fn rate(&self) -> f64 {
+    pub(super) fn rate(&self) -> f64 {
         let (Some(first), Some(last)) = (self.lately.front(), self.lately.back()) else {
             return 0.0;
         };
@@ -100,7 +100,7 @@ impl Tally {
     }
 
     /// Stacks and how often they were seen: of all threads, or of those that held the GIL.
-    pub fn stacks(&self, recent: bool, only_gil: bool) -> Vec<(StackId, u64)> {
+    pub(super) fn stacks(&self, recent: bool, only_gil: bool) -> Vec<(StackId, u64)> {
         let mut counts: HashMap<StackId, u64, FxBuildHasher> = HashMap::default();
         if recent {
             for event in &self.lately {
@@ -123,7 +123,7 @@ impl Tally {
     }
 
     /// The threads of the recent time, the busiest first.
-    pub fn threads(&self) -> Vec<Activity> {
+    pub(super) fn threads(&self) -> Vec<Activity> {
         let mut threads: HashMap<ThreadId, Activity, FxBuildHasher> = HashMap::default();
         for event in &self.lately {
             let Seen::Sample(Sample { stack, thread: Some(thread), state }) = event.seen else {

@@ -10,7 +10,7 @@ use crate::profile::places::Unit;
 const MESSAGE: Duration = Duration::from_secs(4);
 
 /// The keys, and what they do.
-pub const KEYS: &[(&str, &str)] = &[
+pub(super) const KEYS: &[(&str, &str)] = &[
     ("q, Ctrl-C", "quit"),
     ("o", "sort by own time: what the function itself took"),
     ("a", "sort by total time: with all that it called"),
@@ -29,7 +29,7 @@ pub const KEYS: &[(&str, &str)] = &[
 
 /// What rows are sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sort {
+pub(super) enum Sort {
     /// Own time, most first.
     #[default]
     Own,
@@ -41,7 +41,7 @@ pub enum Sort {
 
 /// What is to be done after a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
+pub(super) enum Action {
     /// Nothing but to draw.
     None,
     /// End.
@@ -54,7 +54,7 @@ pub enum Action {
 
 /// What is shown.
 #[derive(Clone, Debug)]
-pub struct View {
+pub(super) struct View {
     /// Functions or lines.
     pub unit: Unit,
     /// The order of rows.
@@ -99,18 +99,18 @@ impl Default for View {
 
 impl View {
     /// Shows a message for a while.
-    pub fn say(&mut self, message: String) {
+    pub(super) fn say(&mut self, message: String) {
         self.message = Some((message, Instant::now()));
     }
 
     /// The message, if there is one.
-    pub fn message(&self) -> Option<&str> {
+    pub(super) fn message(&self) -> Option<&str> {
         let (text, since) = self.message.as_ref()?;
         (since.elapsed() < MESSAGE).then_some(text)
     }
 
     /// Follows a key.
-    pub fn press(&mut self, key: KeyEvent) -> Action {
+    pub(super) fn press(&mut self, key: KeyEvent) -> Action {
         if key.kind == KeyEventKind::Release {
             return Action::None;
         }

@@ -45,7 +45,7 @@ enum Outcome {
 ///
 /// # Errors
 /// [`Error`] if nothing could be dumped or written.
-pub fn run(options: &Options, arguments: &[OsString], roots: &[i32]) -> Result<(), Error> {
+pub(super) fn run(options: &Options, arguments: &[OsString], roots: &[i32]) -> Result<(), Error> {
     let output = Destination::open(options.output.as_deref())?;
     let pids = if options.subprocesses { with_descendants(roots) } else { roots.to_vec() };
     let (mut dumps, mut others, mut denied) = (Vec::new(), 0, Denials::default());

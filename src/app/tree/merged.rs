@@ -12,7 +12,7 @@ use crate::profile::{Detail, Profile, RunInfo};
 use crate::sampler::clock::microseconds;
 
 /// The profile of several processes, and what their recordings say of themselves.
-pub struct Merged {
+pub(super) struct Merged {
     /// What has been read so far.
     pub profile: Profile,
     /// The run, as far as it is known before anybody has sampled.
@@ -26,11 +26,11 @@ pub struct Merged {
 
 /// The same, shared with the threads that read.
 #[derive(Clone)]
-pub struct Shared(Arc<Mutex<Merged>>);
+pub(super) struct Shared(Arc<Mutex<Merged>>);
 
 impl Merged {
     /// Nothing yet.
-    pub fn begin(options: &Options) -> Shared {
+    pub(super) fn begin(options: &Options) -> Shared {
         Shared(Arc::new(Mutex::new(Self {
             profile: empty(options),
             own: own(options),
@@ -41,7 +41,7 @@ impl Merged {
     }
 
     /// Gives the profile away and begins the next.
-    pub fn begin_anew(&mut self, options: &Options) -> Profile {
+    pub(super) fn begin_anew(&mut self, options: &Options) -> Profile {
         self.own = own(options);
         self.begin = Instant::now();
         self.past = RunInfo::default();
@@ -50,18 +50,18 @@ impl Merged {
     }
 
     /// Notes what the recording of a sampler says by now.
-    pub fn note(&mut self, sampler: u64, about: RunInfo) {
+    pub(super) fn note(&mut self, sampler: u64, about: RunInfo) {
         self.live.insert(sampler, about);
     }
 
     /// Notes what the recording of a sampler says at its end.
-    pub fn end(&mut self, sampler: u64, about: &RunInfo) {
+    pub(super) fn end(&mut self, sampler: u64, about: &RunInfo) {
         self.live.remove(&sampler);
         self.past = RunInfo::of_all([&self.past, about]);
     }
 
     /// How many samples were counted, and how many could not be.
-    pub fn counts(&self) -> (u64, u64) {
+    pub(super) fn counts(&self) -> (u64, u64) {
         let abouts = || self.live.values().chain([&self.past]);
         let sum = |key| abouts().map(|about| about.account.count(key)).sum::<u64>();
         let errors = [Key::Torn, Key::Dropped, Key::LostThreads, Key::Failed];
@@ -81,12 +81,12 @@ impl Merged {
 
 impl Shared {
     /// The profile, while nobody else reads into it.
-    pub fn lock(&self) -> MutexGuard<'_, Merged> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Merged> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The same, with what there is to say of the run by now.
-    pub fn with_about(&self, tally: &TreeStats) -> MutexGuard<'_, Merged> {
+    pub(super) fn with_about(&self, tally: &TreeStats) -> MutexGuard<'_, Merged> {
         let mut merged = self.lock();
         merged.profile.about = merged.about(tally);
         merged

@@ -54,7 +54,7 @@ const PROGRESS: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// [`Error`] with what to tell the user.
-pub fn run(options: &Options, arguments: &[OsString]) -> Result<u8, Error> {
+pub(crate) fn run(options: &Options, arguments: &[OsString]) -> Result<u8, Error> {
     for warning in &options.warnings {
         eprintln!("{warning}");
     }

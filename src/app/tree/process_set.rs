@@ -40,7 +40,7 @@ const STARTING: Duration = Duration::from_secs(5);
 const MOST_COMPLAINTS: usize = 5;
 
 /// The processes of a tree.
-pub struct ProcessSet<'a> {
+pub(super) struct ProcessSet<'a> {
     options: &'a Options,
     arguments: &'a [OsString],
     pub(super) members: BTreeMap<i32, Tracked>,
@@ -72,7 +72,7 @@ struct Starts {
 
 impl<'a> ProcessSet<'a> {
     /// The processes `roots`.
-    pub fn new(options: &'a Options, arguments: &'a [OsString], roots: &[i32]) -> Self {
+    pub(super) fn new(options: &'a Options, arguments: &'a [OsString], roots: &[i32]) -> Self {
         let members = roots.iter().filter_map(|pid| Some((*pid, Tracked::new(*pid, true)?)));
         let members: BTreeMap<i32, Tracked> = members.collect();
         let too_short = (roots.len() - members.len()) as u64;
@@ -94,13 +94,17 @@ impl<'a> ProcessSet<'a> {
     }
 
     /// The processes of a command that this program has started.
-    pub fn of_command(options: &'a Options, arguments: &'a [OsString], command: i32) -> Self {
+    pub(super) fn of_command(
+        options: &'a Options,
+        arguments: &'a [OsString],
+        command: i32,
+    ) -> Self {
         Self { command: Some(command), ..Self::new(options, arguments, &[command]) }
     }
 
     /// Looks for processes that are new, and does for each what is to be done. Returns how
     /// long the search took.
-    pub fn look(&mut self, merged: &Shared) -> Duration {
+    pub(super) fn look(&mut self, merged: &Shared) -> Duration {
         let begin = Instant::now();
         // One moment is wanted of those that are there at the beginning.
         if self.options.subprocesses && !(self.is_moment() && self.looked) {
@@ -125,7 +129,7 @@ impl<'a> ProcessSet<'a> {
 
     /// Whether there is nothing left to do: all who were named have ended, or the one
     /// moment that was wanted has been sampled.
-    pub fn has_ended(&self) -> bool {
+    pub(super) fn has_ended(&self) -> bool {
         let mut members = self.members.values();
         if self.is_moment() {
             let is_late = self.begin.elapsed() > STARTING;
@@ -321,7 +325,7 @@ impl<'a> ProcessSet<'a> {
     }
 
     /// Ends all samplers, which may be started again afterwards.
-    pub fn end_samplers(&mut self) {
+    pub(super) fn end_samplers(&mut self) {
         for member in self.members.values() {
             if let State::Sampled(_, sampler) = &member.state {
                 sampler.tell_to_end();
@@ -340,7 +344,7 @@ impl<'a> ProcessSet<'a> {
 
     /// Says of the processes that are there at the end which ones could not be profiled, and
     /// how many could not be read.
-    pub fn conclude(&mut self) {
+    pub(super) fn conclude(&mut self) {
         let alive = self.members.values_mut().filter(|member| member.is_alive());
         let failures: Vec<String> = alive.filter_map(|member| member.take_failure(true)).collect();
         failures.iter().for_each(|words| self.complain(words));
@@ -348,7 +352,7 @@ impl<'a> ProcessSet<'a> {
     }
 
     /// What has become of the processes by now.
-    pub fn tally(&self) -> TreeStats {
+    pub(super) fn tally(&self) -> TreeStats {
         let mut tally = self.past.clone();
         self.members.values().for_each(|member| member.count(&mut tally));
         tally

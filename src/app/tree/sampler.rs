@@ -26,13 +26,13 @@ const LONGEST_WORDS: u64 = 16 * 1024;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A profiler of one process, and the thread that reads what it records.
-pub struct Sampler {
+pub(super) struct Sampler {
     child: process::Child,
     reader: Option<JoinHandle<Heard>>,
 }
 
 /// What a sampler left.
-pub struct Ended {
+pub(super) struct Ended {
     /// Its exit status; `None` if a signal ended it.
     pub status: Option<i32>,
     /// Whether it took a sample.
@@ -49,7 +49,7 @@ struct Heard {
 
 /// The command that lets `program` take part in the profiling of a tree: with the same
 /// arguments as this program, but for process `pid`.
-pub fn command(program: &Path, pid: i32, arguments: &[OsString]) -> Command {
+pub(super) fn command(program: &Path, pid: i32, arguments: &[OsString]) -> Command {
     let mut command = Command::new(program);
     command.arg("--member").arg(pid.to_string()).args(arguments.iter().skip(1));
     command.env_remove(VARIABLE).stdin(Stdio::null());
@@ -63,7 +63,7 @@ impl Sampler {
     ///
     /// # Errors
     /// [`Error::Execute`] if it cannot be executed.
-    pub fn start(
+    pub(super) fn start(
         program: &Path,
         pid: i32,
         arguments: &[OsString],
@@ -92,7 +92,7 @@ impl Sampler {
     }
 
     /// What it left, if it has ended.
-    pub fn ended(&mut self) -> Option<Ended> {
+    pub(super) fn ended(&mut self) -> Option<Ended> {
         if self.reader.as_ref().is_some_and(|reader| !reader.is_finished()) {
             return None;
         }
@@ -107,7 +107,7 @@ impl Sampler {
     }
 
     /// Tells it to end: it writes what it has.
-    pub fn tell_to_end(&self) {
+    pub(super) fn tell_to_end(&self) {
         if let Ok(pid) = i32::try_from(self.child.id()) {
             // It is a child that has not been waited for, so it is nobody else.
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
@@ -115,7 +115,7 @@ impl Sampler {
     }
 
     /// Waits for the end of one that has been told to; kills it if it takes too long.
-    pub fn wait(&mut self) -> Ended {
+    pub(super) fn wait(&mut self) -> Ended {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(ended) = self.ended() {

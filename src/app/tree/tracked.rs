@@ -25,7 +25,7 @@ const AGAIN: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(1
 const ENDING: Duration = Duration::from_millis(200);
 
 /// A process that was seen.
-pub struct Tracked {
+pub(super) struct Tracked {
     /// Its id.
     pub pid: i32,
     /// Whether it was named by the user, or is the command that was started.
@@ -44,7 +44,7 @@ pub struct Tracked {
 }
 
 /// What a process is, as far as is known.
-pub enum State {
+pub(super) enum State {
     /// Not Python so far.
     Unknown(Looks),
     /// Python, and nobody samples it yet.
@@ -62,7 +62,7 @@ pub enum State {
 }
 
 /// How a process without Python has been looked at so far.
-pub struct Looks {
+pub(super) struct Looks {
     next: Instant,
     pause: Duration,
     /// Whether it has been seen not to be Python. That it cannot be seen any more when it
@@ -72,13 +72,13 @@ pub struct Looks {
 
 impl Looks {
     /// The first look is due after so long.
-    pub fn after(pause: Duration) -> Self {
+    pub(super) fn after(pause: Duration) -> Self {
         Self { next: Instant::now() + pause, pause: PAUSES[0], is_other: false }
     }
 }
 
 /// What a look at a process came to.
-pub enum Look {
+pub(super) enum Look {
     /// It is of this version. Whether whatever executes its file is, as far as that can be
     /// told: not where a program that is not Python has loaded it.
     Python(AbiTag, bool),
@@ -94,7 +94,7 @@ pub enum Look {
 
 impl Tracked {
     /// The process `pid`, if it is there.
-    pub fn new(pid: i32, is_root: bool) -> Option<Self> {
+    pub(super) fn new(pid: i32, is_root: bool) -> Option<Self> {
         let started = match live::presence(pid) {
             Presence::Shown(stat) => Some(stat.start_time),
             Presence::Hidden(_) => None,
@@ -115,12 +115,12 @@ impl Tracked {
 
     /// When it was started: with the id it tells it from a later process. `None` if `/proc`
     /// does not show it.
-    pub fn started(&self) -> Option<u64> {
+    pub(super) fn started(&self) -> Option<u64> {
         self.started
     }
 
     /// Whether the same process is still there, and is not about to end.
-    pub fn is_alive(&self) -> bool {
+    pub(super) fn is_alive(&self) -> bool {
         match live::presence(self.pid) {
             Presence::Shown(stat) => {
                 Some(stat.start_time) == self.started && live::has_memory(self.pid, &stat)
@@ -145,13 +145,13 @@ impl Tracked {
     }
 
     /// The file that it executes, as device and inode.
-    pub fn executed_file(&self) -> Option<(u64, u64)> {
+    pub(super) fn executed_file(&self) -> Option<(u64, u64)> {
         self.executed.map(Execution::file)
     }
 
     /// Notes whether it has executed another program, or the same one anew: then nothing is
     /// known of it. If it is being sampled, its sampler notices too, and ends.
-    pub fn notice_exec(&mut self) {
+    pub(super) fn notice_exec(&mut self) {
         let executed = Execution::of(self.pid);
         if executed.is_some() && executed != self.executed {
             self.executed = executed;
@@ -164,17 +164,17 @@ impl Tracked {
     }
 
     /// Whether it could not be sampled when that was tried, since it executed its program.
-    pub fn has_failed(&self) -> bool {
+    pub(super) fn has_failed(&self) -> bool {
         self.failures > 0
     }
 
     /// Whether nothing is known of it, and it is time to look.
-    pub fn is_due(&self) -> bool {
+    pub(super) fn is_due(&self) -> bool {
         matches!(&self.state, State::Unknown(looks) if Instant::now() >= looks.next)
     }
 
     /// Looks at it.
-    pub fn look(&mut self) -> Look {
+    pub(super) fn look(&mut self) -> Look {
         let State::Unknown(looks) = &mut self.state else { return Look::NotYet };
         let now = Instant::now();
         if now.duration_since(self.seen) > EARLY {
@@ -205,7 +205,7 @@ impl Tracked {
 
     /// What to do next, when its sampler has ended: it may have executed another program,
     /// or end at once.
-    pub fn after_sampler(&mut self, status: Option<i32>, sampled: bool, words: String) {
+    pub(super) fn after_sampler(&mut self, status: Option<i32>, sampled: bool, words: String) {
         self.was_sampled |= sampled;
         match status {
             // Not at once: it may be on the way from one program to the next for a while.
@@ -219,7 +219,7 @@ impl Tracked {
     }
 
     /// Notes that it could not be sampled, and why.
-    pub fn fail(&mut self, words: String) {
+    pub(super) fn fail(&mut self, words: String) {
         self.state = match AGAIN.get(self.failures) {
             Some(pause) => State::Unknown(Looks::after(*pause)),
             None => State::Failing(Instant::now() + ENDING),
@@ -230,7 +230,7 @@ impl Tracked {
 
     /// Why it could not be sampled, if that was not because it executed another program or
     /// was about to end; as far as that can be told by now, if `at_once`.
-    pub fn take_failure(&mut self, at_once: bool) -> Option<String> {
+    pub(super) fn take_failure(&mut self, at_once: bool) -> Option<String> {
         let is_failure = match &self.state {
             State::Failing(until) => at_once || Instant::now() >= *until,
             State::Unknown(_) => at_once && self.failures > 1,
@@ -243,7 +243,7 @@ impl Tracked {
     }
 
     /// Whether there is nothing to wait for where one moment is wanted of it.
-    pub fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         match &self.state {
             State::Done | State::Refused | State::Denied(_) => true,
             State::Unknown(looks) => looks.is_other,
@@ -252,7 +252,7 @@ impl Tracked {
     }
 
     /// Counts what became of it, if it ends now.
-    pub fn count(&self, tally: &mut TreeStats) {
+    pub(super) fn count(&self, tally: &mut TreeStats) {
         let count = match &self.state {
             _ if self.was_sampled => &mut tally.sampled,
             State::Denied(denial) => {

@@ -8,7 +8,7 @@ use crate::target::live::Denial;
 
 /// Processes, counted by what became of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TreeStats {
+pub(super) struct TreeStats {
     /// Sampled at least once.
     pub sampled: u64,
     /// Did not run Python.
@@ -25,23 +25,23 @@ pub struct TreeStats {
 
 /// Processes that the kernel does not let us read, counted by the reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Denials(BTreeMap<&'static str, (Denial, u64)>);
+pub(super) struct Denials(BTreeMap<&'static str, (Denial, u64)>);
 
 impl Denials {
     /// Counts one more. Returns whether it is the first that is denied for this reason.
-    pub fn note(&mut self, denial: Denial) -> bool {
+    pub(super) fn note(&mut self, denial: Denial) -> bool {
         let (_, count) = self.0.entry(denial.in_short()).or_insert((denial, 0));
         *count += 1;
         *count == 1
     }
 
     /// How many there are.
-    pub fn total(&self) -> u64 {
+    pub(super) fn total(&self) -> u64 {
         self.0.values().map(|(_, count)| count).sum()
     }
 
     /// Of each reason that was met more than once: how often, and what to do.
-    pub fn summary(&self) -> Vec<String> {
+    pub(super) fn summary(&self) -> Vec<String> {
         let often = self.0.iter().filter(|(_, (_, count))| *count > 1);
         let words = often.map(|(reason, (denial, count))| {
             format!("{count} processes could not be read: {reason}. {}", denial.remedy())
@@ -52,7 +52,7 @@ impl Denials {
 
 impl TreeStats {
     /// Counts for the account.
-    pub fn rows(&self) -> impl Iterator<Item = (Key, u64)> {
+    pub(super) fn rows(&self) -> impl Iterator<Item = (Key, u64)> {
         let rows = [
             (Key::ProcessesSampled, self.sampled),
             (Key::ProcessesNotPython, self.not_python),

@@ -148,7 +148,7 @@ impl<S, T> Clone for Field<S, T> {
 impl<S, T> Copy for Field<S, T> {}
 
 /// How a layout's C type is read: the bridge from bindgen's types to [`Value`]s.
-pub trait ReadAs<T> {}
+pub(crate) trait ReadAs<T> {}
 
 impl<T> ReadAs<T> for T {}
 impl<S, T> ReadAs<Remote<S>> for *mut T {}
@@ -167,7 +167,7 @@ impl ReadAs<u8> for i8 {}
 
 /// Proves at compile time that `accessor` yields something readable as `T`.
 #[doc(hidden)]
-pub const fn checked_field<L, F: ReadAs<T>, S, T>(
+pub(crate) const fn checked_field<L, F: ReadAs<T>, S, T>(
     offset: usize,
     _accessor: fn(&L) -> &F,
 ) -> Field<S, T> {

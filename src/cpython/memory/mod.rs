@@ -4,13 +4,13 @@
 //! walker reads a live process, a remembered snapshot, or an array in a test.
 
 mod field;
-pub mod read_set;
+pub(crate) mod read_set;
 
 #[cfg(test)]
-pub mod fake;
+pub(crate) mod fake;
 
 pub(crate) use field::field;
-pub use field::{Field, Remote, Value, checked_field};
+pub(crate) use field::{Field, Remote, Value, checked_field};
 
 use std::fmt;
 

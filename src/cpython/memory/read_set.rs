@@ -14,7 +14,7 @@ const BLOCK: usize = 256;
 
 /// A view of `inner` that takes note of what is read.
 #[derive(Debug)]
-pub struct ReadSet<'a, M> {
+pub(crate) struct ReadSet<'a, M> {
     inner: &'a M,
     state: RefCell<State>,
 }
@@ -30,12 +30,12 @@ struct State {
 
 impl<'a, M: Memory> ReadSet<'a, M> {
     /// A view through which nothing has been read yet.
-    pub fn new(inner: &'a M) -> Self {
+    pub(crate) fn new(inner: &'a M) -> Self {
         Self { inner, state: RefCell::default() }
     }
 
     /// Whether all that was read is in `inner` still, at one later moment.
-    pub fn is_still_so(&self) -> bool {
+    pub(crate) fn is_still_so(&self) -> bool {
         let State { spans, bytes, .. } = &*self.state.borrow();
         let mut now = vec![0; bytes.len()];
         self.inner.read_spans(spans, &mut now) == Ok(bytes.len()) && now == *bytes

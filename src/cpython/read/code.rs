@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use rustc_hash::FxBuildHasher;
 
-pub use super::decoded_code::{CodeId, Place};
+pub(crate) use super::decoded_code::{CodeId, Place};
 use super::decoded_code::{DecodedCode, first_of_copy};
 use super::frames::{Broken, Position, RawFrame};
 use super::objects::{Code, Types};
@@ -32,7 +32,7 @@ const MAX_GONE: usize = 10_000;
 /// A code object that something was named after: where it lies, and which of those that
 /// have lain there it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Named {
+pub(crate) struct Named {
     /// Where it lies.
     pub address: u64,
     /// Which it is.
@@ -48,7 +48,7 @@ pub(crate) struct CopiedCode {
 
 impl CopiedCode {
     /// Whether the code object at its address in `memory` is the same.
-    pub fn is_still_in<M: Memory>(&self, memory: &M) -> bool {
+    pub(crate) fn is_still_in<M: Memory>(&self, memory: &M) -> bool {
         let witness = self.known.witness();
         let mut now = vec![0; witness.len()];
         let spans: Vec<Span> = self.known.spans().collect();
@@ -56,19 +56,19 @@ impl CopiedCode {
     }
 
     /// Where a frame stands in it.
-    pub fn place(&self, raw: &RawFrame) -> Place {
+    pub(crate) fn place(&self, raw: &RawFrame) -> Place {
         self.known.place(raw, self.id).unwrap_or(Place::Outside)
     }
 
     /// Notes where a copy of its instructions began.
-    pub fn note_copy(&mut self, index: u32, first: u64) {
+    pub(crate) fn note_copy(&mut self, index: u32, first: u64) {
         self.known.note_copy(index, first);
     }
 }
 
 /// What a comparison of code objects came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verified {
+pub(crate) enum Verified {
     /// All are what they were.
     Same,
     /// Some are not; these are the frames that they gave their names to.
@@ -82,7 +82,7 @@ type ByAddress = HashMap<u64, (CodeId, DecodedCode), FxBuildHasher>;
 
 /// The code objects of one process.
 #[derive(Debug)]
-pub struct CodeCache<A> {
+pub(crate) struct CodeCache<A> {
     types: Types,
     known: ByAddress,
     /// The frames that had the names of those that are not what they were.
@@ -102,7 +102,7 @@ pub struct CodeCache<A> {
 impl<A: Abi> CodeCache<A> {
     /// An empty cache for a process whose type objects are at `types`.
     #[must_use]
-    pub fn new(types: Types) -> Self {
+    pub(crate) fn new(types: Types) -> Self {
         Self {
             types,
             known: HashMap::default(),
@@ -120,26 +120,26 @@ impl<A: Abi> CodeCache<A> {
     /// Whether frames on different lines of a function are different frames;
     /// if not, their line is 0.
     #[must_use]
-    pub fn line_numbers(mut self, line_numbers: bool) -> Self {
+    pub(crate) fn line_numbers(mut self, line_numbers: bool) -> Self {
         self.line_numbers = line_numbers;
         self
     }
 
     /// The code object at an address, if it has been decoded.
     #[must_use]
-    pub fn get(&self, code: Remote<Code>) -> Option<CodeId> {
+    pub(crate) fn get(&self, code: Remote<Code>) -> Option<CodeId> {
         self.known.get(&code.address()).map(|(id, _)| *id)
     }
 
     /// As long as this is the same, what was decoded is still known.
     #[must_use]
-    pub fn generation(&self) -> u32 {
+    pub(crate) fn generation(&self) -> u32 {
         self.generation
     }
 
     /// Where a frame stands, if its code object has been decoded ([`Self::decode_of`]).
     #[must_use]
-    pub fn place(&mut self, raw: &RawFrame) -> Option<Place> {
+    pub(crate) fn place(&mut self, raw: &RawFrame) -> Option<Place> {
         if raw.may_be_incomplete && raw.code.is_null() {
             return Some(Place::Incomplete);
         }
@@ -177,13 +177,13 @@ impl<A: Abi> CodeCache<A> {
 
     /// Whether a code object may be short-lived, as far as is known.
     #[must_use]
-    pub fn is_young(&self, named: &Named) -> bool {
+    pub(crate) fn is_young(&self, named: &Named) -> bool {
         find(&self.known, named).is_none_or(|known| !known.youth.is_over())
     }
 
     /// Whether any code object may be.
     #[must_use]
-    pub fn has_young(&self) -> bool {
+    pub(crate) fn has_young(&self) -> bool {
         self.young > 0
     }
 
@@ -191,7 +191,11 @@ impl<A: Abi> CodeCache<A> {
     ///
     /// # Errors
     /// [`Broken`] if it cannot be read or is none.
-    pub fn decode<M: Memory>(&mut self, memory: &M, code: Remote<Code>) -> Result<CodeId, Broken> {
+    pub(crate) fn decode<M: Memory>(
+        &mut self,
+        memory: &M,
+        code: Remote<Code>,
+    ) -> Result<CodeId, Broken> {
         if let Some(id) = self.get(code) {
             return Ok(id);
         }
@@ -214,7 +218,11 @@ impl<A: Abi> CodeCache<A> {
     ///
     /// # Errors
     /// [`Broken`] if it cannot be read or is none.
-    pub fn decode_of<M: Memory>(&mut self, memory: &M, raw: &RawFrame) -> Result<CodeId, Broken> {
+    pub(crate) fn decode_of<M: Memory>(
+        &mut self,
+        memory: &M,
+        raw: &RawFrame,
+    ) -> Result<CodeId, Broken> {
         let id = self.decode(memory, raw.code)?;
         if let Position::Copied { index, .. } = raw.position {
             let known = self.known.get_mut(&raw.code.address());
@@ -227,7 +235,7 @@ impl<A: Abi> CodeCache<A> {
     }
 
     /// The function, file and line of a code object at `position`, if it is still known.
-    pub fn frame(
+    pub(crate) fn frame(
         &mut self,
         named: Named,
         position: Position,
@@ -241,13 +249,13 @@ impl<A: Abi> CodeCache<A> {
     }
 
     /// Forgets all frames, so that [`CodeCache::frame`] can be asked with another table.
-    pub fn forget_frames(&mut self) {
+    pub(crate) fn forget_frames(&mut self) {
         self.known.values_mut().for_each(|(_, known)| known.forget_frames());
     }
 
     /// Compares code objects with the process and forgets those that are not what
     /// they were. One or two system calls, however many there are.
-    pub fn verify<M: Memory>(&mut self, memory: &M, codes: &[Named]) -> Verified {
+    pub(crate) fn verify<M: Memory>(&mut self, memory: &M, codes: &[Named]) -> Verified {
         self.spans.clear();
         for named in codes {
             let known = find(&self.known, named).map(DecodedCode::spans);
@@ -277,7 +285,7 @@ impl<A: Abi> CodeCache<A> {
 
     /// Whether the code object at an address is what was decoded there. If not, that is
     /// forgotten.
-    pub fn is_same<M: Memory>(&mut self, memory: &M, code: Remote<Code>) -> bool {
+    pub(crate) fn is_same<M: Memory>(&mut self, memory: &M, code: Remote<Code>) -> bool {
         let address = code.address();
         let id = self.get(code);
         id.is_some_and(|id| self.verify(memory, &[Named { address, id }]) == Verified::Same)
@@ -285,7 +293,7 @@ impl<A: Abi> CodeCache<A> {
 
     /// To be called when nothing waits any more that was named after code objects that
     /// are gone.
-    pub fn forget_gone(&mut self) {
+    pub(crate) fn forget_gone(&mut self) {
         self.gone.clear();
     }
 

@@ -30,7 +30,7 @@ const INSTRUCTION: i32 = 2;
 /// Which code object it is, by what it says of itself: a text that is compiled again and
 /// again makes one that has the same identity each time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CodeId(u64);
+pub(crate) struct CodeId(u64);
 
 impl CodeId {
     pub(super) fn of(known: &DecodedCode) -> Self {
@@ -48,7 +48,7 @@ impl CodeId {
 
 /// Where a frame stands in its code object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub(crate) enum Place {
     /// On an instruction.
     Inside(CodeId),
     /// Before the first traceable instruction: not a frame yet, or one of the
@@ -60,7 +60,7 @@ pub enum Place {
 
 /// A code object that has been decoded.
 #[derive(Debug)]
-pub struct DecodedCode {
+pub(super) struct DecodedCode {
     name: Arc<str>,
     file: Arc<str>,
     first_line: i32,
@@ -83,7 +83,7 @@ impl DecodedCode {
     ///
     /// # Errors
     /// [`Broken`] if it cannot be read, or is not what it should be.
-    pub fn decode<A: Abi, M: Memory>(
+    pub(super) fn decode<A: Abi, M: Memory>(
         memory: &M,
         code: Remote<Code>,
         types: Types,
@@ -114,36 +114,36 @@ impl DecodedCode {
 
     /// What it says of itself, for a hash: of two that say the same, each may do as the
     /// other, and be named so.
-    pub fn content(&self) -> impl Hash {
+    pub(super) fn content(&self) -> impl Hash {
         let Self { name, file, first_line, length, line_table, .. } = self;
         (name, file, first_line, length, line_table)
     }
 
     /// What has to be read to recognise it.
-    pub fn spans(&self) -> impl Iterator<Item = Span> {
+    pub(super) fn spans(&self) -> impl Iterator<Item = Span> {
         self.spans.into_iter()
     }
 
     /// What those spans hold while it is the same.
     #[must_use]
-    pub fn witness(&self) -> &[u8] {
+    pub(super) fn witness(&self) -> &[u8] {
         &self.witness
     }
 
     /// All frames that it has given its name to.
-    pub fn frames(&self) -> impl Iterator<Item = FrameId> {
+    pub(super) fn frames(&self) -> impl Iterator<Item = FrameId> {
         self.frames.values().copied()
     }
 
     /// Forgets the frames that it has given its name to, when their table is.
-    pub fn forget_frames(&mut self) {
+    pub(super) fn forget_frames(&mut self) {
         self.frames = HashMap::default();
     }
 
     /// Where a frame stands in this code object, which has the identity `id`. `None` if it
     /// executes a copy of the instructions that is not known yet.
     #[must_use]
-    pub fn place(&self, raw: &RawFrame, id: CodeId) -> Option<Place> {
+    pub(super) fn place(&self, raw: &RawFrame, id: CodeId) -> Option<Place> {
         let position = self.in_code(raw.position)?;
         Some(if !self.is_inside(position) {
             Place::Outside
@@ -163,18 +163,18 @@ impl DecodedCode {
 
     /// Whether the copy is known that a frame executes, if it executes one.
     #[must_use]
-    pub fn knows_copy(&self, position: Position) -> bool {
+    pub(super) fn knows_copy(&self, position: Position) -> bool {
         self.in_code(position).is_some()
     }
 
     /// Notes where a copy of the instructions begins.
-    pub fn note_copy(&mut self, index: u32, first: u64) {
+    pub(super) fn note_copy(&mut self, index: u32, first: u64) {
         self.copies.insert(index, first);
     }
 
     /// Forgets where the copy begins that a frame at `position` should be in, and is not: the
     /// index may belong to another thread now, and the copy be another.
-    pub fn forget_copy(&mut self, position: Position) {
+    pub(super) fn forget_copy(&mut self, position: Position) {
         if let Position::Copied { index, .. } = position {
             self.copies.remove(&index);
         }
@@ -197,7 +197,7 @@ impl DecodedCode {
 
     /// The function, file and line at `position`; `None` if that is in a copy that is not known
     /// any more.
-    pub fn frame<A: Abi>(
+    pub(super) fn frame<A: Abi>(
         &mut self,
         position: Position,
         line_numbers: bool,

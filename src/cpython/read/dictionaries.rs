@@ -39,7 +39,7 @@ struct Table {
 ///
 /// # Errors
 /// If it cannot be read.
-pub fn length<A: Abi, M: Memory>(memory: &M, dict: Remote<Dict>) -> Result<i64, Fault> {
+pub(crate) fn length<A: Abi, M: Memory>(memory: &M, dict: Remote<Dict>) -> Result<i64, Fault> {
     let (DictLayout::Open { used, .. } | DictLayout::Keys { used, .. }) = A::OBJECTS.dict;
     memory.field(dict, used)
 }
@@ -48,7 +48,7 @@ pub fn length<A: Abi, M: Memory>(memory: &M, dict: Remote<Dict>) -> Result<i64, 
 ///
 /// # Errors
 /// If the dictionary cannot be read.
-pub fn for_each_item<A: Abi, M: Memory>(
+pub(crate) fn for_each_item<A: Abi, M: Memory>(
     memory: &M,
     dict: Remote<Dict>,
     visit: &mut dyn FnMut(Remote<Object>, Remote<Object>) -> ControlFlow<()>,
@@ -60,7 +60,7 @@ pub fn for_each_item<A: Abi, M: Memory>(
 ///
 /// # Errors
 /// If the dictionary cannot be read.
-pub fn find<A: Abi, M: Memory>(
+pub(crate) fn find<A: Abi, M: Memory>(
     memory: &M,
     types: &ObjectTypes,
     dict: Remote<Dict>,
@@ -73,7 +73,7 @@ pub fn find<A: Abi, M: Memory>(
 ///
 /// # Errors
 /// If the instance cannot be read.
-pub fn find_attribute<A: Abi, M: Memory>(
+pub(crate) fn find_attribute<A: Abi, M: Memory>(
     memory: &M,
     types: &ObjectTypes,
     instance: Remote<Object>,

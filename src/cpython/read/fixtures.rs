@@ -12,10 +12,10 @@ use crate::cpython::memory::fake::FakeMemory;
 use crate::cpython::memory::{Field, Memory, Remote};
 
 /// Type objects of every made-up process.
-pub const TYPES: Types = Types { code: 0x1000, text: 0x2000, bytes: 0x3000 };
+pub(crate) const TYPES: Types = Types { code: 0x1000, text: 0x2000, bytes: 0x3000 };
 
 /// Bytes of bytecode in every made-up code object.
-pub const CODE_LENGTH: u64 = 100;
+pub(crate) const CODE_LENGTH: u64 = 100;
 
 /// Objects are this far apart, zeroed.
 const OBJECT_SIZE: u64 = 0x1000;
@@ -93,7 +93,7 @@ impl<A: Abi> FakePython<A> {
     }
 
     /// A process with one interpreter and one thread, whose roots are variables (up to 3.6).
-    pub fn process(&mut self, top: Remote<Frame>) -> (Remote<Thread>, ProcessRoots) {
+    pub(crate) fn process(&mut self, top: Remote<Frame>) -> (Remote<Thread>, ProcessRoots) {
         let thread = self.thread(top);
         let interpreter = Remote::new(self.object(0));
         self.set(interpreter, A::INTERPRETER.threads, thread.address());

@@ -5,10 +5,10 @@ use crate::cpython::memory::{Fault, Memory, Remote};
 
 /// The deepest stack that is read. What lies below the limit is left out and
 /// the stack is marked as cut off. Python's own default limit is 1,000.
-pub const MAX_DEPTH: usize = 16 * 1024;
+pub(crate) const MAX_DEPTH: usize = 16 * 1024;
 
 /// Room for the part of a frame that is read, in bytes, of any version.
-pub const COPY: usize = 160;
+pub(crate) const COPY: usize = 160;
 
 /// How a version links its frames.
 pub trait Frames<A> {

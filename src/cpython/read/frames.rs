@@ -1,20 +1,11 @@
 //! A thread's frames, before anything is known of their code.
 
-pub use super::frame_format::{
+pub(crate) use super::frame_format::{
     Broken, COPY, Decoded, Frames, MAX_DEPTH, Pointers, Position, RawFrame, Step, Walk,
 };
 use super::objects::{CFrame, Frame, Thread};
 use crate::cpython::abi::{Abi, TopFrame};
 use crate::cpython::memory::{Fault, Memory, Remote};
-
-/// A word that is read, and what it held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Word {
-    /// Where it is.
-    pub address: u64,
-    /// What it held.
-    pub value: u64,
-}
 
 /// The first of the words that lead to the innermost frame of a thread: it lies in the
 /// thread state itself.
@@ -36,7 +27,7 @@ pub(crate) fn first_word<A: Abi, M: Memory>(
 ///
 /// # Errors
 /// If it cannot be read.
-pub fn top_frame<A: Abi, M: Memory>(
+pub(crate) fn top_frame<A: Abi, M: Memory>(
     memory: &M,
     thread: Remote<Thread>,
 ) -> Result<Remote<Frame>, Fault> {
@@ -57,7 +48,7 @@ pub fn top_frame<A: Abi, M: Memory>(
 ///
 /// # Errors
 /// If it cannot be read.
-pub fn newest_c_frame<A: Abi, M: Memory>(
+pub(crate) fn newest_c_frame<A: Abi, M: Memory>(
     memory: &M,
     thread: Remote<Thread>,
 ) -> Result<Option<Remote<CFrame>>, Fault> {
@@ -72,7 +63,7 @@ pub fn newest_c_frame<A: Abi, M: Memory>(
 ///
 /// # Errors
 /// If it cannot be read.
-pub fn caller_of_loop<A: Abi, M: Memory>(
+pub(crate) fn caller_of_loop<A: Abi, M: Memory>(
     memory: &M,
     c_frame: Remote<CFrame>,
 ) -> Result<Option<Remote<Frame>>, Fault> {
@@ -85,7 +76,7 @@ pub fn caller_of_loop<A: Abi, M: Memory>(
 }
 
 /// The frames of a thread, innermost first, into `walk`.
-pub fn walk_thread<A: Abi, M: Memory>(
+pub(crate) fn walk_thread<A: Abi, M: Memory>(
     memory: &M,
     thread: Remote<Thread>,
     walk: &mut Walk,
@@ -105,7 +96,7 @@ pub fn walk_thread<A: Abi, M: Memory>(
 ///
 /// # Errors
 /// If the process cannot be read.
-pub fn is_settled<A: Abi, M: Memory>(
+pub(crate) fn is_settled<A: Abi, M: Memory>(
     memory: &M,
     thread: Remote<Thread>,
     walk: &Walk,

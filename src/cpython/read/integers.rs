@@ -18,7 +18,7 @@ const SIZE_SHIFT: u32 = 3;
 
 /// An integer of any size.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Integer {
+pub(crate) struct Integer {
     is_negative: bool,
     /// The lowest first.
     digits: Vec<u32>,
@@ -33,7 +33,7 @@ pub struct Integer {
 impl Integer {
     /// The 64 bits of one that a C `long` or `unsigned long` can hold.
     #[must_use]
-    pub fn to_word(&self) -> Option<u64> {
+    pub(crate) fn to_word(&self) -> Option<u64> {
         let mut word: u128 = 0;
         for digit in self.digits.iter().rev() {
             word = word.checked_shl(self.bits)? | u128::from(*digit);
@@ -86,7 +86,7 @@ fn decimal_groups(digits: &[u32], bits: u32) -> Vec<u64> {
 
 /// The integer that an object is; `None` if it is none, or cannot be read.
 #[must_use]
-pub fn integer<A: Abi, M: Memory>(
+pub(crate) fn integer<A: Abi, M: Memory>(
     memory: &M,
     types: &ObjectTypes,
     object: Remote<Object>,

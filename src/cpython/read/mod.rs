@@ -4,27 +4,27 @@
 //! [`crate::cpython::memory::Memory`] (where the bytes come from) and knows nothing of
 //! Linux. Every number read is taken to be hostile and bounded.
 
-pub mod code;
+pub(crate) mod code;
 mod decoded_code;
-pub mod dictionaries;
-pub mod frame_format;
-pub mod frames;
-pub mod heap_frames;
-pub mod integers;
-pub mod interpreter_frames;
+pub(crate) mod dictionaries;
+pub(crate) mod frame_format;
+pub(crate) mod frames;
+pub(crate) mod heap_frames;
+pub(crate) mod integers;
+pub(crate) mod interpreter_frames;
 pub mod lines;
 mod nested;
-pub mod objects;
-pub mod probation;
-pub mod proof;
-pub mod search_path;
-pub mod text;
-pub mod text_format;
-pub mod thread_names;
-pub mod threads;
-pub mod types;
-pub mod values;
-pub mod variables;
+pub(crate) mod objects;
+pub(crate) mod probation;
+pub(crate) mod proof;
+pub(crate) mod search_path;
+pub(crate) mod text;
+pub(crate) mod text_format;
+pub(crate) mod thread_names;
+pub(crate) mod threads;
+pub(crate) mod types;
+pub(crate) mod values;
+pub(crate) mod variables;
 
 #[cfg(all(test, feature = "py27", feature = "py36", feature = "py310"))]
 #[cfg(all(feature = "py311", feature = "py312", feature = "py314"))]

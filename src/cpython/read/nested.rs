@@ -19,7 +19,7 @@ impl ProcessRoots {
     ///
     /// # Errors
     /// If a list or a thread state cannot be read.
-    pub fn threads<A: Abi, M: Memory>(&self, memory: &M) -> Result<Vec<ThreadInfo>, Fault> {
+    pub(crate) fn threads<A: Abi, M: Memory>(&self, memory: &M) -> Result<Vec<ThreadInfo>, Fault> {
         let interpreters = self.interpreters::<A, M>(memory)?;
         let states = self.states_in::<A, M>(memory, &interpreters)?;
         if interpreters.len() < 2 {

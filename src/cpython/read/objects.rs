@@ -52,7 +52,7 @@ pub enum Cell {}
 
 /// Addresses of the type objects that prove what an object is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Types {
+pub(crate) struct Types {
     /// `PyCode_Type`.
     pub code: u64,
     /// The type of names: `PyUnicode_Type`, in 2.7 `PyString_Type`.

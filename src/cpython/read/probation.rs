@@ -22,7 +22,7 @@ const MOST_PREDECESSORS: u32 = 10;
 
 /// What speaks for a code object's staying.
 #[derive(Clone, Copy, Debug)]
-pub struct Probation {
+pub(crate) struct Probation {
     times: u8,
     apart: Duration,
     next: Option<Instant>,
@@ -31,13 +31,13 @@ pub struct Probation {
 impl Probation {
     /// Of one at an address where so many others have come and gone.
     #[must_use]
-    pub fn new(predecessors: u32) -> Self {
+    pub(crate) fn new(predecessors: u32) -> Self {
         let apart = APART * FARTHER.pow(predecessors.min(MOST_PREDECESSORS));
         Self { times: 0, apart, next: None }
     }
 
     /// Notes that it was found the same. Whether its probation ends with that.
-    pub fn note_same(&mut self, now: Instant) -> bool {
+    pub(crate) fn note_same(&mut self, now: Instant) -> bool {
         if self.is_over() || self.next.is_some_and(|next| now < next) {
             return false;
         }
@@ -48,7 +48,7 @@ impl Probation {
 
     /// Whether it is trusted to stay.
     #[must_use]
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.times >= OFTEN
     }
 }

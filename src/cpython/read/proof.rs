@@ -11,7 +11,7 @@ use crate::cpython::memory::{Fault, Field, Memory};
 
 /// What the proof came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Proof {
+pub(crate) enum Proof {
     /// Every thread belongs to its interpreter, and the frames of at least one
     /// thread lead to code objects with a name, a file and a line table.
     Proven,
@@ -23,7 +23,7 @@ pub enum Proof {
 
 /// Why a layout does not fit a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mismatch(String);
+pub(crate) struct Mismatch(String);
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -42,7 +42,7 @@ const ENOUGH_FRAMES: usize = 2000;
 ///
 /// # Errors
 /// [`Mismatch`] with the first thing that is not as the layout says.
-pub fn prove<A: Abi, M: Memory>(
+pub(crate) fn prove<A: Abi, M: Memory>(
     memory: &M,
     roots: &ProcessRoots,
     types: Types,
@@ -93,7 +93,7 @@ fn in_both<'a>(walk: &'a [RawFrame], again: &[RawFrame]) -> &'a [RawFrame] {
 ///
 /// # Errors
 /// [`Mismatch`] if the process ought to say it, and does not.
-pub fn system_layout<A: Abi, M: Memory>(
+pub(crate) fn system_layout<A: Abi, M: Memory>(
     memory: &M,
     runtime: Option<u64>,
 ) -> Result<SystemLayout, Mismatch> {
@@ -120,7 +120,10 @@ pub fn system_layout<A: Abi, M: Memory>(
 ///
 /// # Errors
 /// [`Mismatch`] with the first entry that differs.
-pub fn check_debug_offsets<A: Abi, M: Memory>(memory: &M, runtime: u64) -> Result<(), Mismatch> {
+pub(crate) fn check_debug_offsets<A: Abi, M: Memory>(
+    memory: &M,
+    runtime: u64,
+) -> Result<(), Mismatch> {
     for entry in A::debug_offsets() {
         let position = runtime.wrapping_add(entry.position as u64);
         let said: u64 = memory.read(position).map_err(|fault| Mismatch(fault.to_string()))?;

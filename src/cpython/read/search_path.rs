@@ -12,7 +12,7 @@ const MAX_ENTRIES: usize = 256;
 
 /// The absolute entries of `sys.path` of the oldest interpreter; none if they cannot be
 /// read, or are not strings.
-pub fn read<A: Abi, M: Memory>(
+pub(crate) fn read<A: Abi, M: Memory>(
     memory: &M,
     types: &ObjectTypes,
     system: &SystemLayout,

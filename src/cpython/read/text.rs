@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use super::objects::Text as TextObject;
-pub use super::text_format::{MAX_UNITS, Reading, Text};
+pub(crate) use super::text_format::{MAX_UNITS, Reading, Text};
 use crate::cpython::abi::{ByteStringAbi, UnicodeAbi};
 use crate::cpython::memory::{Fault, Memory, Remote};
 

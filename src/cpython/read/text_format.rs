@@ -4,7 +4,7 @@ use super::objects::Text as TextObject;
 use crate::cpython::memory::{Fault, Memory, Remote};
 
 /// The longest text that is read, in code units; the rest becomes `…`.
-pub const MAX_UNITS: usize = 16 * 1024;
+pub(crate) const MAX_UNITS: usize = 16 * 1024;
 
 /// A string format.
 pub trait Text<A> {

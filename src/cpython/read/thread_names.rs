@@ -25,25 +25,25 @@ const MAX_NAME: i64 = 1024;
 
 /// Where the names of the threads of one process are.
 #[derive(Clone)]
-pub struct ThreadNames {
+pub(crate) struct ThreadNames {
     types: ObjectTypes,
     system: SystemLayout,
 }
 
 /// Names by the identity of their thread, what `threading.get_ident()` returns.
-pub type Names = HashMap<u64, Arc<str>>;
+pub(crate) type Names = HashMap<u64, Arc<str>>;
 
 impl ThreadNames {
     /// For a process whose types are at `types`.
     #[must_use]
-    pub fn new(types: ObjectTypes, system: SystemLayout) -> Self {
+    pub(crate) fn new(types: ObjectTypes, system: SystemLayout) -> Self {
         Self { types, system }
     }
 
     /// The names of all threads that have one. Two interpreters may both know a thread:
     /// the older one names it. A process that runs on may change in between: call it
     /// twice where that matters.
-    pub fn read<A: Abi, M: Memory>(&self, memory: &M, roots: &ProcessRoots) -> Names {
+    pub(crate) fn read<A: Abi, M: Memory>(&self, memory: &M, roots: &ProcessRoots) -> Names {
         let mut names = Names::new();
         // The list begins with the newest.
         for interpreter in roots.interpreters::<A, M>(memory).unwrap_or_default() {

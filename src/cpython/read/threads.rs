@@ -18,7 +18,7 @@ const MAX_THREADS: usize = 64 * 1024;
 
 /// The roots of one process: addresses, where [`Roots`] are offsets.
 #[derive(Clone)]
-pub struct ProcessRoots {
+pub(crate) struct ProcessRoots {
     interpreters: InterpreterList,
     gil: Gil,
 }
@@ -47,7 +47,7 @@ enum Gil {
 /// A GIL of the process; of a free-threaded one, the right of a thread to run Python code, which
 /// no other can have.
 #[derive(Clone, Copy)]
-pub enum GilRef {
+pub(crate) enum GilRef {
     /// The variable at this address names the holder.
     Variable(u64),
     /// The struct at this address does.
@@ -80,7 +80,7 @@ impl GilRef {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn holder<M: Memory>(self, memory: &M) -> Result<Option<Remote<Thread>>, Fault> {
+    pub(crate) fn holder<M: Memory>(self, memory: &M) -> Result<Option<Remote<Thread>>, Fault> {
         let holder = match self {
             Self::Variable(address) => memory.read(address)?,
             Self::Struct(object, layout) => match memory.field(object, layout.locked)? {
@@ -101,11 +101,11 @@ impl GilRef {
 /// A symbol that a version's roots need and the process does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it has no symbol {0}")]
-pub struct MissingRoot(pub &'static str);
+pub(crate) struct MissingRoot(pub &'static str);
 
 /// Addresses that were found by symbol.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RootSymbols {
+pub(crate) struct RootSymbols {
     /// `_PyThreadState_Current` (2.7 to 3.6).
     pub current_thread: Option<u64>,
     /// The variable that holds the first interpreter state (2.7 to 3.6).
@@ -116,7 +116,7 @@ pub struct RootSymbols {
 
 /// One thread of one interpreter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ThreadInfo {
+pub(crate) struct ThreadInfo {
     /// Its thread state.
     pub state: Remote<Thread>,
     /// `threading.get_ident()`.
@@ -130,7 +130,7 @@ impl ProcessRoots {
     ///
     /// # Errors
     /// If a symbol that they need is not there.
-    pub fn resolve(roots: &Roots, symbols: RootSymbols) -> Result<Self, MissingRoot> {
+    pub(crate) fn resolve(roots: &Roots, symbols: RootSymbols) -> Result<Self, MissingRoot> {
         match roots {
             Roots::Variables => {
                 let current =
@@ -156,7 +156,7 @@ impl ProcessRoots {
 
     /// The address of the variable that begins the list of interpreters.
     #[must_use]
-    pub fn interpreters_head(&self) -> Option<u64> {
+    pub(crate) fn interpreters_head(&self) -> Option<u64> {
         match self.interpreters {
             InterpreterList::Variable(address) => Some(address),
             InterpreterList::FirstSeen(_) => None,
@@ -167,7 +167,7 @@ impl ProcessRoots {
     ///
     /// # Errors
     /// If the list cannot be read.
-    pub fn interpreters<A: Abi, M: Memory>(
+    pub(crate) fn interpreters<A: Abi, M: Memory>(
         &self,
         memory: &M,
     ) -> Result<Vec<Remote<Interpreter>>, Fault> {
@@ -213,7 +213,7 @@ impl ProcessRoots {
     ///
     /// # Errors
     /// If its state cannot be read.
-    pub fn standing<M: Memory>(
+    pub(crate) fn standing<M: Memory>(
         &self,
         memory: &M,
         thread: Remote<Thread>,
@@ -227,7 +227,7 @@ impl ProcessRoots {
     ///
     /// # Errors
     /// If the list of interpreters cannot be read.
-    pub fn gils<A: Abi, M: Memory>(&self, memory: &M) -> Result<Vec<GilRef>, Fault> {
+    pub(crate) fn gils<A: Abi, M: Memory>(&self, memory: &M) -> Result<Vec<GilRef>, Fault> {
         self.gils_again::<A, M>(memory, &[])
     }
 
@@ -308,7 +308,10 @@ impl ProcessRoots {
     ///
     /// # Errors
     /// If a root cannot be read.
-    pub fn gil_holders<A: Abi, M: Memory>(&self, memory: &M) -> Result<Vec<Remote<Thread>>, Fault> {
+    pub(crate) fn gil_holders<A: Abi, M: Memory>(
+        &self,
+        memory: &M,
+    ) -> Result<Vec<Remote<Thread>>, Fault> {
         self.holders_of(memory, &self.gils::<A, M>(memory)?)
     }
 
@@ -316,7 +319,7 @@ impl ProcessRoots {
     ///
     /// # Errors
     /// If a list or a thread state cannot be read.
-    pub fn states<A: Abi, M: Memory>(&self, memory: &M) -> Result<Vec<ThreadInfo>, Fault> {
+    pub(crate) fn states<A: Abi, M: Memory>(&self, memory: &M) -> Result<Vec<ThreadInfo>, Fault> {
         let interpreters = self.interpreters::<A, M>(memory)?;
         self.states_in::<A, M>(memory, &interpreters)
     }
@@ -389,7 +392,7 @@ fn ended<A: Abi, M: Memory>(
 ///
 /// # Errors
 /// If it cannot be read.
-pub fn thread_info<A: Abi, M: Memory>(
+pub(crate) fn thread_info<A: Abi, M: Memory>(
     memory: &M,
     state: Remote<Thread>,
 ) -> Result<ThreadInfo, Fault> {

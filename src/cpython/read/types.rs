@@ -10,7 +10,7 @@ const MAX_NAME: usize = 120;
 /// The addresses of types and of the objects there is one of. Null for one that the
 /// process does not tell: no object is taken for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ObjectTypes {
+pub(crate) struct ObjectTypes {
     /// `None`.
     pub none: u64,
     /// `True`.
@@ -49,7 +49,7 @@ pub struct ObjectTypes {
 
 impl ObjectTypes {
     /// The types of an interpreter, whose symbols `symbol` finds.
-    pub fn find<A: Abi>(symbol: impl Fn(&str) -> Option<u64>) -> Self {
+    pub(crate) fn find<A: Abi>(symbol: impl Fn(&str) -> Option<u64>) -> Self {
         let at = |name: &str| symbol(name).unwrap_or(0);
         let narrow = symbol("PyUnicodeUCS2_FromObject").is_some();
         Self {
@@ -74,19 +74,23 @@ impl ObjectTypes {
     }
 
     /// Whether an object is exactly a string of the kind that names things.
-    pub fn is_name<A: Abi, M: Memory>(&self, memory: &M, object: Remote<Object>) -> bool {
+    pub(crate) fn is_name<A: Abi, M: Memory>(&self, memory: &M, object: Remote<Object>) -> bool {
         let name = if self.names_are_bytes { self.bytes } else { self.unicode };
         is_exactly::<A, M>(memory, object, name)
     }
 
     /// Whether it is exactly a `dict`.
-    pub fn is_dict<A: Abi, M: Memory>(&self, memory: &M, object: Remote<Object>) -> bool {
+    pub(crate) fn is_dict<A: Abi, M: Memory>(&self, memory: &M, object: Remote<Object>) -> bool {
         is_exactly::<A, M>(memory, object, self.dict)
     }
 }
 
 /// Whether an object is of that type, and not of one derived from it.
-pub fn is_exactly<A: Abi, M: Memory>(memory: &M, object: Remote<Object>, r#type: u64) -> bool {
+pub(crate) fn is_exactly<A: Abi, M: Memory>(
+    memory: &M,
+    object: Remote<Object>,
+    r#type: u64,
+) -> bool {
     r#type != 0
         && !object.is_null()
         && memory.field(object, A::OBJECT.object_type).is_ok_and(|found| found.address() == r#type)
@@ -96,7 +100,7 @@ pub fn is_exactly<A: Abi, M: Memory>(memory: &M, object: Remote<Object>, r#type:
 ///
 /// # Errors
 /// If it cannot be read.
-pub fn type_name<A: Abi, M: Memory>(
+pub(crate) fn type_name<A: Abi, M: Memory>(
     memory: &M,
     r#type: Remote<Type>,
 ) -> Result<Option<String>, Fault> {

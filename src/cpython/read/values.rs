@@ -28,7 +28,7 @@ const UNITS: usize = 100;
 const MAX_SET_ENTRIES: usize = 1024;
 
 /// Reads values of one process.
-pub struct Values<'a, M> {
+pub(crate) struct Values<'a, M> {
     /// Its memory.
     pub memory: &'a M,
     /// Its types.
@@ -38,7 +38,7 @@ pub struct Values<'a, M> {
 impl<M: Memory> Values<'_, M> {
     /// A value as text. One that cannot be read is told by its address.
     #[must_use]
-    pub fn show<A: Abi>(&self, object: Remote<Object>) -> String {
+    pub(crate) fn show<A: Abi>(&self, object: Remote<Object>) -> String {
         self.show_at::<A>(object, 0)
     }
 
@@ -264,7 +264,7 @@ impl Head {
 
 /// A character of a text, or what stands for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
+pub(crate) enum Unit {
     /// One that is printed as it is.
     Plain(char),
     /// One that is printed as its number.
@@ -274,7 +274,7 @@ pub enum Unit {
 impl Unit {
     /// The character of a code point.
     #[must_use]
-    pub fn of(code_point: u32) -> Self {
+    pub(crate) fn of(code_point: u32) -> Self {
         match char::from_u32(code_point) {
             Some(character) if !character.is_control() => Self::Plain(character),
             _ => Self::Escaped(code_point),

@@ -37,7 +37,7 @@ struct Slot {
 ///
 /// # Errors
 /// If the frame or its code object cannot be read, or is not what it should be.
-pub fn variables<A: Abi, M: Memory>(
+pub(crate) fn variables<A: Abi, M: Memory>(
     values: &Values<'_, M>,
     raw: &RawFrame,
 ) -> Result<Vec<Variable>, Broken> {

@@ -5,10 +5,10 @@ mod samples;
 mod stack_filter;
 mod threads;
 
-pub use self::names::Glob;
-pub use self::samples::{SampleFilter, State};
-pub use self::stack_filter::StackFilter;
-pub use self::threads::ThreadFilter;
+pub(crate) use self::names::Glob;
+pub(crate) use self::samples::{SampleFilter, State};
+pub(crate) use self::stack_filter::StackFilter;
+pub(crate) use self::threads::ThreadFilter;
 pub(crate) use self::threads::in_words;
 use crate::profile::Profile;
 use crate::stack::FrameStyle;

@@ -13,7 +13,7 @@ const LONGEST_ROW: usize = 1 << 16;
 const SOURCES: [Source; 4] = [Source::Interrupt, Source::Stop, Source::Turn, Source::Read];
 
 /// Appends rows, and says how many.
-pub fn put_rows(out: &mut Vec<u8>, rows: &Rows) -> u64 {
+pub(super) fn put_rows(out: &mut Vec<u8>, rows: &Rows) -> u64 {
     let rows = rows.iter().map(|(key, value)| (key, bytes_of(value)));
     let mut count = 0;
     for (key, bytes) in rows.filter(|(_, bytes)| bytes.len() <= LONGEST_ROW) {
@@ -26,7 +26,11 @@ pub fn put_rows(out: &mut Vec<u8>, rows: &Rows) -> u64 {
 
 /// Reads so many rows. What only a later release knows is left out: then `is_partial` becomes
 /// true.
-pub fn read_rows(count: usize, bytes: &mut Bytes<'_>, is_partial: &mut bool) -> Option<Rows> {
+pub(super) fn read_rows(
+    count: usize,
+    bytes: &mut Bytes<'_>,
+    is_partial: &mut bool,
+) -> Option<Rows> {
     let mut all = Rows::default();
     for _ in 0..count {
         let key = Key::with_number(bytes.number()?);

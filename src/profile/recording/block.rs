@@ -11,7 +11,7 @@ use super::{LARGEST_BLOCK, LARGEST_CONTENT};
 const LEVEL: i32 = 3;
 
 /// Turns contents into blocks.
-pub struct Packer {
+pub(super) struct Packer {
     compressor: Compressor<'static>,
     /// The block under construction, so that it is written at once.
     block: Vec<u8>,
@@ -20,7 +20,7 @@ pub struct Packer {
 impl Packer {
     /// # Errors
     /// If there is no memory for it.
-    pub fn new() -> io::Result<Self> {
+    pub(super) fn new() -> io::Result<Self> {
         Ok(Self { compressor: Compressor::new(LEVEL)?, block: Vec::new() })
     }
 
@@ -28,7 +28,7 @@ impl Packer {
     ///
     /// # Errors
     /// Those of `out`.
-    pub fn write(&mut self, content: &[u8], out: &mut impl Write) -> io::Result<()> {
+    pub(super) fn write(&mut self, content: &[u8], out: &mut impl Write) -> io::Result<()> {
         let body = self.compressor.compress(content)?;
         let length = u32::try_from(body.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
         self.block.clear();
@@ -41,7 +41,7 @@ impl Packer {
 
 /// What comes next in a recording.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Part {
+pub(super) enum Part {
     /// The beginning of a run, in this version of the format.
     Run(u8),
     /// A whole block, whose body has been read.
@@ -55,7 +55,7 @@ pub enum Part {
 }
 
 /// Cuts a recording into runs and blocks.
-pub struct Parts<R> {
+pub(super) struct Parts<R> {
     input: R,
     /// The body of the last block.
     body: Vec<u8>,
@@ -66,7 +66,7 @@ pub struct Parts<R> {
 }
 
 impl<R: Read> Parts<R> {
-    pub fn new(input: R) -> Self {
+    pub(super) fn new(input: R) -> Self {
         Self { input, body: Vec::new(), whole: 0, lost: 0 }
     }
 
@@ -74,7 +74,7 @@ impl<R: Read> Parts<R> {
     ///
     /// # Errors
     /// Those of the input.
-    pub fn next(&mut self) -> io::Result<Part> {
+    pub(super) fn next(&mut self) -> io::Result<Part> {
         let mut head = [0; 8];
         match read_up_to(&mut self.input, &mut head)? {
             0 => return Ok(Part::End),
@@ -109,17 +109,17 @@ impl<R: Read> Parts<R> {
     }
 
     /// The body of the last block.
-    pub fn body(&self) -> &[u8] {
+    pub(super) fn body(&self) -> &[u8] {
         &self.body
     }
 
     /// Where the last whole part ends.
-    pub fn whole(&self) -> u64 {
+    pub(super) fn whole(&self) -> u64 {
         self.whole
     }
 
     /// The bytes from the first that is not whole to the end.
-    pub fn lost(&self) -> u64 {
+    pub(super) fn lost(&self) -> u64 {
         self.lost
     }
 
@@ -127,7 +127,7 @@ impl<R: Read> Parts<R> {
     ///
     /// # Errors
     /// Those of the input.
-    pub fn reject_block(&mut self) -> io::Result<()> {
+    pub(super) fn reject_block(&mut self) -> io::Result<()> {
         let block = 8 + self.body.len() as u64;
         self.whole -= block;
         self.give_up(block).map(|_| ())
@@ -140,7 +140,7 @@ impl<R: Read> Parts<R> {
 }
 
 /// Reads until `buffer` is full or nothing is left. Returns how much that was.
-pub fn read_up_to(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+pub(super) fn read_up_to(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
         match input.read(&mut buffer[filled..]) {
@@ -154,7 +154,7 @@ pub fn read_up_to(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize>
 }
 
 /// Turns bodies of blocks back into contents.
-pub struct Unpacker {
+pub(super) struct Unpacker {
     decompressor: Decompressor<'static>,
     content: Vec<u8>,
 }
@@ -162,13 +162,13 @@ pub struct Unpacker {
 impl Unpacker {
     /// # Errors
     /// If there is no memory for it.
-    pub fn new() -> io::Result<Self> {
+    pub(super) fn new() -> io::Result<Self> {
         Ok(Self { decompressor: Decompressor::new()?, content: Vec::new() })
     }
 
     /// The content of a block; `None` if the body is not one zstd frame that states a
     /// length within bounds.
-    pub fn unpack(&mut self, body: &[u8]) -> Option<&[u8]> {
+    pub(super) fn unpack(&mut self, body: &[u8]) -> Option<&[u8]> {
         let stated = zstd::zstd_safe::get_frame_content_size(body).ok()??;
         let length = usize::try_from(stated).ok().filter(|length| *length <= LARGEST_CONTENT)?;
         self.content.clear();

@@ -4,7 +4,7 @@
 use super::LONGEST_TEXT;
 
 /// Appends a number.
-pub fn put_number(out: &mut Vec<u8>, mut number: u64) {
+pub(super) fn put_number(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
         number >>= 7;
@@ -13,12 +13,12 @@ pub fn put_number(out: &mut Vec<u8>, mut number: u64) {
 }
 
 /// Appends a number that may be negative: small ones of either sign are short.
-pub fn put_signed(out: &mut Vec<u8>, number: i64) {
+pub(super) fn put_signed(out: &mut Vec<u8>, number: i64) {
     put_number(out, ((number << 1) ^ (number >> 63)) as u64);
 }
 
 /// Appends a text; of one that is too long only the beginning.
-pub fn put_text(out: &mut Vec<u8>, text: &str) {
+pub(super) fn put_text(out: &mut Vec<u8>, text: &str) {
     let mut length = text.len().min(LONGEST_TEXT);
     while !text.is_char_boundary(length) {
         length -= 1;
@@ -27,13 +27,17 @@ pub fn put_text(out: &mut Vec<u8>, text: &str) {
 }
 
 /// Appends bytes after their number.
-pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_number(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
 /// Appends what may be missing: 0, or 1 and what it is.
-pub fn put_option<T>(out: &mut Vec<u8>, value: Option<T>, put: impl FnOnce(&mut Vec<u8>, T)) {
+pub(super) fn put_option<T>(
+    out: &mut Vec<u8>,
+    value: Option<T>,
+    put: impl FnOnce(&mut Vec<u8>, T),
+) {
     out.push(u8::from(value.is_some()));
     if let Some(value) = value {
         put(out, value);
@@ -42,23 +46,23 @@ pub fn put_option<T>(out: &mut Vec<u8>, value: Option<T>, put: impl FnOnce(&mut 
 
 /// Bytes that are being read. They may be anything: what does not fit is `None`.
 #[derive(Clone, Copy, Debug)]
-pub struct Bytes<'a>(pub &'a [u8]);
+pub(super) struct Bytes<'a>(pub &'a [u8]);
 
 impl<'a> Bytes<'a> {
     /// Whether nothing is left.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The next byte.
-    pub fn byte(&mut self) -> Option<u8> {
+    pub(super) fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(*first)
     }
 
     /// A number.
-    pub fn number(&mut self) -> Option<u64> {
+    pub(super) fn number(&mut self) -> Option<u64> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -75,24 +79,24 @@ impl<'a> Bytes<'a> {
     }
 
     /// A number that may be negative.
-    pub fn signed(&mut self) -> Option<i64> {
+    pub(super) fn signed(&mut self) -> Option<i64> {
         let number = self.number()?;
         Some((number >> 1) as i64 ^ -((number & 1) as i64))
     }
 
     /// How many entries follow, each of at least one byte: never more than bytes are left.
-    pub fn count(&mut self) -> Option<usize> {
+    pub(super) fn count(&mut self) -> Option<usize> {
         self.position(self.0.len().saturating_add(1))
     }
 
     /// A number below `limit`.
-    pub fn position(&mut self, limit: usize) -> Option<usize> {
+    pub(super) fn position(&mut self, limit: usize) -> Option<usize> {
         let number = usize::try_from(self.number()?).ok()?;
         (number < limit).then_some(number)
     }
 
     /// Bytes after their number: never more than are left.
-    pub fn part(&mut self) -> Option<Self> {
+    pub(super) fn part(&mut self) -> Option<Self> {
         let length = usize::try_from(self.number()?).ok()?;
         let (part, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
@@ -100,13 +104,16 @@ impl<'a> Bytes<'a> {
     }
 
     /// A text.
-    pub fn text(&mut self) -> Option<&'a str> {
+    pub(super) fn text(&mut self) -> Option<&'a str> {
         let Self(text) = self.part().filter(|text| text.0.len() <= LONGEST_TEXT)?;
         std::str::from_utf8(text).ok()
     }
 
     /// What may be missing.
-    pub fn option<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
+    pub(super) fn option<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<Option<T>> {
         match self.byte()? {
             0 => Some(None),
             1 => Some(Some(read(self)?)),

@@ -14,7 +14,7 @@ use crate::profile::SaveError;
 use crate::profile::links::{Meant, follow};
 
 /// A place for one run of a recording.
-pub enum Place {
+pub(super) enum Place {
     /// Someone reads while it is written.
     Live(Box<dyn Write>),
     /// A file, which nobody else may write to meanwhile.
@@ -26,7 +26,7 @@ pub enum Place {
 ///
 /// # Errors
 /// [`SaveError`] if it cannot be written, or is not what a run can be added to.
-pub fn open(path: Option<&Path>, append: bool) -> Result<Place, SaveError> {
+pub(super) fn open(path: Option<&Path>, append: bool) -> Result<Place, SaveError> {
     let path = match path {
         Some(path) if path.as_os_str() != "-" => path,
         _ if io::stdout().is_terminal() => return Err(SaveError::RecordingToTerminal),

@@ -11,7 +11,7 @@ const MOST_ROWS: usize = 64;
 
 /// Reads a number of rows, and the rows. What this release does not know is left out: then
 /// `is_partial` becomes true.
-pub fn read_rows(bytes: &mut Bytes<'_>, is_partial: &mut bool) -> Option<Rows> {
+pub(super) fn read_rows(bytes: &mut Bytes<'_>, is_partial: &mut bool) -> Option<Rows> {
     let mut all = Rows::default();
     let mut processes = Vec::new();
     for _ in 0..bytes.position(MOST_ROWS + 1)? {

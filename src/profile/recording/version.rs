@@ -9,7 +9,7 @@ pub const MAGIC: [u8; 8] = *b"PYFLAME\x03";
 const OLDEST: u8 = 2;
 
 /// The first version in which sections have lengths, and the account is one of them.
-pub const WITH_LENGTHS: u8 = 3;
+pub(super) const WITH_LENGTHS: u8 = 3;
 
 /// Why something cannot be read as a recording.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +37,7 @@ pub enum RecordingError {
 ///
 /// # Errors
 /// [`RecordingError`] unless it can be read.
-pub fn expect_run(bytes: [u8; 8]) -> Result<u8, RecordingError> {
+pub(super) fn expect_run(bytes: [u8; 8]) -> Result<u8, RecordingError> {
     let [name @ .., version] = bytes;
     if name != MAGIC[..7] {
         return Err(RecordingError::Other);

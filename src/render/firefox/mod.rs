@@ -18,7 +18,7 @@ use super::{Format, Settings, labels};
 use crate::profile::{Detail, Profile, Seen, State};
 
 /// `firefox`.
-pub const FORMAT: Format = Format {
+pub(crate) const FORMAT: Format = Format {
     name: "firefox",
     extensions: &["firefox.json"],
     about: "for the Firefox Profiler: threads, call trees and flame graphs over time",
@@ -142,7 +142,7 @@ struct Markers {
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
     let lanes = Tracks::of(profile);
     let document = Document {
         meta: Meta::of(profile, &lanes),

@@ -18,29 +18,29 @@ pub(super) type Category = u8;
 const NONE: i32 = -1;
 
 /// The tables of a thread, while stacks are put in.
-pub struct Tables<'a> {
+pub(super) struct Tables<'a> {
     profile: &'a Profile,
     stacks: Tree<Category>,
 }
 
 impl<'a> Tables<'a> {
     /// Empty ones.
-    pub fn new(profile: &'a Profile) -> Self {
+    pub(super) fn new(profile: &'a Profile) -> Self {
         Self { profile, stacks: Tree::new() }
     }
 
     /// Puts a stack in.
-    pub fn add(&mut self, category: Category, seen: Seen) {
+    pub(super) fn add(&mut self, category: Category, seen: Seen) {
         self.stacks.node(self.profile, category, seen);
     }
 
     /// The place of a stack that has been put in.
-    pub fn stack(&self, category: Category, seen: Seen) -> Option<u32> {
+    pub(super) fn stack(&self, category: Category, seen: Seen) -> Option<u32> {
         self.stacks.find(category, seen)
     }
 
     /// The tables as they are written.
-    pub fn written(&self) -> Written<'_> {
+    pub(super) fn written(&self) -> Written<'_> {
         let mut frames = Interner::default();
         let mut functions = Interner::default();
         let mut strings = Interner::default();
@@ -80,7 +80,7 @@ impl<'a> Tables<'a> {
 /// The tables of a thread.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Written<'a> {
+pub(super) struct Written<'a> {
     stack_table: StackTable,
     frame_table: FrameTable,
     func_table: FuncTable,

@@ -19,7 +19,7 @@ use crate::render::{SourcesOf, title};
 /// Everything in a report.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Document<'a> {
+pub(super) struct Document<'a> {
     title: &'a str,
     version: &'static str,
     /// Microseconds since the epoch.
@@ -106,7 +106,7 @@ struct Stacks {
 impl<'a> Document<'a> {
     /// The report on `profile`, with the source of its hottest lines as far as `sources` have it.
     #[must_use]
-    pub fn of(profile: &'a Profile, title: &'a str, sources: Option<SourcesOf>) -> Self {
+    pub(super) fn of(profile: &'a Profile, title: &'a str, sources: Option<SourcesOf>) -> Self {
         let about = &profile.about;
         let count = |key| about.account.count(key);
         let (mut files, mut functions) = (Names::default(), Names::default());

@@ -27,7 +27,7 @@ const LONGEST_LINE: usize = 300;
 
 /// Some lines of a file.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Excerpt {
+pub(super) struct Excerpt {
     file: String,
     /// Whether the file is younger than the program that was profiled: then its lines
     /// may be others.
@@ -38,7 +38,7 @@ pub struct Excerpt {
 
 /// Reads the source around the hottest lines of `profile`, as far as `sources` have it.
 #[must_use]
-pub fn excerpts(profile: &Profile, sources: SourcesOf) -> Vec<Excerpt> {
+pub(super) fn excerpts(profile: &Profile, sources: SourcesOf) -> Vec<Excerpt> {
     let mut wanted: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
     for frame in hottest(profile) {
         let Ok(line @ 1..) = u32::try_from(frame.line) else { continue };

@@ -10,7 +10,7 @@ use serde_json::ser::Formatter;
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     let mut serializer = Serializer::with_formatter(out, InScript);
     value.serialize(&mut serializer).map_err(io::Error::from)
 }

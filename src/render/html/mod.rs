@@ -16,7 +16,7 @@ use super::{Format, Settings, title};
 use crate::profile::{Detail, Profile};
 
 /// `html`.
-pub const FORMAT: Format = Format {
+pub(crate) const FORMAT: Format = Format {
     name: "html",
     extensions: &["html", "htm"],
     about: "a report to explore in a browser: threads, time, lines, source",
@@ -41,7 +41,7 @@ const SCRIPTS: [&str; 6] = [
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write(profile: &Profile, settings: &Settings, out: &mut dyn Write) -> io::Result<()> {
     let title = title::title(profile, settings);
     let document = Document::of(profile, &title, settings.sources);
     let mut rest = TEMPLATE;

@@ -11,7 +11,7 @@ const MOST_BINS: u64 = 2000;
 
 /// When each stack of each thread was seen.
 #[derive(Debug, Serialize)]
-pub struct Timeline {
+pub(super) struct Timeline {
     /// How many bins there are.
     bins: u64,
     /// How long one is, in microseconds.
@@ -33,7 +33,7 @@ impl Timeline {
     /// The timeline of `profile`, whose first events may have happened before its run
     /// is said to have begun, and the last after its end.
     #[must_use]
-    pub fn of(profile: &Profile) -> Self {
+    pub(super) fn of(profile: &Profile) -> Self {
         let events = profile.timeline();
         let start = profile.about.started;
         let since = |microseconds: u64| microseconds.saturating_sub(start);

@@ -4,7 +4,7 @@
 
 /// A profile, or a part of one: protobuf joins the parts that stand one after the other.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct Profile {
+pub(super) struct Profile {
     /// What the values of each sample are.
     #[prost(message, repeated, tag = "1")]
     pub sample_type: Vec<ValueType>,
@@ -35,7 +35,7 @@ pub struct Profile {
 
 /// A quantity and its unit.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct ValueType {
+pub(super) struct ValueType {
     #[prost(int64, tag = "1")]
     pub kind: i64,
     #[prost(int64, tag = "2")]
@@ -44,7 +44,7 @@ pub struct ValueType {
 
 /// A stack, what was counted of it, and whose it is.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct Sample {
+pub(super) struct Sample {
     /// Innermost first.
     #[prost(uint64, repeated, tag = "1")]
     pub location_id: Vec<u64>,
@@ -56,7 +56,7 @@ pub struct Sample {
 
 /// A text or a number under a name.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct Label {
+pub(super) struct Label {
     #[prost(int64, tag = "1")]
     pub key: i64,
     #[prost(int64, tag = "2")]
@@ -67,7 +67,7 @@ pub struct Label {
 
 /// What the locations lie in.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct Mapping {
+pub(super) struct Mapping {
     #[prost(uint64, tag = "1")]
     pub id: u64,
     #[prost(int64, tag = "5")]
@@ -83,7 +83,7 @@ pub struct Mapping {
 
 /// A place in a program.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct Location {
+pub(super) struct Location {
     #[prost(uint64, tag = "1")]
     pub id: u64,
     #[prost(uint64, tag = "2")]
@@ -94,7 +94,7 @@ pub struct Location {
 
 /// A line of a function.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct Line {
+pub(super) struct Line {
     #[prost(uint64, tag = "1")]
     pub function_id: u64,
     #[prost(int64, tag = "2")]
@@ -103,7 +103,7 @@ pub struct Line {
 
 /// A function.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct Function {
+pub(super) struct Function {
     #[prost(uint64, tag = "1")]
     pub id: u64,
     #[prost(int64, tag = "2")]

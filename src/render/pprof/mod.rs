@@ -20,7 +20,7 @@ use super::{Format, Settings, labels};
 use crate::profile::{self, Detail, Process, Profile, Seen, State, Thread};
 
 /// `pprof`.
-pub const FORMAT: Format = Format {
+pub(crate) const FORMAT: Format = Format {
     name: "pprof",
     extensions: &["pb.gz", "pprof"],
     about: "for go tool pprof and what reads its files; labelled with process and thread",
@@ -35,7 +35,7 @@ const MAPPING: u64 = 1;
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
     let mut writer = Writer {
         profile,
         out: GzEncoder::new(out, Compression::default()),

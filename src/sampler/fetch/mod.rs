@@ -1,7 +1,7 @@
 //! What a tick reads, fetched ahead of the walk in as few system calls as there can be.
 
 mod pages;
-pub mod prefetch;
+pub(crate) mod prefetch;
 mod span_plan;
 
 pub(crate) use self::pages::{Paged, Pages};

@@ -51,14 +51,14 @@ const MAX_BYTES: usize = if cfg!(test) { 256 * 1024 } else { 64 * 1024 * 1024 };
 
 /// A memory that fetches ahead.
 #[derive(Debug)]
-pub struct Prefetch<M> {
+pub(crate) struct Prefetch<M> {
     inner: M,
     state: RefCell<State>,
 }
 
 /// Which of the two copies of the roots a view reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub(crate) enum Side {
     /// Fetched before the frames.
     Before,
     /// Fetched after the frames.
@@ -103,7 +103,7 @@ enum Place {
 
 /// What a walk has read, to be asked later whether it has changed.
 #[derive(Debug, Default)]
-pub struct Footprint {
+pub(crate) struct Footprint {
     layout: u32,
     /// The last fetch that is known to have brought the same.
     fetch: u32,
@@ -112,7 +112,7 @@ pub struct Footprint {
 
 impl<M: Memory> Prefetch<M> {
     /// A layer over `inner` that has nothing fetched yet.
-    pub fn new(inner: M) -> Self {
+    pub(crate) fn new(inner: M) -> Self {
         Self { inner, state: RefCell::default() }
     }
 
@@ -120,7 +120,7 @@ impl<M: Memory> Prefetch<M> {
     ///
     /// # Errors
     /// Only if the process cannot be read at all.
-    pub fn fetch(&self) -> Result<(), Fault> {
+    pub(crate) fn fetch(&self) -> Result<(), Fault> {
         let state = &mut *self.state.borrow_mut();
         state.fetches = state.fetches.wrapping_add(1);
         if state.has_missed() || state.is_review_due() {
@@ -155,24 +155,24 @@ impl<M: Memory> Prefetch<M> {
     }
 
     /// How many reads were not served from what was fetched, since the last fetch.
-    pub fn misses(&self) -> u32 {
+    pub(crate) fn misses(&self) -> u32 {
         self.state.borrow().misses
     }
 
     /// How many spans are fetched between the two copies of the roots.
-    pub fn lively(&self) -> usize {
+    pub(crate) fn lively(&self) -> usize {
         self.state.borrow().lively
     }
 
     /// Which fetch the last one was: one more than the one before.
-    pub fn number(&self) -> u32 {
+    pub(crate) fn number(&self) -> u32 {
         self.state.borrow().fetches
     }
 
     /// How many of the places at `addresses`, one after the other, have the same bytes in
     /// the last fetch as in the one before, up to the first that has not, or of which that
     /// cannot be told. They count as read.
-    pub fn same_at(&self, addresses: impl Iterator<Item = u64>, length: usize) -> usize {
+    pub(crate) fn same_at(&self, addresses: impl Iterator<Item = u64>, length: usize) -> usize {
         let state = &mut *self.state.borrow_mut();
         if !state.comparable || state.valid != state.bytes.len() {
             return 0;
@@ -197,19 +197,23 @@ impl<M: Memory> Prefetch<M> {
     /// Whether each of the places at `addresses` was fetched twice with the same bytes: before
     /// and after the second copy of the roots, or, where hardly a walk comes, in the last fetch
     /// and in the one before.
-    pub fn are_steady(&self, mut addresses: impl Iterator<Item = u64>, length: usize) -> bool {
+    pub(crate) fn are_steady(
+        &self,
+        mut addresses: impl Iterator<Item = u64>,
+        length: usize,
+    ) -> bool {
         let state = &mut *self.state.borrow_mut();
         state.valid == state.bytes.len()
             && addresses.all(|address| state.is_steady(address, length))
     }
 
     /// Begins to note what is read.
-    pub fn watch(&self) {
+    pub(crate) fn watch(&self) {
         self.state.borrow_mut().watched.clear();
     }
 
     /// What was read since [`Prefetch::watch`], into `footprint`.
-    pub fn footprint(&self, footprint: &mut Footprint) {
+    pub(crate) fn footprint(&self, footprint: &mut Footprint) {
         let state = &mut *self.state.borrow_mut();
         footprint.layout = state.layout;
         footprint.fetch = state.fetches;
@@ -220,7 +224,7 @@ impl<M: Memory> Prefetch<M> {
     /// Whether the last fetch brought the same bytes for everything in `footprint`
     /// as the walk has read, with roots that did not change meanwhile. To be asked
     /// after every fetch: a footprint that missed one is not known any more.
-    pub fn is_unchanged(&self, footprint: &mut Footprint) -> bool {
+    pub(crate) fn is_unchanged(&self, footprint: &mut Footprint) -> bool {
         let state = &mut *self.state.borrow_mut();
         let known = state.comparable
             && state.valid == state.bytes.len()
@@ -235,27 +239,27 @@ impl<M: Memory> Prefetch<M> {
     }
 
     /// A view in which roots are remembered as roots.
-    pub fn roots(&self, side: Side) -> View<'_, M> {
+    pub(crate) fn roots(&self, side: Side) -> View<'_, M> {
         View { prefetch: self, kind: Kind::Root { side, is_spare: false } }
     }
 
     /// A view in which roots are remembered as roots that walks can mostly do without.
-    pub fn spare_roots(&self, side: Side) -> View<'_, M> {
+    pub(crate) fn spare_roots(&self, side: Side) -> View<'_, M> {
         View { prefetch: self, kind: Kind::Root { side, is_spare: true } }
     }
 
     /// A view in which frames are remembered as frames.
-    pub fn frames(&self) -> View<'_, M> {
+    pub(crate) fn frames(&self) -> View<'_, M> {
         View { prefetch: self, kind: Kind::Frame }
     }
 
     /// A view of everything else. It sees frames too.
-    pub fn body(&self) -> View<'_, M> {
+    pub(crate) fn body(&self) -> View<'_, M> {
         View { prefetch: self, kind: Kind::Other }
     }
 
     /// The memory below, without any fetching ahead.
-    pub fn direct(&self) -> &M {
+    pub(crate) fn direct(&self) -> &M {
         &self.inner
     }
 }
@@ -457,7 +461,7 @@ enum Found {
 
 /// A [`Prefetch`] as a memory.
 #[derive(Debug)]
-pub struct View<'a, M> {
+pub(crate) struct View<'a, M> {
     prefetch: &'a Prefetch<M>,
     kind: Kind,
 }

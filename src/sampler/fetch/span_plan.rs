@@ -3,25 +3,25 @@
 use crate::cpython::memory::Span;
 
 /// A span that no walk has read for so many fetches is forgotten.
-pub const FORGET_AFTER: u32 = 256;
+pub(super) const FORGET_AFTER: u32 = 256;
 
 /// A spare root that was not asked for twice in so many fetches is forgotten.
 ///
 /// One that is fetched in vain costs a tenth of a fetch; one that is not there when it is
 /// asked for costs a second fetch, a moment later. What is seen less often than once in
 /// so many fetches may be seen a moment later without a bias worth mentioning.
-pub const SPARE_AFTER: u32 = 64;
+pub(super) const SPARE_AFTER: u32 = 64;
 
 /// A root from which no more walks began in so many fetches is fetched once.
-pub const FEW_WALKS: u32 = 4;
+pub(super) const FEW_WALKS: u32 = 4;
 
 /// A frame to which no more walks came in so many fetches is fetched after the roots. To
 /// the callers of what takes a while some do, whenever they call it anew.
-pub const SOME_WALKS: u32 = 32;
+pub(super) const SOME_WALKS: u32 = 32;
 
 /// A span and where its bytes are.
 #[derive(Clone, Copy, Debug)]
-pub struct PlannedSpan {
+pub(super) struct PlannedSpan {
     /// What is fetched.
     pub span: Span,
     /// Where its bytes are.
@@ -42,7 +42,7 @@ pub struct PlannedSpan {
 
 /// How often a walk came to a place: began at a root, or read a frame.
 #[derive(Clone, Copy, Debug)]
-pub struct Walks {
+pub(super) struct Walks {
     /// So often.
     pub count: u32,
     /// The fetch from which on they are counted.
@@ -53,12 +53,12 @@ pub struct Walks {
 
 impl Walks {
     /// Of a place that is new: some are about to come.
-    pub fn begin(now: u32) -> Self {
+    pub(super) fn begin(now: u32) -> Self {
         Self { count: 0, since: now, are_many: true }
     }
 
     /// Takes stock, if they were counted for long enough: more than a `few` are many.
-    pub fn review(&mut self, now: u32, few: u32) {
+    pub(super) fn review(&mut self, now: u32, few: u32) {
         self.are_many |= self.count > few;
         if now.wrapping_sub(self.since) >= FORGET_AFTER / 2 {
             *self = Self { count: 0, since: now, are_many: self.count > few };
@@ -68,7 +68,7 @@ impl Walks {
 
 impl PlannedSpan {
     /// A span that was not fetched when it was needed, in the fetch `now`.
-    pub fn missed(span: Span, now: u32) -> Self {
+    pub(super) fn missed(span: Span, now: u32) -> Self {
         Self {
             span,
             offset: 0,
@@ -82,7 +82,7 @@ impl PlannedSpan {
     }
 
     /// Notes that it is read.
-    pub fn note_use(&mut self, now: u32) {
+    pub(super) fn note_use(&mut self, now: u32) {
         if self.used != now {
             self.used_before = self.used;
             self.used = now;
@@ -90,12 +90,12 @@ impl PlannedSpan {
     }
 
     /// Whether it has frames, and walks often come to them.
-    pub fn is_lively(&self) -> bool {
+    pub(super) fn is_lively(&self) -> bool {
         self.has_frames && self.walks.are_many
     }
 
     /// Whether it has frames, and walks hardly come to them.
-    pub fn is_quiet(&self) -> bool {
+    pub(super) fn is_quiet(&self) -> bool {
         self.has_frames && !self.walks.are_many
     }
 
@@ -124,7 +124,7 @@ impl PlannedSpan {
 
     /// Where in the fetched bytes a read lies that this span holds whole. The span
     /// is then in use.
-    pub fn offset_of(&mut self, address: u64, length: usize, now: u32) -> Option<usize> {
+    pub(super) fn offset_of(&mut self, address: u64, length: usize, now: u32) -> Option<usize> {
         let inside = usize::try_from(address.checked_sub(self.span.address)?).ok()?;
         let holds = inside.checked_add(length).is_some_and(|end| end <= self.span.length);
         if !holds {
@@ -136,12 +136,17 @@ impl PlannedSpan {
 }
 
 /// The span that begins at or before `address`, nearest to it.
-pub fn index_of(spans: &[PlannedSpan], address: u64) -> Option<usize> {
+pub(super) fn index_of(spans: &[PlannedSpan], address: u64) -> Option<usize> {
     spans.partition_point(|placed| placed.span.address <= address).checked_sub(1)
 }
 
 /// Adds `missed` to `spans`, forgets what is not used, joins what lies near.
-pub fn merge(spans: &mut Vec<PlannedSpan>, missed: &mut Vec<PlannedSpan>, now: u32, gap: u64) {
+pub(super) fn merge(
+    spans: &mut Vec<PlannedSpan>,
+    missed: &mut Vec<PlannedSpan>,
+    now: u32,
+    gap: u64,
+) {
     spans.retain(|placed| placed.is_in_use(now));
     spans.append(missed);
     spans.sort_unstable_by_key(|placed| placed.span.address);

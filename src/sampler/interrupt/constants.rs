@@ -16,11 +16,11 @@ use crate::sampler::thread_ids::innermost_id;
 use crate::target::live::Process;
 
 /// How many GILs there can be, as in `program.c`.
-pub const MOST_GILS: u32 = 32;
+pub(super) const MOST_GILS: u32 = 32;
 
 /// The constants of the program, by name.
 #[cfg_attr(not(feature = "kernel"), allow(dead_code, reason = "there is no program"))]
-pub struct Constants {
+pub(super) struct Constants {
     /// Of 32 bits.
     pub narrow: Vec<(&'static str, u32)>,
     /// Of 64 bits.
@@ -35,7 +35,7 @@ impl Constants {
     ///
     /// # Errors
     /// If the process cannot be looked at.
-    pub fn of<A: Abi>(
+    pub(super) fn of<A: Abi>(
         process: &Process,
         roots: &ProcessRoots,
         record_id: Option<u64>,

@@ -49,7 +49,7 @@ const TIME_FOR_STATES: Duration = Duration::from_millis(20);
 const NAP: Duration = Duration::from_millis(1);
 
 /// Takes samples of one process by interrupts.
-pub struct Interrupts<A> {
+pub(crate) struct Interrupts<A> {
     pub(super) process: Process,
     pub(super) memory: LiveMemory,
     pub(super) roots: ProcessRoots,
@@ -117,7 +117,7 @@ pub(super) struct Run<'a> {
 }
 
 impl Run<'_> {
-    pub fn by_kernel(&mut self) -> &mut ByKernel {
+    pub(super) fn by_kernel(&mut self) -> &mut ByKernel {
         self.account.kernel.get_or_insert_default()
     }
 }
@@ -128,7 +128,7 @@ impl<A: Abi> Interrupts<A> {
     ///
     /// # Errors
     /// If the kernel does not do that.
-    pub fn start(
+    pub(crate) fn start(
         process: Process,
         memory: LiveMemory,
         roots: ProcessRoots,
@@ -185,28 +185,28 @@ impl<A: Abi> Interrupts<A> {
     }
 
     /// Lets nothing count that interrupts bring of later than `end`.
-    pub fn end_at(&mut self, end: Option<Instant>) {
+    pub(crate) fn end_at(&mut self, end: Option<Instant>) {
         self.end = end;
     }
 
     /// How long it is until the next look.
-    pub fn until_look(&self, now: Instant) -> Duration {
+    pub(crate) fn until_look(&self, now: Instant) -> Duration {
         self.next_look.saturating_duration_since(now)
     }
 
     /// Moves the next look to after a tick that there was nothing to look at.
-    pub fn put_off_look(&mut self, moment: Instant) {
+    pub(crate) fn put_off_look(&mut self, moment: Instant) {
         self.next_look = moment.checked_add(self.plan.interval).unwrap_or(moment);
     }
 
     /// Waits until there is much to read, or code objects have been met that are not trusted,
     /// but not longer than `time`.
-    pub fn rest(&self, time: Duration) {
+    pub(crate) fn rest(&self, time: Duration) {
         self.loaded.rest(time);
     }
 
     /// Takes what the interrupts have brought.
-    pub fn collect(
+    pub(crate) fn collect(
         &mut self,
         since_epoch: &dyn Fn(Instant) -> u64,
         exclude_idle: bool,
@@ -218,14 +218,14 @@ impl<A: Abi> Interrupts<A> {
     }
 
     /// Whether there are threads that the last look did not come to.
-    pub fn is_behind(&self) -> bool {
+    pub(crate) fn is_behind(&self) -> bool {
         let all_are_looked_at = self.plan.mode != TimeMode::Cpu;
         self.threads.as_ref().is_some_and(|t| all_are_looked_at && t.unreached != 0)
     }
 
     /// Takes the ticks up to `moment`: what the interrupts have brought, and a look for the
     /// rest. `since_epoch` tells when a moment was, in microseconds.
-    pub fn tick(
+    pub(crate) fn tick(
         &mut self,
         moment: Instant,
         since_epoch: &dyn Fn(Instant) -> u64,
@@ -259,7 +259,12 @@ impl<A: Abi> Interrupts<A> {
     }
 
     /// Counts the samples that have waited long enough, or all if `now` is `None`.
-    pub fn settle(&mut self, now: Option<Instant>, profile: &mut Profile, account: &mut Account) {
+    pub(crate) fn settle(
+        &mut self,
+        now: Option<Instant>,
+        profile: &mut Profile,
+        account: &mut Account,
+    ) {
         let is_due = now.is_none_or(|now| self.pending.is_due(now));
         if !is_due && self.untrusted.is_empty() {
             return;
@@ -272,7 +277,12 @@ impl<A: Abi> Interrupts<A> {
     }
 
     /// Counts the samples that have waited long enough, between two looks.
-    pub fn settle_if_due(&mut self, now: Instant, profile: &mut Profile, account: &mut Account) {
+    pub(crate) fn settle_if_due(
+        &mut self,
+        now: Instant,
+        profile: &mut Profile,
+        account: &mut Account,
+    ) {
         if self.pending.is_due(now) {
             self.settle(Some(now), profile, account);
         }
@@ -308,7 +318,7 @@ impl<A: Abi> Interrupts<A> {
 
     /// Turns to another profile, which calls the process `process`. All samples must have
     /// been settled.
-    pub fn begin_profile(&mut self, process: profile::ProcessId) {
+    pub(crate) fn begin_profile(&mut self, process: profile::ProcessId) {
         self.process_id = process;
         self.code.forget_frames();
         self.codes.clear();
@@ -401,7 +411,7 @@ impl<A: Abi> Interrupts<A> {
     }
 
     /// Whether threads were asked for and none has been met.
-    pub fn lacks_threads(&self) -> bool {
+    pub(crate) fn lacks_threads(&self) -> bool {
         self.selection.as_ref().is_some_and(Selection::lacks_threads)
     }
 

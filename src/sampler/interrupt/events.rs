@@ -15,7 +15,7 @@ use crate::target::live::Process;
 const MOST_WATCHED: usize = 256;
 
 /// The timers of the threads of one process, and who of them is on a processor.
-pub struct Events {
+pub(super) struct Events {
     pid: i32,
     program: OwnedFd,
     period: u64,
@@ -36,7 +36,7 @@ impl Events {
     ///
     /// # Errors
     /// If the kernel refuses.
-    pub fn start(
+    pub(super) fn start(
         process: &Process,
         program: OwnedFd,
         period: Duration,
@@ -65,7 +65,7 @@ impl Events {
     ///
     /// # Errors
     /// If the kernel refuses.
-    pub fn add(&mut self, tid: i32) -> Result<bool, KernelError> {
+    pub(super) fn add(&mut self, tid: i32) -> Result<bool, KernelError> {
         match Timer::start(tid, self.period, self.program.as_fd()) {
             Ok(timer) => {
                 self.timers.insert(tid, timer);
@@ -77,7 +77,7 @@ impl Events {
     }
 
     /// What a thread does now. `None` if it has ended.
-    pub fn look(&mut self, tid: i32) -> Option<Sight> {
+    pub(super) fn look(&mut self, tid: i32) -> Option<Sight> {
         let sight = self.watched(tid)?.watch.look();
         if sight.is_none() {
             self.watches.remove(&tid);
@@ -87,7 +87,7 @@ impl Events {
 
     /// Whether a thread has been on a processor for longer than `time` since it is watched,
     /// and nothing says that it has a timer.
-    pub fn may_lack_timer(
+    pub(super) fn may_lack_timer(
         &mut self,
         tid: i32,
         time: Duration,
@@ -114,12 +114,12 @@ impl Events {
     }
 
     /// How many files this takes, at most.
-    pub fn files(&self) -> usize {
+    pub(super) fn files(&self) -> usize {
         self.timers.len() + 2 * MOST_WATCHED
     }
 
     /// Watches a thread no longer: it may have ended, and another have its number.
-    pub fn forget(&mut self, tid: i32) {
+    pub(super) fn forget(&mut self, tid: i32) {
         self.watches.remove(&tid);
     }
 }

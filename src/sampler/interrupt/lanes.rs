@@ -12,7 +12,7 @@
 
 /// The ticks of one GIL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lane {
+pub(super) struct Lane {
     /// Ticks of the wall clock that have not been given to anybody; below 0, timers are ahead.
     left: i64,
     /// How many interrupts had met its holder by the last look.
@@ -21,13 +21,13 @@ pub struct Lane {
 
 impl Lane {
     /// One that begins now, after so many interrupts.
-    pub fn new(interrupts: u64) -> Self {
+    pub(super) fn new(interrupts: u64) -> Self {
         Self { left: 0, interrupts }
     }
 
     /// Adds `ticks` of the wall clock, and takes off what the timers took, who have met the
     /// holder `interrupts` times in all.
-    pub fn advance(&mut self, ticks: u64, interrupts: u64) {
+    pub(super) fn advance(&mut self, ticks: u64, interrupts: u64) {
         let taken = interrupts.saturating_sub(self.interrupts);
         self.interrupts = interrupts;
         let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
@@ -35,19 +35,19 @@ impl Lane {
     }
 
     /// How many ticks are left.
-    pub fn left(&self) -> u64 {
+    pub(super) fn left(&self) -> u64 {
         self.left.try_into().unwrap_or(0)
     }
 
     /// Gives all of them to what a look has found.
-    pub fn take(&mut self) -> u64 {
+    pub(super) fn take(&mut self) -> u64 {
         let left = self.left();
         self.left = self.left.min(0);
         left
     }
 
     /// Gives up those beyond `most`: interrupts that never came. Returns how many.
-    pub fn give_up(&mut self, most: u64) -> u64 {
+    pub(super) fn give_up(&mut self, most: u64) -> u64 {
         let beyond = self.left().saturating_sub(most);
         self.left -= i64::try_from(beyond).unwrap_or(0);
         beyond

@@ -28,7 +28,7 @@ const TRUSTED_BITS: u32 = 16;
 const FULL: u32 = 2;
 
 /// The program in the kernel, and what it shares with this one.
-pub struct Loaded {
+pub(super) struct Loaded {
     program: Option<OwnedFd>,
     /// Those that the program calls, as long as this is there.
     _programs: ProgramArray<MapData>,
@@ -66,7 +66,7 @@ impl Loaded {
     ///
     /// # Errors
     /// If the kernel refuses.
-    pub fn load(constants: &Constants, ring: u32) -> Result<Self, KernelError> {
+    pub(super) fn load(constants: &Constants, ring: u32) -> Result<Self, KernelError> {
         // The kernel gives up to check a program when a signal comes (`EAGAIN`).
         let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK);
         let loaded = Self::load_undisturbed(constants, ring);
@@ -114,13 +114,13 @@ impl Loaded {
     }
 
     /// The program, once.
-    pub fn take_program(&mut self) -> Result<OwnedFd, KernelError> {
+    pub(super) fn take_program(&mut self) -> Result<OwnedFd, KernelError> {
         self.program.take().ok_or_else(|| KernelError::Program("it has been taken".into()))
     }
 
     /// Waits until code objects have been copied or the ring should be read for its length, but
     /// not longer than `time`.
-    pub fn rest(&self, time: Duration) {
+    pub(super) fn rest(&self, time: Duration) {
         let nanoseconds = i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
         let mut news = [PollFd::new(self.news.as_fd(), PollFlags::POLLIN)];
         // A signal is looked for by whoever waits.
@@ -128,19 +128,19 @@ impl Loaded {
     }
 
     /// What `read` makes of the next record, if there is one.
-    pub fn next_record<T>(&mut self, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    pub(super) fn next_record<T>(&mut self, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
         self.ring.next().map(|record| read(&record))
     }
 
     /// Tells the program where a GIL is: the one that it knows by the number `place`, or
     /// with 0 none. Whether it could be told.
-    pub fn set_gil(&mut self, place: usize, address: u64) -> bool {
+    pub(super) fn set_gil(&mut self, place: usize, address: u64) -> bool {
         u32::try_from(place).is_ok_and(|place| self.gils.set(place, address, 0).is_ok())
     }
 
     /// Tells the program the thread state of a thread, which it knows by the number that its
     /// process does, or that it has none. Whether it could be told.
-    pub fn set_state(&mut self, thread: u32, state: Option<u64>) -> bool {
+    pub(super) fn set_state(&mut self, thread: u32, state: Option<u64>) -> bool {
         match state {
             Some(state) => self.states.insert(thread, state, 0).is_ok(),
             None => self.states.remove(&thread).is_ok(),
@@ -148,18 +148,18 @@ impl Loaded {
     }
 
     /// How many interrupts have met a thread that held the GIL at `place`.
-    pub fn interrupts(&self, place: usize) -> u64 {
+    pub(super) fn interrupts(&self, place: usize) -> u64 {
         u32::try_from(place).ok().and_then(|place| self.held.get(&place, 0).ok()).unwrap_or(0)
     }
 
     /// How many samples found no room in the ring buffer.
-    pub fn lost(&self) -> u64 {
+    pub(super) fn lost(&self) -> u64 {
         self.outcomes.get(&FULL, 0).unwrap_or(0)
     }
 
     /// Whether a thread has been interrupted lately, by the number that its process knows it
     /// by.
-    pub fn has_seen(&self, thread: u32) -> bool {
+    pub(super) fn has_seen(&self, thread: u32) -> bool {
         self.seen.get(&thread, 0).is_ok()
     }
 
@@ -169,13 +169,13 @@ impl Loaded {
     }
 
     /// Whether a code object is trusted to stay.
-    pub fn trusts(&self, named: &Named) -> bool {
+    pub(super) fn trusts(&self, named: &Named) -> bool {
         self.known.get(&Self::place(named)) == Some(named)
     }
 
     /// Trusts one, in place of another that has the same place. If the program cannot be told,
     /// it goes on to copy it.
-    pub fn trust(&mut self, named: Named) {
+    pub(super) fn trust(&mut self, named: Named) {
         let place = Self::place(&named);
         if self.trusted.set(place, named.address, 0).is_ok() {
             self.known.insert(place, named);
@@ -184,7 +184,7 @@ impl Loaded {
 
     /// Trusts only those of which `stays` says so. If the program cannot be told, its samples
     /// of the others are not counted.
-    pub fn trust_only(&mut self, mut stays: impl FnMut(&Named) -> bool) {
+    pub(super) fn trust_only(&mut self, mut stays: impl FnMut(&Named) -> bool) {
         let Self { trusted, known, .. } = self;
         known.retain(|place, named| {
             let stays = stays(named);

@@ -31,18 +31,18 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-pub use self::engine::Interrupts;
-pub use self::plan::Plan;
+pub(crate) use self::engine::Interrupts;
+pub(crate) use self::plan::Plan;
 
 /// The shortest interval between two samples: an interrupt takes microseconds.
-pub const SHORTEST_INTERVAL: Duration = Duration::from_micros(50);
+pub(crate) const SHORTEST_INTERVAL: Duration = Duration::from_micros(50);
 
 /// That with `--jitter`: then its timer ticks several times for a sample.
-pub const SHORTEST_WITH_JITTER: Duration = Duration::from_micros(100);
+pub(crate) const SHORTEST_WITH_JITTER: Duration = Duration::from_micros(100);
 
 /// Why the kernel cannot take samples.
 #[derive(Debug, thiserror::Error)]
-pub enum KernelError {
+pub(crate) enum KernelError {
     /// The rights are missing.
     #[error(
         "--engine kernel may not load its program: {0}.\n\
@@ -57,6 +57,7 @@ pub enum KernelError {
     )]
     Refused(io::Error),
     /// There is no program in this build.
+    #[cfg(not(feature = "kernel"))]
     #[error("this pyflame was built without --engine kernel (Cargo feature kernel).")]
     Absent,
     /// The program is not what it should be.

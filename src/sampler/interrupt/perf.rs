@@ -61,7 +61,7 @@ const SET_PROGRAM: libc::c_ulong = 0x4004_2408;
 /// A timer in one thread's own time, and in that of all threads which that starts from now
 /// on. It is there until it is dropped.
 #[derive(Debug)]
-pub struct Timer {
+pub(super) struct Timer {
     _event: OwnedFd,
 }
 
@@ -71,7 +71,7 @@ impl Timer {
     ///
     /// # Errors
     /// What the kernel says: `ESRCH` if there is no such thread.
-    pub fn start(tid: i32, period: u64, program: BorrowedFd<'_>) -> Result<Self, Errno> {
+    pub(super) fn start(tid: i32, period: u64, program: BorrowedFd<'_>) -> Result<Self, Errno> {
         let with = |flags| Attributes {
             config: CPU_CLOCK,
             sample_period: period,
@@ -95,7 +95,7 @@ static WATCHES: AtomicU64 = AtomicU64::new(0);
 
 /// Tells whether one thread is on a processor, and how long it has been.
 #[derive(Debug)]
-pub struct Watch {
+pub(super) struct Watch {
     /// No other has this number.
     number: u64,
     event: File,
@@ -108,7 +108,7 @@ pub struct Watch {
 
 /// What a thread does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sight {
+pub(super) enum Sight {
     /// It is on a processor.
     Runs,
     /// It is on none. Between two that are equal it has executed nothing.
@@ -117,7 +117,7 @@ pub enum Sight {
 
 /// What is another if a thread has run meanwhile, or is watched anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark {
+pub(super) struct Mark {
     watch: u64,
     last: Last,
 }
@@ -134,7 +134,7 @@ enum Last {
 impl Watch {
     /// Watches thread `tid` of process `pid` from now on. `None` if there is no such thread, or
     /// it may not be watched.
-    pub fn start(pid: i32, tid: i32) -> Option<Self> {
+    pub(super) fn start(pid: i32, tid: i32) -> Option<Self> {
         let name = File::open(format!("/proc/{pid}/task/{tid}/comm")).ok()?;
         let attributes = Attributes { config: TASK_CLOCK, flags: SWITCHES, ..Default::default() };
         let event: File = open(attributes, tid).ok()?.into();
@@ -149,7 +149,7 @@ impl Watch {
 
     /// What the thread does now. `None` if it has ended.
     #[must_use]
-    pub fn look(&self) -> Option<Sight> {
+    pub(super) fn look(&self) -> Option<Sight> {
         let rests = |last| Sight::Rests(Mark { watch: self.number, last });
         let sight = match &self.switches {
             Some((switches, runs_first)) => {
@@ -172,7 +172,7 @@ impl Watch {
     /// Between two that are equal the thread has executed nothing: the kernel counts from
     /// before a thread goes on until after it has been interrupted.
     #[must_use]
-    pub fn time(&self) -> Option<u64> {
+    pub(super) fn time(&self) -> Option<u64> {
         let mut bytes = [0; 8];
         (&self.event).read_exact(&mut bytes).ok()?;
         self.is_alive().then(|| u64::from_ne_bytes(bytes))

@@ -30,7 +30,7 @@ const LEAST_GAP_OF_ALL: Duration = Duration::from_millis(4);
 
 /// When samples are due, and of which threads.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The time between two samples.
     pub interval: Duration,
     /// Whether each is moved by a random part of that.

@@ -27,13 +27,13 @@ const fn stride<A: Abi>() -> usize {
 }
 
 /// Bytes of a record that holds frames.
-pub const fn chunk_size<A: Abi>() -> usize {
+pub(super) const fn chunk_size<A: Abi>() -> usize {
     CHUNK_HEAD + CHUNK_FRAMES * stride::<A>()
 }
 
 /// What a record is part of: no two interrupts are at the same time on one processor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Moment {
+pub(super) struct Moment {
     /// The processor.
     pub cpu: u32,
     /// Nanoseconds, by the monotonic clock.
@@ -42,7 +42,7 @@ pub struct Moment {
 
 /// A record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Record<'a> {
+pub(super) enum Record<'a> {
     /// Some frames of a stack.
     Chunk(Chunk<'a>),
     /// A code object.
@@ -53,7 +53,7 @@ pub enum Record<'a> {
 
 /// Frames of a stack, innermost first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chunk<'a> {
+pub(super) struct Chunk<'a> {
     /// The sample.
     pub moment: Moment,
     /// The thread state whose it is.
@@ -72,7 +72,7 @@ pub struct Chunk<'a> {
 
 /// The end of a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct End {
+pub(super) struct End {
     /// The sample.
     pub moment: Moment,
     /// The frame that would follow; 0 if none does.
@@ -85,7 +85,7 @@ pub struct End {
 
 /// What a code object said of itself when a frame ran it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeenCode {
+pub(super) struct SeenCode {
     /// The sample.
     pub moment: Moment,
     /// Where the object lies.
@@ -109,7 +109,7 @@ impl SeenCode {
 
 /// A code object as it was copied; where an object goes on behind what was copied of it, as it
 /// is in the process now, if what was copied is the same there.
-pub struct Completed<'a, M> {
+pub(super) struct Completed<'a, M> {
     /// What was copied.
     pub seen: &'a SeenCode,
     /// The process.
@@ -131,7 +131,7 @@ impl<M: Memory> Memory for Completed<'_, M> {
 
 impl<'a> Record<'a> {
     /// The sample that it is part of.
-    pub fn moment(&self) -> Moment {
+    pub(super) fn moment(&self) -> Moment {
         match self {
             Self::Chunk(chunk) => chunk.moment,
             Self::Code(code) => code.moment,
@@ -140,7 +140,7 @@ impl<'a> Record<'a> {
     }
 
     /// The record in these bytes; `None` if they are none.
-    pub fn parse<A: Abi>(bytes: &'a [u8]) -> Option<Self> {
+    pub(super) fn parse<A: Abi>(bytes: &'a [u8]) -> Option<Self> {
         let mut rest = Bytes(bytes);
         let kind = rest.value::<u32>()?;
         let cpu = rest.value()?;
@@ -190,7 +190,7 @@ fn code<A: Abi>(moment: Moment, mut rest: Bytes<'_>) -> Option<SeenCode> {
 
 /// The records of one sample that have been read.
 #[derive(Clone, Debug, Default)]
-pub struct Partial {
+pub(super) struct Partial {
     /// The sample.
     pub moment: Moment,
     /// The thread state whose it is.
@@ -218,7 +218,7 @@ pub struct Partial {
 impl Partial {
     /// Adds a record. Whether it was the last of its sample. What there is of another is
     /// forgotten: the rest of it found no room.
-    pub fn add(&mut self, record: Record<'_>) -> bool {
+    pub(super) fn add(&mut self, record: Record<'_>) -> bool {
         if record.moment() != self.moment {
             *self = Self { moment: record.moment(), ..Self::default() };
         }
@@ -261,7 +261,7 @@ impl<'a> Bytes<'a> {
 /// A whole stack as it was copied: a memory that holds nothing but its frames, and the words
 /// that lead to them.
 #[derive(Clone, Debug, Default)]
-pub struct CopiedStack {
+pub(super) struct CopiedStack {
     frames: Vec<u8>,
     stride: usize,
     words: Vec<(u64, u64)>,
@@ -271,7 +271,7 @@ pub struct CopiedStack {
 
 impl CopiedStack {
     /// Turns to the stack of a sample, of the thread with this state.
-    pub fn begin<A: Abi>(&mut self, thread: Remote<Thread>, sample: &Partial) {
+    pub(super) fn begin<A: Abi>(&mut self, thread: Remote<Thread>, sample: &Partial) {
         let words = &sample.words;
         self.frames.clear();
         self.frames.extend_from_slice(&sample.frames);
@@ -320,7 +320,7 @@ impl Memory for CopiedStack {
 }
 
 /// The frame that is not among those that were copied, if the stack was too deep.
-pub fn cut_at(next: u64) -> impl FnMut(Remote<Frame>) -> bool {
+pub(super) fn cut_at(next: u64) -> impl FnMut(Remote<Frame>) -> bool {
     move |frame| next != 0 && frame.address() == next
 }
 

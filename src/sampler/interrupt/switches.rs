@@ -22,7 +22,7 @@ const OUT: u64 = 1 << 13;
 
 /// The last switches of one thread.
 #[derive(Debug)]
-pub struct Switches {
+pub(super) struct Switches {
     /// Memory of two pages.
     memory: MmapRaw,
     page: usize,
@@ -30,7 +30,7 @@ pub struct Switches {
 
 impl Switches {
     /// Those that an event notes from now on. `None` if the kernel does not show them.
-    pub fn of(event: &File) -> Option<Self> {
+    pub(super) fn of(event: &File) -> Option<Self> {
         let page = sysconf(SysconfVar::PAGE_SIZE).ok()??;
         let page = usize::try_from(page).ok().filter(|page| *page > WRITTEN)?;
         // Who cannot write gets the latest records, however many were not read.
@@ -43,7 +43,7 @@ impl Switches {
     ///
     /// If the number is the same later, the thread has not been switched: the kernel notes
     /// that it is given one before it executes anything, and that it lost it after that.
-    pub fn last(&self) -> (u64, Option<bool>) {
+    pub(super) fn last(&self) -> (u64, Option<bool>) {
         // What was read of the thread before has been read before this.
         fence(Ordering::Acquire);
         let written = self.word(WRITTEN);

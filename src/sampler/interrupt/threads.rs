@@ -94,7 +94,12 @@ pub(super) struct Listed {
 
 impl Threads {
     /// None yet. So many files are needed for other things than to look at them.
-    pub fn new(pid: i32, memory: LiveMemory, interval: Duration, other_files: usize) -> Self {
+    pub(super) fn new(
+        pid: i32,
+        memory: LiveMemory,
+        interval: Duration,
+        other_files: usize,
+    ) -> Self {
         Self {
             list: Prefetch::new(memory),
             tracked: BTreeMap::new(),
@@ -108,20 +113,20 @@ impl Threads {
     }
 
     /// How far looks should be apart on average, that take as long as the last one.
-    pub fn gap(&self, least: Duration) -> Duration {
+    pub(super) fn gap(&self, least: Duration) -> Duration {
         let share = if self.unreached == 0 { LOOK_SHARE } else { PART_SHARE };
         (self.cost * share).clamp(least, LONGEST_GAP.max(least))
     }
 
     /// Takes a tick off what a thread is due.
-    pub fn note_interrupt(&mut self, native: u32) {
+    pub(super) fn note_interrupt(&mut self, native: u32) {
         if let Some(thread) = self.tracked.get_mut(&native) {
             thread.left = thread.left.saturating_sub(1);
         }
     }
 
     /// Forgets what is known of stacks: it is of another profile.
-    pub fn forget_stacks(&mut self) {
+    pub(super) fn forget_stacks(&mut self) {
         self.tracked.values_mut().for_each(|thread| thread.rest = None);
     }
 
@@ -179,7 +184,7 @@ impl Tracked {
     }
 
     /// How many ticks are left.
-    pub fn left(&self) -> u64 {
+    pub(super) fn left(&self) -> u64 {
         self.left.try_into().unwrap_or(0)
     }
 }

@@ -11,7 +11,7 @@ const MOST_BEYOND: i64 = 2;
 
 /// Which ticks have been used, by whom.
 #[derive(Debug, Default)]
-pub struct Usage {
+pub(super) struct Usage {
     /// How often each thread was interrupted, in ticks that are not over.
     open: BTreeMap<u64, Vec<(u32, i64)>>,
     /// The first tick that is not over.
@@ -22,7 +22,7 @@ pub struct Usage {
 
 impl Usage {
     /// Notes an interrupt of a thread in a tick.
-    pub fn note(&mut self, tick: u64, thread: u32) {
+    pub(super) fn note(&mut self, tick: u64, thread: u32) {
         let threads = self.open.entry(tick.max(self.next)).or_default();
         match threads.iter_mut().find(|(known, _)| *known == thread) {
             Some((_, times)) => *times += 1,
@@ -31,7 +31,7 @@ impl Usage {
     }
 
     /// How many of the ticks before `tick` that had not been asked for were idle.
-    pub fn idle_until(&mut self, tick: u64) -> u64 {
+    pub(super) fn idle_until(&mut self, tick: u64) -> u64 {
         let mut idle = 0;
         while self.next < tick {
             let first = self.open.first_key_value().map(|(used, _)| *used);

@@ -16,7 +16,7 @@ use crate::sampler::frame_record::FrameRecord;
 /// What is known of the calls of a program: who calls whom, from where, and what
 /// stacks begin and end with.
 #[derive(Debug, Default)]
-pub struct CallSites {
+pub(crate) struct CallSites {
     calls: HashSet<Call, FxBuildHasher>,
     /// Where functions call others, and where they were on top.
     calling: HashSet<Site, FxBuildHasher>,
@@ -40,14 +40,14 @@ const MOST: usize = 1 << 20;
 impl CallSites {
     /// Whether `caller` is known to call `callee` from where it stands.
     #[must_use]
-    pub fn contains(&self, caller: &FrameRecord, callee: &FrameRecord) -> bool {
+    pub(crate) fn contains(&self, caller: &FrameRecord, callee: &FrameRecord) -> bool {
         self.calls.contains(&(site(caller), callee.code))
     }
 
     /// Whether `caller` may have been calling `callee`, which is not known: not if it says that
     /// it is inside no call, nor where it was seen on top and never saw a callee.
     #[must_use]
-    pub fn is_open(&self, caller: &FrameRecord, callee: &FrameRecord) -> bool {
+    pub(crate) fn is_open(&self, caller: &FrameRecord, callee: &FrameRecord) -> bool {
         let says_outside = callee.is_told_by_caller && caller.calls_none;
         let site = site(caller);
         let never_calls = self.on_top.contains(&site) && !self.calling.contains(&site);
@@ -56,13 +56,13 @@ impl CallSites {
 
     /// Whether calls are known from where a frame stands.
     #[must_use]
-    pub fn calls_from(&self, caller: &FrameRecord) -> bool {
+    pub(crate) fn calls_from(&self, caller: &FrameRecord) -> bool {
         self.calling.contains(&site(caller))
     }
 
     /// Whether every frame of a chain is known to call the next.
     #[must_use]
-    pub fn contain_all(&self, chain: &[FrameRecord]) -> bool {
+    pub(crate) fn contain_all(&self, chain: &[FrameRecord]) -> bool {
         chain.windows(2).all(|pair| self.contains(&pair[0], &pair[1]))
     }
 
@@ -70,13 +70,13 @@ impl CallSites {
     /// in a frame that nobody called. A chain that was copied while a frame was unlinked ends
     /// too early.
     #[must_use]
-    pub fn has_root_of(&self, chain: &[FrameRecord]) -> bool {
+    pub(crate) fn has_root_of(&self, chain: &[FrameRecord]) -> bool {
         let Some(root) = chain.first() else { return true };
         self.roots.contains(&root.code) || self.root_frames.contains(&(root.frame, root.code))
     }
 
     /// Learns everything of the stack of a thread that stood still. Whether any of it is new.
-    pub fn learn(&mut self, stack: &[FrameRecord]) -> bool {
+    pub(crate) fn learn(&mut self, stack: &[FrameRecord]) -> bool {
         let is_new = self.learn_calls(stack);
         let Some(root) = stack.first() else { return is_new };
         let frame = (root.frame, root.code);
@@ -89,7 +89,7 @@ impl CallSites {
     }
 
     /// Learns what of it was read, if that was not all. Whether any of it is new.
-    pub fn learn_calls(&mut self, stack: &[FrameRecord]) -> bool {
+    pub(crate) fn learn_calls(&mut self, stack: &[FrameRecord]) -> bool {
         self.bound();
         let mut is_new = false;
         for pair in stack.windows(2) {
@@ -105,7 +105,7 @@ impl CallSites {
 
     /// Takes note that the frame at an address was called, with the code that it ran: it is
     /// no root.
-    pub fn note_callee(&mut self, frame: u64, code: CodeId) {
+    pub(crate) fn note_callee(&mut self, frame: u64, code: CodeId) {
         if self.callees.insert(code) {
             self.roots.remove(&code);
         }

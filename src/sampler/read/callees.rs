@@ -22,13 +22,13 @@ const MAX_CALLERS: usize = 1 << 16;
 
 /// Places by caller, the latest first; 0 is none.
 #[derive(Debug, Default)]
-pub struct Callees {
+pub(crate) struct Callees {
     places: HashMap<u64, [u64; PLACES], FxBuildHasher>,
 }
 
 impl Callees {
     /// Takes note of a call that was on a stack.
-    pub fn note(&mut self, caller: &FrameRecord, callee: &FrameRecord) {
+    pub(crate) fn note(&mut self, caller: &FrameRecord, callee: &FrameRecord) {
         if callee.caller != caller.frame {
             return; // There is a shim between them.
         }
@@ -44,14 +44,14 @@ impl Callees {
     }
 
     /// Where the callees of the frame at `caller` were, the latest first.
-    pub fn of(&self, caller: u64) -> impl Iterator<Item = u64> + use<> {
+    pub(crate) fn of(&self, caller: u64) -> impl Iterator<Item = u64> + use<> {
         let places = self.places.get(&caller).copied().unwrap_or_default();
         places.into_iter().take_while(|place| *place != 0)
     }
 
     /// Whether the frame at `callee` was called by the one at `caller`, or by a callee of
     /// that, or by one of those.
-    pub fn leads_to(&self, caller: u64, callee: u64) -> bool {
+    pub(crate) fn leads_to(&self, caller: u64, callee: u64) -> bool {
         self.leads_within(caller, callee, DEPTH)
     }
 

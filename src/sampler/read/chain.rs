@@ -15,7 +15,7 @@ use crate::sampler::read::call_sites::CallSites;
 
 /// Two chains that were found in one fetch, outermost frame first.
 #[derive(Clone, Copy, Debug)]
-pub struct Chains<'a> {
+pub(crate) struct Chains<'a> {
     /// The one that ends with the top-frame pointer as it was before everything else was
     /// copied.
     pub before: &'a [FrameRecord],
@@ -25,7 +25,7 @@ pub struct Chains<'a> {
 
 /// So many frames of one of two chains, from the outermost on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part {
+pub(crate) struct Part {
     /// Which chain.
     pub side: Side,
     /// How many frames.
@@ -34,7 +34,7 @@ pub struct Part {
 
 /// What two chains tell of the stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// This was the stack.
     Stack(Part),
     /// It depends on whether one frame was calling another, and that is not known.
@@ -46,13 +46,13 @@ pub enum Verdict {
 impl<'a> Chains<'a> {
     /// The frames of a part.
     #[must_use]
-    pub fn part(&self, part: Part) -> &'a [FrameRecord] {
+    pub(crate) fn part(&self, part: Part) -> &'a [FrameRecord] {
         self.chain(part.side).get(..part.length).unwrap_or_default()
     }
 
     /// Which frames were the stack.
     #[must_use]
-    pub fn decide(&self, sites: &CallSites) -> Verdict {
+    pub(crate) fn decide(&self, sites: &CallSites) -> Verdict {
         let (Some(first), Some(last)) = (self.before.last(), self.after.last()) else {
             let none = self.before.is_empty() && self.after.is_empty();
             let nothing = Part { side: Side::Before, length: 0 };
@@ -71,13 +71,13 @@ impl<'a> Chains<'a> {
 
     /// How many frames both chains have, from the outermost on, wherever they stand.
     #[must_use]
-    pub fn common(&self) -> usize {
+    pub(crate) fn common(&self) -> usize {
         let same = |(a, b): &(&FrameRecord, &FrameRecord)| a.frame == b.frame && a.code == b.code;
         self.before.iter().zip(self.after).take_while(same).count()
     }
 
     /// Those that a frame had called, by one chain or the other.
-    pub fn callees_of(&self, caller: &FrameRecord) -> impl Iterator<Item = &'a FrameRecord> {
+    pub(crate) fn callees_of(&self, caller: &FrameRecord) -> impl Iterator<Item = &'a FrameRecord> {
         let caller = caller.frame;
         [self.before, self.after].into_iter().filter_map(move |chain| {
             let above = chain.get(position(chain, caller)? + 1)?;
@@ -138,25 +138,25 @@ impl<'a> Chains<'a> {
 
 /// How many links two stacks have in common, from their roots.
 #[must_use]
-pub fn common_root(one: &[FrameRecord], other: &[FrameRecord]) -> usize {
+pub(crate) fn common_root(one: &[FrameRecord], other: &[FrameRecord]) -> usize {
     one.iter().zip(other).take_while(|(a, b)| a == b).count()
 }
 
 /// Where a frame stands in a chain.
 #[must_use]
-pub fn position(chain: &[FrameRecord], frame: u64) -> Option<usize> {
+pub(crate) fn position(chain: &[FrameRecord], frame: u64) -> Option<usize> {
     chain.iter().rposition(|link| link.frame == frame)
 }
 
 #[cfg(test)]
 /// Chains for tests.
-pub mod fixtures {
+pub(crate) mod fixtures {
     use super::*;
     use crate::cpython::read::code::CodeId;
     use crate::cpython::read::frames::Position;
 
     /// A chain, outermost first: (frame, code, position).
-    pub fn chain(links: &[(u64, u32, i32)]) -> Vec<FrameRecord> {
+    pub(crate) fn chain(links: &[(u64, u32, i32)]) -> Vec<FrameRecord> {
         links
             .iter()
             .map(|&(frame, code, offset)| FrameRecord {

@@ -24,7 +24,7 @@ const PATIENCE: u32 = 1 << 16;
 
 /// A moment that is owed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moment {
+pub(crate) struct Moment {
     /// When, since the epoch.
     pub microseconds: u64,
     /// What the profile knows the thread by.
@@ -37,7 +37,7 @@ pub struct Moment {
 
 /// What was called by the innermost frame of which more is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Callee {
+pub(crate) enum Callee {
     /// The frame at this address, which was on top.
     Top(u64),
     /// Whichever is called from where that frame stood.
@@ -46,7 +46,7 @@ pub enum Callee {
 
 /// A moment, and what is known of its stack.
 #[derive(Debug)]
-pub struct Claim {
+pub(crate) struct Claim {
     /// The thread, by address.
     pub thread: u64,
     /// The stack up to the frame that made a call, outermost first.
@@ -75,7 +75,7 @@ struct Debt {
 
 /// All that is owed.
 #[derive(Debug, Default)]
-pub struct Deferred {
+pub(crate) struct Deferred {
     /// The oldest first.
     debts: Vec<Debt>,
     /// How many proven stacks there were.
@@ -86,7 +86,7 @@ pub struct Deferred {
 impl Deferred {
     /// Owes a moment to the call that its last caller was inside of, or to a frame that it
     /// led to.
-    pub fn note(&mut self, claim: &Claim) {
+    pub(crate) fn note(&mut self, claim: &Claim) {
         let Claim { thread, ref callers, callee, moment } = *claim;
         let is_same = |debt: &&mut Debt| {
             debt.callee == callee
@@ -108,12 +108,12 @@ impl Deferred {
     }
 
     /// Whether nothing is owed.
-    pub fn is_none(&self) -> bool {
+    pub(crate) fn is_none(&self) -> bool {
         self.debts.is_empty()
     }
 
     /// The moments that a proven stack stands for, besides its own.
-    pub fn pay(&mut self, thread: u64, stack: &[FrameRecord]) -> Vec<Moment> {
+    pub(crate) fn pay(&mut self, thread: u64, stack: &[FrameRecord]) -> Vec<Moment> {
         let mut paid = Vec::new();
         self.stacks = self.stacks.wrapping_add(1);
         let Self { debts, stacks, given_up } = self;
@@ -132,12 +132,12 @@ impl Deferred {
     }
 
     /// The moments for which no stack was found.
-    pub fn given_up(&mut self) -> Vec<Moment> {
+    pub(crate) fn given_up(&mut self) -> Vec<Moment> {
         mem::take(&mut self.given_up)
     }
 
     /// Gives up all that is still owed.
-    pub fn give_up(&mut self) {
+    pub(crate) fn give_up(&mut self) {
         self.debts.drain(..).for_each(|mut debt| self.given_up.append(&mut debt.moments));
     }
 }

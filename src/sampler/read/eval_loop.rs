@@ -32,7 +32,7 @@ const FOR_SHORT: u32 = 16;
 
 /// A thread, its newest C frame, and where the call of the loop begins that it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Loop {
+pub(super) struct Loop {
     /// The thread.
     pub thread: Remote<Thread>,
     /// Its newest C frame.
@@ -43,7 +43,7 @@ pub struct Loop {
 
 /// The call of the loop that was met last.
 #[derive(Debug, Default)]
-pub struct Loops {
+pub(super) struct Loops {
     last: Option<Loop>,
     /// How often it was met since it was asked for.
     met: u32,
@@ -55,14 +55,14 @@ pub struct Loops {
 impl Loops {
     /// Where the call of the loop begins that a C frame of a thread stands for, if known.
     #[must_use]
-    pub fn first(&self, thread: Remote<Thread>, c_frame: Remote<CFrame>) -> Option<Step> {
+    pub(super) fn first(&self, thread: Remote<Thread>, c_frame: Remote<CFrame>) -> Option<Step> {
         let known = self.last.filter(|last| last.thread == thread && last.c_frame == c_frame);
         known.filter(|_| self.is_known).map(|known| known.first)
     }
 
     /// Takes down that `met` was a thread's innermost call of the loop, by what was copied.
     /// If that is so for some time, the process is asked, by `memory`.
-    pub fn note<A: Abi, M: Memory>(&mut self, met: Loop, memory: &M) {
+    pub(super) fn note<A: Abi, M: Memory>(&mut self, met: Loop, memory: &M) {
         if self.has_foreign {
             return;
         }
@@ -81,12 +81,12 @@ impl Loops {
     }
 
     /// Takes down that there are frames that no loop executes.
-    pub fn note_foreign(&mut self) {
+    pub(super) fn note_foreign(&mut self) {
         *self = Self { has_foreign: true, ..Self::default() };
     }
 
     /// Asks again, where the process showed something else than what was known.
-    pub fn doubt(&mut self) {
+    pub(super) fn doubt(&mut self) {
         *self = Self { has_foreign: self.has_foreign, ..Self::default() };
     }
 }

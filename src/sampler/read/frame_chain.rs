@@ -23,7 +23,7 @@ const NEAR: usize = 8;
 
 /// The chains of one thread in one fetch.
 #[derive(Default)]
-pub struct Copied {
+pub(crate) struct Copied {
     /// The one that ends with the top-frame pointer as it was before the frames were copied.
     pub before: Chain,
     /// The one that ends with the pointer as it was after that, if it was another.
@@ -94,7 +94,7 @@ impl Copied {
 
     /// Both chains.
     #[must_use]
-    pub fn chains(&self) -> Chains<'_> {
+    pub(crate) fn chains(&self) -> Chains<'_> {
         let before = &self.before.links;
         Chains { before, after: if self.is_same { before } else { &self.after.links } }
     }
@@ -102,7 +102,7 @@ impl Copied {
 
 /// A chain under construction.
 #[derive(Default)]
-pub struct Chain {
+pub(crate) struct Chain {
     /// The walk from the top-frame pointer to the first frame that was known, or to the
     /// end of the chain.
     pub walk: Walk,

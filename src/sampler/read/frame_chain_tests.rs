@@ -59,7 +59,7 @@ impl Called {
     }
 }
 
-pub fn code(python: &mut FakePython<Python312>, name: &str) -> Remote<Code> {
+pub(super) fn code(python: &mut FakePython<Python312>, name: &str) -> Remote<Code> {
     let (name, file) = (python.ascii(name), python.ascii("a.py"));
     python.code(name, file, 1, &[])
 }

@@ -1,8 +1,8 @@
 //! Reading a thread while it runs: what was copied, and what of it was a stack.
 
-pub mod call_sites;
+pub(crate) mod call_sites;
 pub(in crate::sampler) mod callees;
-pub mod chain;
+pub(crate) mod chain;
 mod decide;
 pub(in crate::sampler) mod deferred;
 mod eval_loop;

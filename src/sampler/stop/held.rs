@@ -20,7 +20,7 @@ pub(in crate::sampler) struct Known {
 
 /// Threads that stand still, until they are released or this is dropped.
 #[derive(Default)]
-pub struct StoppedThreads<'a> {
+pub(crate) struct StoppedThreads<'a> {
     pub(in crate::sampler) stopped: Option<Stopped<'a>>,
     /// Or the turn for which one of them waits, and the time on a processor that this thread
     /// had spent before.
@@ -48,7 +48,7 @@ pub struct StoppedThreads<'a> {
 impl StoppedThreads<'_> {
     /// Whether a thread state is that of a thread that was to stand still.
     #[must_use]
-    pub fn knows(&self, thread: Remote<Thread>) -> bool {
+    pub(crate) fn knows(&self, thread: Remote<Thread>) -> bool {
         self.is_everyone || self.known(thread).is_some()
     }
 
@@ -60,7 +60,7 @@ impl StoppedThreads<'_> {
     /// `identity` in what was read of the state: a thread that has ended leaves its state to the
     /// next one.
     #[must_use]
-    pub fn holds(&self, thread: Remote<Thread>, identity: u64) -> bool {
+    pub(crate) fn holds(&self, thread: Remote<Thread>, identity: u64) -> bool {
         if self.is_everyone {
             return true;
         }
@@ -76,21 +76,21 @@ impl StoppedThreads<'_> {
 
     /// Whether one that holds a GIL is read only if it stands still.
     #[must_use]
-    pub fn is_exact(&self) -> bool {
+    pub(crate) fn is_exact(&self) -> bool {
         self.is_exact
     }
 
     /// Whether a thread is held that stands still by itself, until [`Self::has_stood`] says
     /// that it has not.
     #[must_use]
-    pub fn is_by_turn(&self, thread: Remote<Thread>) -> bool {
+    pub(crate) fn is_by_turn(&self, thread: Remote<Thread>) -> bool {
         self.turn.is_some() && self.knows(thread)
     }
 
     /// Whether a thread that stands still has done so until now. If not, what was read of it is
     /// nothing.
     #[must_use]
-    pub fn has_stood(&mut self, thread: Remote<Thread>) -> bool {
+    pub(crate) fn has_stood(&mut self, thread: Remote<Thread>) -> bool {
         let has_waited = self.turn.as_ref().is_none_or(|(turns, _)| turns.has_waited());
         let has_rested = if self.is_everyone {
             self.resting.iter().all(Resting::has_rested)
@@ -104,19 +104,19 @@ impl StoppedThreads<'_> {
 
     /// Whether one was told to stop and has not yet.
     #[must_use]
-    pub fn is_any_late(&self) -> bool {
+    pub(crate) fn is_any_late(&self) -> bool {
         self.stopped.as_ref().is_some_and(|stopped| stopped.missing() > 0)
     }
 
     /// Whether one was found to have run before it had been read.
     #[must_use]
-    pub fn is_disturbed(&self) -> bool {
+    pub(crate) fn is_disturbed(&self) -> bool {
         self.is_disturbed
     }
 
     /// Whether one runs on, and must not be read therefore.
     #[must_use]
-    pub fn is_any_free(&self) -> bool {
+    pub(crate) fn is_any_free(&self) -> bool {
         self.is_any_free
     }
 
@@ -157,7 +157,7 @@ impl StoppedThreads<'_> {
     }
 
     /// Lets them go. Returns how long they stood, if any did.
-    pub fn end(mut self) -> Option<Duration> {
+    pub(crate) fn end(mut self) -> Option<Duration> {
         self.release();
         self.end_turn();
         self.time

@@ -1,5 +1,5 @@
 //! Reading a thread while it stands still: stopped, at its turn, or blocked in the kernel.
 
-pub mod held;
-pub mod pause;
+pub(crate) mod held;
+pub(crate) mod pause;
 mod still;

@@ -82,7 +82,7 @@ const IDS_HOLD_UNKNOWN: u64 = 8;
 const MOST_STOPPED: usize = 64;
 
 /// Stops threads of one process within a budget.
-pub struct Pauses {
+pub(crate) struct Pauses {
     pause: Pause,
     stopper: Stopper,
     turns: Turns,
@@ -112,7 +112,7 @@ impl Pauses {
     /// The budget counts from now. If this thread `follows`, one that is to stand still waits
     /// for its turn on the processor that this one has, where that can be: the moment is the
     /// clock's then.
-    pub fn new(pause: Pause, stopper: Stopper, pid: i32, follows: bool) -> Self {
+    pub(crate) fn new(pause: Pause, stopper: Stopper, pid: i32, follows: bool) -> Self {
         Self {
             pause,
             stopper,
@@ -133,7 +133,7 @@ impl Pauses {
 
     /// To be called before this thread sleeps until the moment `next`. Whether it may be where a
     /// thread of the process runs meanwhile.
-    pub fn prepare(&mut self, next: Instant) -> bool {
+    pub(crate) fn prepare(&mut self, next: Instant) -> bool {
         self.takes_turns = self.follows;
         self.is_prepared = self.allows(next);
         if !self.follows {
@@ -149,13 +149,13 @@ impl Pauses {
 
     /// Whether this tick is a stopped one.
     #[must_use]
-    pub fn is_due(&self, now: Instant) -> bool {
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
         (!self.follows || self.is_prepared) && self.allows(now)
     }
 
     /// Whether the limit leaves time for a stop, or a turn.
     #[must_use]
-    pub fn allows(&self, now: Instant) -> bool {
+    pub(crate) fn allows(&self, now: Instant) -> bool {
         let Some(share) = self.share() else { return true };
         let advance = if share > 0.0 { ADVANCE } else { Duration::ZERO };
         self.spent + self.expected <= self.earned(now, share) + advance
@@ -177,12 +177,12 @@ impl Pauses {
 
     /// Uses ptrace until the next [`Pauses::prepare`]: the thread has had its turn too early, which
     /// may happen again.
-    pub fn take_no_turns(&mut self) {
+    pub(crate) fn take_no_turns(&mut self) {
         self.takes_turns = false;
     }
 
     /// Takes no turns any more, but to learn.
-    pub fn give_up_turns(&mut self) {
+    pub(crate) fn give_up_turns(&mut self) {
         self.turns.leave();
         self.follows = false;
         (self.start, self.spent) = (Instant::now(), Duration::ZERO);
@@ -190,7 +190,7 @@ impl Pauses {
 
     /// Before something that may take long: lets this thread, and those that it starts now,
     /// run where they may, until the next [`Pauses::prepare`]; and lets go who is still to stop.
-    pub fn step_aside(&mut self) {
+    pub(crate) fn step_aside(&mut self) {
         self.turns.leave();
         self.met.leave();
         self.stopper.wait_for_late();
@@ -199,7 +199,7 @@ impl Pauses {
     /// Stops those of the threads that run: the ones that hold a GIL, or every
     /// thread of the process if it is always stopped, or if it `may_be_all` and nobody can tell
     /// whose one of the thread states is.
-    pub fn hold<A: Abi, M: Memory>(
+    pub(crate) fn hold<A: Abi, M: Memory>(
         &mut self,
         (process, memory, roots): (&Process, &M, &ProcessRoots),
         threads: &[Remote<Thread>],
@@ -271,7 +271,7 @@ impl Pauses {
 
     /// Lets one thread stand still to learn from it: if it rests, or, if it `may_wait`, for its
     /// turn. Else it runs on.
-    pub fn hold_to_learn<A: Abi, M: Memory>(
+    pub(crate) fn hold_to_learn<A: Abi, M: Memory>(
         &mut self,
         (process, memory, roots): (&Process, &M, &ProcessRoots),
         thread: Remote<Thread>,
@@ -305,13 +305,13 @@ impl Pauses {
 
     /// Whether a thread that runs may wait for its turn now to be learnt from.
     #[must_use]
-    pub fn may_learn(&self, now: Instant) -> bool {
+    pub(crate) fn may_learn(&self, now: Instant) -> bool {
         now >= self.learns_from && self.allows(now)
     }
 
     /// After threads were held to learn from them: lets this thread run elsewhere again. If
     /// nothing was `new`, it is waited for longer until the next one runs no more for it.
-    pub fn end_learning(&mut self, now: Instant, is_new: bool) {
+    pub(crate) fn end_learning(&mut self, now: Instant, is_new: bool) {
         self.met.make_way();
         let longer = (self.patience * 2).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE);
         self.patience = if is_new { Duration::ZERO } else { longer };
@@ -321,19 +321,19 @@ impl Pauses {
     /// Whether a thread that runs may be kept from running: not on a processor where this
     /// program may not run, nor one that has a real-time policy.
     #[must_use]
-    pub fn may_take_turns(&self) -> bool {
+    pub(crate) fn may_take_turns(&self) -> bool {
         self.follows && !self.turns.is_barred()
     }
 
     /// Lets threads go that stopped too late to be of use. Returns how many are still to be
     /// waited for.
-    pub fn release_late(&mut self) -> usize {
+    pub(crate) fn release_late(&mut self) -> usize {
         release_left();
         self.stopper.release_late()
     }
 
     /// Takes note of what a stop cost.
-    pub fn note_cost(&mut self, cost: Duration) {
+    pub(crate) fn note_cost(&mut self, cost: Duration) {
         // What was not spent in time is lost: it would be spent at once.
         let earned =
             self.share().map_or(Duration::ZERO, |share| self.earned(Instant::now(), share));

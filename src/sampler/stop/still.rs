@@ -28,7 +28,7 @@ const PLACINGS: usize = 2;
 impl<A: Abi, M: Memory> Engine<A, M> {
     /// Takes a sample of `thread`, which holds the only GIL that is held, and stands still. It
     /// may go on as soon as it has been read.
-    pub fn tick_still(
+    pub(crate) fn tick_still(
         &mut self,
         now: Instant,
         microseconds: u64,
@@ -54,7 +54,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
 
     /// Learns the calls that a thread is in, if it `has_stood` still until it has been read: the
     /// thread that calls itself so. Whether any was new.
-    pub fn meet(
+    pub(crate) fn meet(
         &mut self,
         now: Instant,
         thread: Remote<Thread>,

@@ -13,7 +13,7 @@ use goblin::elf::header::{ELFCLASS64, ELFDATA2LSB, EM_AARCH64, EM_X86_64};
 
 /// Where a function finds the word that it returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Location {
+pub(super) enum Location {
     /// In the variable at this address.
     Variable(u64),
     /// In a struct: the word at `slot` holds the address of the struct (a slot
@@ -29,7 +29,7 @@ pub enum Location {
 
 /// A processor whose code can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arch {
+pub(super) enum Arch {
     /// x86-64.
     X86_64,
     /// 64-bit Arm, little-endian.
@@ -39,7 +39,7 @@ pub enum Arch {
 impl Arch {
     /// The processor of an ELF file.
     #[must_use]
-    pub fn of_machine(machine: u16) -> Option<Self> {
+    pub(super) fn of_machine(machine: u16) -> Option<Self> {
         match machine {
             EM_X86_64 => Some(Self::X86_64),
             EM_AARCH64 => Some(Self::Aarch64),
@@ -54,7 +54,7 @@ impl Arch {
     /// `code` is the body, at address `pc`. `None` for any instruction that is
     /// not known: a wrong answer is worse than none.
     #[must_use]
-    pub fn loaded_word(self, code: &[u8], pc: u64) -> Option<Location> {
+    pub(super) fn loaded_word(self, code: &[u8], pc: u64) -> Option<Location> {
         match self {
             Self::X86_64 => x86_64::loaded_word(code, pc),
             Self::Aarch64 => aarch64::loaded_word(code, pc),
@@ -66,7 +66,7 @@ impl Arch {
     /// wrong, because the code is not followed, so what they lead to must be
     /// recognised by itself.
     #[must_use]
-    pub fn referenced_addresses(self, code: &[u8], pc: u64) -> Vec<u64> {
+    pub(super) fn referenced_addresses(self, code: &[u8], pc: u64) -> Vec<u64> {
         let mut addresses = match self {
             Self::X86_64 => x86_64::referenced_addresses(code, pc),
             Self::Aarch64 => aarch64::referenced_addresses(code, pc),
@@ -83,7 +83,7 @@ const MAX_ADDRESSES: usize = 32;
 
 /// Whether a process that runs a file can be read by this build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compatibility {
+pub(super) enum Compatibility {
     /// 64-bit, of the same processor family as this build.
     Native,
     /// A 32-bit file, x32 included.
@@ -94,7 +94,7 @@ pub enum Compatibility {
 
 /// Judges the class, byte order and machine of an ELF header.
 #[must_use]
-pub fn compatibility(class: u8, data: u8, machine: u16) -> Compatibility {
+pub(super) fn compatibility(class: u8, data: u8, machine: u16) -> Compatibility {
     const NATIVE: u16 = if cfg!(target_arch = "aarch64") { EM_AARCH64 } else { EM_X86_64 };
     if class != ELFCLASS64 {
         Compatibility::ThirtyTwoBit

@@ -10,7 +10,7 @@ pub(super) const CONTEXT: Ctx = Ctx { container: Container::Big, le: Endian::Lit
 
 /// The bytes of an ELF image: a file that is mapped, or a copy.
 #[derive(Debug)]
-pub enum Bytes {
+pub(crate) enum Bytes {
     /// A file on disk.
     Mapped(Mmap),
     /// A copy of what a process has in memory.
@@ -50,7 +50,7 @@ const MAX_TEXT: usize = 4096;
 
 /// The text at `offset`, up to its NUL; bounded.
 #[must_use]
-pub fn text_at(bytes: &[u8], offset: u64) -> Option<&[u8]> {
+pub(crate) fn text_at(bytes: &[u8], offset: u64) -> Option<&[u8]> {
     let rest = bytes.get(usize::try_from(offset).ok()?..)?;
     let rest = rest.get(..MAX_TEXT).unwrap_or(rest);
     rest.get(..rest.iter().position(|byte| *byte == 0)?)

@@ -8,7 +8,7 @@ use goblin::elf64::gnu_hash;
 
 /// Which hash table over its dynamic symbols a file has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hash {
+pub(crate) enum Hash {
     Gnu,
     SystemV,
     None,
@@ -17,7 +17,7 @@ pub enum Hash {
 /// A file to be: everything is one loaded segment, and an address is the base
 /// plus the offset in the file.
 #[derive(Clone, Debug)]
-pub struct ElfFile {
+pub(crate) struct ElfFile {
     pub machine: u16,
     pub kind: u16,
     pub base: u64,
@@ -41,12 +41,12 @@ const STRINGS: u64 = 0x2000;
 const LOCAL_SYMBOLS: u64 = 0x3000;
 const SECTIONS: u64 = 0x3800;
 /// The first offset that is free for [`ElfFile::data`].
-pub const DATA: u64 = 0x4000;
+pub(crate) const DATA: u64 = 0x4000;
 /// The size of the file.
-pub const SIZE: u64 = 0x8000;
+pub(crate) const SIZE: u64 = 0x8000;
 
 /// The build id of every file.
-pub const BUILD_ID: [u8; 8] = *b"buildid!";
+pub(crate) const BUILD_ID: [u8; 8] = *b"buildid!";
 
 impl Default for ElfFile {
     fn default() -> Self {
@@ -107,7 +107,7 @@ impl Builder {
 
 impl ElfFile {
     /// The bytes of the file.
-    pub fn build(&self) -> Vec<u8> {
+    pub(crate) fn build(&self) -> Vec<u8> {
         let mut file = Builder { bytes: vec![0; SIZE as usize], strings: vec![0] };
         let exported = self.in_hash_order();
         self.header(&mut file);

@@ -15,7 +15,7 @@ use crate::target::live::Segment;
 
 /// Why bytes are not an ELF image that can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ElfError {
+pub(crate) enum ElfError {
     /// No ELF header, or neither an executable nor a library.
     #[error("it is not an ELF executable or library")]
     NotElf,
@@ -32,7 +32,7 @@ pub enum ElfError {
 
 /// A part of the file that is loaded into memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LoadSegment {
+pub(crate) struct LoadSegment {
     /// Where in the file.
     pub offset: u64,
     /// Bytes of it in the file.
@@ -54,7 +54,7 @@ impl LoadSegment {
 
 /// Something that the image defines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Symbol {
+pub(crate) struct Symbol {
     /// The address it is linked for; add the load bias.
     pub address: u64,
     /// Its size in bytes; 0 if unknown.
@@ -64,7 +64,7 @@ pub struct Symbol {
 /// An ELF image over its bytes: a file, or a copy out of memory that has the
 /// shape of one.
 #[derive(Debug)]
-pub struct Image<B> {
+pub(crate) struct Image<B> {
     bytes: B,
     machine: u16,
     position_independent: bool,
@@ -78,13 +78,13 @@ pub struct Image<B> {
 
 impl<B: Deref<Target = [u8]>> Image<B> {
     /// The image of a file.
-    pub fn parse(bytes: B) -> Result<Self, ElfError> {
+    pub(crate) fn parse(bytes: B) -> Result<Self, ElfError> {
         Self::parse_loaded(bytes, 0)
     }
 
     /// The image of a copy out of memory, loaded at `bias`: the dynamic linker
     /// may have added the bias to the pointers of the dynamic section.
-    pub fn parse_loaded(bytes: B, bias: u64) -> Result<Self, ElfError> {
+    pub(crate) fn parse_loaded(bytes: B, bias: u64) -> Result<Self, ElfError> {
         let header = Elf::parse_header(&bytes).map_err(|_| class_or(&bytes, ElfError::NotElf))?;
         let [class, data] = [EI_CLASS, EI_DATA].map(|index| header.e_ident.get(index).copied());
         match compatibility(class.unwrap_or(0), data.unwrap_or(0), header.e_machine) {
@@ -127,32 +127,25 @@ impl<B: Deref<Target = [u8]>> Image<B> {
 
     /// All bytes.
     #[must_use]
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// The processor: `EM_X86_64`, `EM_AARCH64`, ….
     #[must_use]
-    pub fn machine(&self) -> u16 {
+    pub(crate) fn machine(&self) -> u16 {
         self.machine
-    }
-
-    /// Whether it can be loaded anywhere (`ET_DYN`: a library or a
-    /// position-independent executable), rather than where it is linked for.
-    #[must_use]
-    pub fn is_position_independent(&self) -> bool {
-        self.position_independent
     }
 
     /// What is loaded of it, in order of the file.
     #[must_use]
-    pub fn segments(&self) -> &[LoadSegment] {
+    pub(crate) fn segments(&self) -> &[LoadSegment] {
         &self.segments
     }
 
     /// `length` bytes at an address as linked, if the file has them.
-    #[must_use]
-    pub fn bytes_at(&self, address: u64, length: u64) -> Option<&[u8]> {
+    #[cfg(test)]
+    pub(crate) fn bytes_at(&self, address: u64, length: u64) -> Option<&[u8]> {
         slice(&self.bytes, offset_of(&self.segments, address)?, length)
     }
 
@@ -166,7 +159,7 @@ impl<B: Deref<Target = [u8]>> Image<B> {
     /// segment at unusual addresses. 0 for an image that is not position
     /// independent; `None` if no mapping fits.
     #[must_use]
-    pub fn load_bias(&self, mapped: &[Segment]) -> Option<u64> {
+    pub(crate) fn load_bias(&self, mapped: &[Segment]) -> Option<u64> {
         if !self.position_independent {
             return Some(0);
         }
@@ -190,7 +183,7 @@ impl<B: Deref<Target = [u8]>> Image<B> {
     /// A symbol that the image exports: from the GNU hash table, else from the
     /// System V one, else by reading the section `.dynsym`.
     #[must_use]
-    pub fn symbol(&self, name: &str) -> Option<Symbol> {
+    pub(crate) fn symbol(&self, name: &str) -> Option<Symbol> {
         if self.dynamic.has_hash() {
             return self.dynamic.lookup(&self.bytes, name).and_then(defined);
         }
@@ -201,18 +194,18 @@ impl<B: Deref<Target = [u8]>> Image<B> {
     /// Symbols out of the section `.symtab`, which holds local ones too and
     /// which a stripped file does not have. Reads all of it, once.
     #[must_use]
-    pub fn local_symbols<const N: usize>(&self, names: [&str; N]) -> [Option<Symbol>; N] {
+    pub(crate) fn local_symbols<const N: usize>(&self, names: [&str; N]) -> [Option<Symbol>; N] {
         self.symbols_in_section(SHT_SYMTAB, names)
     }
 
     /// The libraries that it says it needs (`DT_NEEDED`).
-    pub fn needed(&self) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn needed(&self) -> impl Iterator<Item = &[u8]> {
         self.dynamic.needed().filter_map(|offset| text_at(&self.bytes, offset))
     }
 
     /// The name it gives itself (`DT_SONAME`).
     #[must_use]
-    pub fn soname(&self) -> Option<&[u8]> {
+    pub(crate) fn soname(&self) -> Option<&[u8]> {
         text_at(&self.bytes, self.dynamic.soname()?)
     }
 
@@ -224,7 +217,7 @@ impl<B: Deref<Target = [u8]>> Image<B> {
     /// The build id that the linker gave it, if any: its address as linked, and
     /// the id.
     #[must_use]
-    pub fn build_id(&self) -> Option<(u64, &[u8])> {
+    pub(crate) fn build_id(&self) -> Option<(u64, &[u8])> {
         self.notes.iter().find_map(|note| {
             let (position, id) = build_id(slice(&self.bytes, note.offset, note.file_size)?)?;
             Some((note.address.checked_add(position)?, id))

@@ -13,7 +13,7 @@ use super::Bytes;
 ///
 /// Reading it by `read` would copy a whole library, 30 MB with debug
 /// information, to look at a few pages of it.
-pub fn map_file(file: &File) -> io::Result<Bytes> {
+pub(crate) fn map_file(file: &File) -> io::Result<Bytes> {
     if !file.metadata()?.is_file() {
         return Err(io::Error::from(io::ErrorKind::InvalidInput));
     }

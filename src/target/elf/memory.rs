@@ -22,7 +22,7 @@ const PAGE: u64 = 4096;
 /// as lookups of symbols need it, and parses it. Returns it with its load bias.
 ///
 /// Everything else, and what cannot be read, is zero.
-pub fn copy_from_memory<M: Memory>(
+pub(crate) fn copy_from_memory<M: Memory>(
     memory: &M,
     mapped: &[Segment],
 ) -> Result<(Image<Bytes>, u64), ElfError> {

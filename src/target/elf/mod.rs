@@ -15,10 +15,12 @@ mod map;
 mod memory;
 mod sections;
 
-pub use bytes::{Bytes, text_at};
-pub use image::{ElfError, Image, LoadSegment, Symbol};
-pub use map::map_file;
-pub use memory::copy_from_memory;
+pub(crate) use bytes::Bytes;
+#[cfg(test)]
+pub(crate) use image::ElfError;
+pub(crate) use image::{Image, Symbol};
+pub(crate) use map::map_file;
+pub(crate) use memory::copy_from_memory;
 
 #[cfg(test)]
 pub(crate) mod fixture;

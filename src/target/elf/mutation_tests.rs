@@ -25,7 +25,7 @@ fn exercise(bytes: &[u8]) {
         }
         let _ = image.local_symbols(["hidden", "two"]);
         let _ = (image.load_bias(&mapped), image.soname(), image.needed().count());
-        let _ = (image.build_id(), image.section(".text"));
+        let _ = image.build_id();
         for part in image.segments() {
             let _ = image.bytes_at(part.address, part.file_size);
         }

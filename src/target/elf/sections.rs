@@ -2,28 +2,13 @@
 
 use std::ops::Deref;
 
-use goblin::elf::section_header::SHT_NOBITS;
 use goblin::elf::sym::Symtab;
 use goblin::elf::{SectionHeader, Sym};
 
-use super::bytes::{CONTEXT, slice, text_at};
+use super::bytes::{CONTEXT, slice};
 use super::image::{Image, Symbol, defined};
 
 impl<B: Deref<Target = [u8]>> Image<B> {
-    /// The section called `name`: its address as linked, and its bytes if the
-    /// file has them.
-    #[must_use]
-    pub fn section(&self, name: &str) -> Option<(u64, &[u8])> {
-        let headers = self.section_headers()?;
-        let names = headers.get(usize::from(self.sections.2))?;
-        let section = headers.iter().find(|section| {
-            let offset = names.sh_offset.checked_add(section.sh_name as u64);
-            offset.and_then(|offset| text_at(self.bytes(), offset)) == Some(name.as_bytes())
-        })?;
-        let size = if section.sh_type == SHT_NOBITS { 0 } else { section.sh_size };
-        Some((section.sh_addr, slice(self.bytes(), section.sh_offset, size)?))
-    }
-
     fn section_headers(&self) -> Option<Vec<SectionHeader>> {
         let (offset, count, _) = self.sections;
         SectionHeader::parse(self.bytes(), usize::try_from(offset).ok()?, count.into(), CONTEXT)

@@ -61,8 +61,6 @@ fn names_and_notes() {
     let (address, id) = image.build_id().unwrap();
     assert_eq!(id, BUILD_ID);
     assert_eq!(image.bytes_at(address, 8), Some(&BUILD_ID[..]));
-    assert_eq!(image.section(".dynsym").unwrap().0, 0x400);
-    assert_eq!(image.section(".missing"), None);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 /// Why the kernel does not let one process read another (ptrace(2), "Ptrace
 /// access mode checking").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Denial {
+pub(crate) enum Denial {
     /// It belongs to another user.
     OtherUser {
         /// Its user id, where it can be told.

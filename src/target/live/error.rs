@@ -7,7 +7,7 @@ use super::denial::Denial;
 
 /// Why [`super::Process::open`] failed.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub(crate) enum OpenError {
     /// No process has this id, or it ended a moment ago.
     #[error("Failed to seize PID {pid}: No such process")]
     NoSuchProcess {
@@ -96,7 +96,7 @@ pub enum OpenError {
 impl OpenError {
     /// Whether the process has ended, or is about to.
     #[must_use]
-    pub fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         matches!(self, Self::NoSuchProcess { .. } | Self::Zombie { .. })
     }
 }

@@ -11,7 +11,7 @@ use super::{folder, read_stat};
 /// file again. The kernel puts the stack elsewhere nearly every time; where it has been told
 /// not to (`setarch --addr-no-randomize`), such an execution may not be noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Execution {
+pub(crate) struct Execution {
     file: (u64, u64),
     stack: u64,
 }
@@ -20,7 +20,7 @@ impl Execution {
     /// What process `pid` executes. `None` if it has ended, is about to end, is of the
     /// kernel, or may not be looked at.
     #[must_use]
-    pub fn of(pid: i32) -> Option<Self> {
+    pub(crate) fn of(pid: i32) -> Option<Self> {
         let folder = folder(pid);
         let file = fs::metadata(format!("{folder}/exe")).ok()?;
         let stack = read_stat(&format!("{folder}/stat")).ok()?.stack;
@@ -30,13 +30,13 @@ impl Execution {
     /// Whether process `pid` executes another program by now, or the same one anew. That
     /// one has ended is not this.
     #[must_use]
-    pub fn is_over(self, pid: i32) -> bool {
+    pub(crate) fn is_over(self, pid: i32) -> bool {
         Self::of(pid).is_some_and(|now| now != self)
     }
 
     /// The file, as device and inode.
     #[must_use]
-    pub fn file(self) -> (u64, u64) {
+    pub(crate) fn file(self) -> (u64, u64) {
         self.file
     }
 }

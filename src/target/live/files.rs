@@ -15,7 +15,7 @@ use super::maps::{FileId, MappedFile};
 
 /// How sure it is that a file is the mapped one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Identity {
+pub(crate) enum Identity {
     /// The kernel led to it from the mapping, or device and inode are equal.
     Same,
     /// It has the path of the mapped file, but another device or inode number.
@@ -26,7 +26,7 @@ pub enum Identity {
 
 /// A file that is mapped, or may be.
 #[derive(Debug)]
-pub struct OpenedFile {
+pub(crate) struct OpenedFile {
     /// The file, open for reading.
     pub file: File,
     /// Whether the content must still be compared with the memory.
@@ -37,7 +37,7 @@ impl Process {
     /// Opens the file behind a mapping. `None` if it cannot be had: then only
     /// the memory of the process has its content.
     #[must_use]
-    pub fn open_mapped(&self, mapped: &MappedFile) -> Option<OpenedFile> {
+    pub(crate) fn open_mapped(&self, mapped: &MappedFile) -> Option<OpenedFile> {
         let same = |file| Some(OpenedFile { file, identity: Identity::Same });
         if let Some(file) = self.open_executable(mapped) {
             return same(file);
@@ -51,7 +51,7 @@ impl Process {
     /// Whether a mapped file is the executable. Both paths are the kernel's own
     /// spelling of the same file, which holds on every file system.
     #[must_use]
-    pub fn is_executable(&self, mapped: &MappedFile) -> bool {
+    pub(crate) fn is_executable(&self, mapped: &MappedFile) -> bool {
         let link = self.executable.as_os_str().as_bytes();
         let path = mapped.path.as_os_str().as_bytes();
         match link.strip_suffix(b" (deleted)") {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// How a mapping may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Permissions {
+pub(crate) struct Permissions {
     /// `r`.
     pub read: bool,
     /// `w`.
@@ -18,7 +18,7 @@ pub struct Permissions {
 
 /// A file as the kernel names it: device and inode number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FileId {
+pub(crate) struct FileId {
     /// The device's major number.
     pub major: u32,
     /// The device's minor number.
@@ -29,7 +29,7 @@ pub struct FileId {
 
 /// One line of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mapping {
+pub(crate) struct Mapping {
     /// The addresses it covers.
     pub range: Range<u64>,
     /// Whether it can be read, written, executed.
@@ -44,14 +44,14 @@ pub struct Mapping {
 
 /// All mappings of a process at one moment, in order of address.
 #[derive(Clone, Debug, Default)]
-pub struct Maps {
+pub(crate) struct Maps {
     text: Vec<u8>,
     mappings: Vec<Mapping>,
 }
 
 /// One mapping of a file, as seen from the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Segment {
+pub(crate) struct Segment {
     /// The addresses it covers.
     pub range: Range<u64>,
     /// Where in the file it begins, in bytes.
@@ -62,7 +62,7 @@ pub struct Segment {
 
 /// A file that is mapped, with all the places it is mapped at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MappedFile {
+pub(crate) struct MappedFile {
     /// Which file.
     pub id: FileId,
     /// Its path when it was mapped, as seen from the process; never to be
@@ -84,7 +84,7 @@ const MAX_MAPPINGS: usize = 1 << 20;
 impl Maps {
     /// Reads the text of the file. Lines that cannot be understood are left out.
     #[must_use]
-    pub fn parse(text: Vec<u8>) -> Self {
+    pub(crate) fn parse(text: Vec<u8>) -> Self {
         let mut mappings = Vec::new();
         let mut start = 0;
         for line in text.split(|byte| *byte == b'\n').take(MAX_MAPPINGS) {
@@ -94,23 +94,10 @@ impl Maps {
         Self { text, mappings }
     }
 
-    /// Every mapping.
-    #[must_use]
-    pub fn mappings(&self) -> &[Mapping] {
-        &self.mappings
-    }
-
-    /// The mapping that `address` lies in.
-    #[must_use]
-    pub fn at(&self, address: u64) -> Option<&Mapping> {
-        let after = self.mappings.partition_point(|mapping| mapping.range.end <= address);
-        self.mappings.get(after).filter(|mapping| mapping.range.contains(&address))
-    }
-
     /// The path of a mapping as it is written: of a file, or a word in brackets
     /// such as `[heap]`, or empty.
     #[must_use]
-    pub fn raw_path(&self, mapping: &Mapping) -> &[u8] {
+    pub(crate) fn raw_path(&self, mapping: &Mapping) -> &[u8] {
         self.text.get(mapping.path.clone()).unwrap_or_default()
     }
 
@@ -119,7 +106,7 @@ impl Maps {
     /// A file that is mapped twice from its beginning (loaded twice, or loaded
     /// and also read as data) is listed twice.
     #[must_use]
-    pub fn files(&self) -> Vec<MappedFile> {
+    pub(crate) fn files(&self) -> Vec<MappedFile> {
         let mut files: Vec<MappedFile> = Vec::new();
         for mapping in &self.mappings {
             let path = self.raw_path(mapping);
@@ -163,13 +150,13 @@ fn new_file(id: FileId, raw: &[u8], segment: Segment) -> MappedFile {
 impl MappedFile {
     /// The last component of the path.
     #[must_use]
-    pub fn name(&self) -> &[u8] {
+    pub(crate) fn name(&self) -> &[u8] {
         self.path.file_name().unwrap_or_default().as_bytes()
     }
 
     /// Whether code of the file can be executed.
     #[must_use]
-    pub fn is_executable(&self) -> bool {
+    pub(crate) fn is_executable(&self) -> bool {
         self.segments.iter().any(|segment| segment.permissions.execute)
     }
 }

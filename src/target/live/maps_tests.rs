@@ -19,25 +19,15 @@ fn parse(text: &str) -> Maps {
 #[test]
 fn every_field_is_read() {
     let maps = parse(TEXT);
-    assert_eq!(maps.mappings().len(), 7);
-    let code = &maps.mappings()[1];
+    assert_eq!(maps.mappings.len(), 7);
+    let code = &maps.mappings[1];
     assert_eq!(code.range, 0x41_c000..0x56_c000);
     assert_eq!(code.permissions, Permissions { read: true, write: false, execute: true });
     assert_eq!(code.offset, 0x1c000);
     assert_eq!(code.file, FileId { major: 8, minor: 1, inode: 1234 });
     assert_eq!(maps.raw_path(code), b"/usr/bin/python3.11");
-    assert_eq!(maps.raw_path(&maps.mappings()[3]), b"");
-    assert_eq!(maps.raw_path(&maps.mappings()[4]), b"[heap]");
-}
-
-#[test]
-fn mappings_are_found_by_address() {
-    let maps = parse(TEXT);
-    assert_eq!(maps.at(0x40_0000), maps.mappings().first());
-    assert_eq!(maps.at(0x41_bfff), maps.mappings().first());
-    assert_eq!(maps.at(0x56_c000), None);
-    assert_eq!(maps.at(0), None);
-    assert_eq!(maps.at(u64::MAX), None);
+    assert_eq!(maps.raw_path(&maps.mappings[3]), b"");
+    assert_eq!(maps.raw_path(&maps.mappings[4]), b"[heap]");
 }
 
 #[test]
@@ -80,15 +70,15 @@ fn garbage_lines_are_left_out() {
          1000-2000 r--p 0 08:01 18446744073709551616 /inode\n1000-2000 rwx 0 0:0 0\n\
          1000-2000 r--p 0 08:01 7 /good\n1000-20",
     );
-    assert_eq!(maps.mappings().len(), 1);
-    assert_eq!(maps.raw_path(&maps.mappings()[0]), b"/good");
+    assert_eq!(maps.mappings.len(), 1);
+    assert_eq!(maps.raw_path(&maps.mappings[0]), b"/good");
 }
 
 proptest::proptest! {
     #[test]
     fn no_bytes_upset_the_parser(text in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
         let maps = Maps::parse(text);
-        for mapping in maps.mappings() {
+        for mapping in &maps.mappings {
             assert!(mapping.range.start < mapping.range.end);
             let _ = maps.raw_path(mapping);
         }

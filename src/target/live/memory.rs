@@ -20,7 +20,7 @@ const MAX_SPANS: usize = 1024;
 /// Reads a live process. One call is one system call; the process is not
 /// stopped by it and does not notice.
 #[derive(Clone, Debug)]
-pub struct LiveMemory {
+pub(crate) struct LiveMemory {
     pid: i32,
     /// The thread by whose id it is read: the first, until that has ended while others run.
     thread: Rc<Cell<Pid>>,
@@ -33,19 +33,19 @@ pub struct LiveMemory {
 impl LiveMemory {
     /// The memory of process `pid`. Nothing is read or checked yet.
     #[must_use]
-    pub fn new(pid: i32) -> Self {
+    pub(crate) fn new(pid: i32) -> Self {
         let thread = Rc::new(Cell::new(Pid::from_raw(pid)));
         Self { pid, thread, file: Rc::default(), calls: Rc::default() }
     }
 
     /// How often the process was read, in system calls, by this and its clones.
     #[must_use]
-    pub fn calls(&self) -> u64 {
+    pub(crate) fn calls(&self) -> u64 {
         self.calls.get()
     }
 
     /// Takes the calls of `earlier` as its own: it reads another program of the same process.
-    pub fn count_on(&self, earlier: &Self) {
+    pub(crate) fn count_on(&self, earlier: &Self) {
         self.calls.set(self.calls.get() + earlier.calls.get());
     }
 

@@ -9,28 +9,30 @@ mod execution;
 mod files;
 mod left;
 mod maps;
-pub mod memory;
+pub(crate) mod memory;
 mod nap;
 mod presence;
 mod release;
 mod rescue;
 mod run_count;
 pub(crate) mod scheduling;
-pub mod source;
+pub(crate) mod source;
 mod stat;
-pub mod stop;
-pub mod turn;
+pub(crate) mod stop;
+pub(crate) mod turn;
 
-pub use denial::Denial;
-pub use error::OpenError;
-pub use execution::Execution;
-pub use files::{Identity, OpenedFile};
-pub use maps::{FileId, MappedFile, Mapping, Maps, Permissions, Segment};
+pub(crate) use denial::Denial;
+pub(crate) use error::OpenError;
+pub(crate) use execution::Execution;
+pub(crate) use files::Identity;
+#[cfg(test)]
+pub(crate) use maps::Permissions;
+pub(crate) use maps::{MappedFile, Maps, Segment};
 pub(crate) use nap::nap;
 pub(crate) use presence::{Presence, check_proc, has_memory, is_ending, living_thread, presence};
 pub(crate) use release::release_left;
-pub use run_count::RunCount;
-pub use stat::{Stat, ThreadState};
+pub(crate) use run_count::RunCount;
+pub(crate) use stat::{Stat, ThreadState};
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
@@ -45,7 +47,7 @@ const MAX_COMMAND_LINE: u64 = 4096;
 
 /// A live process of this machine whose memory may be read.
 #[derive(Debug)]
-pub struct Process {
+pub(crate) struct Process {
     pid: i32,
     stat: Stat,
     /// What it executed when it was opened; `None` where that cannot be told.
@@ -58,7 +60,7 @@ pub struct Process {
 impl Process {
     /// Looks at process `pid`, and checks that it can be profiled as far as
     /// that can be told without reading its memory. Touches nothing.
-    pub fn open(pid: i32) -> Result<Self, OpenError> {
+    pub(crate) fn open(pid: i32) -> Result<Self, OpenError> {
         check_proc()?;
         let stat = match presence(pid) {
             Presence::Shown(stat) => stat,
@@ -107,45 +109,27 @@ impl Process {
 
     /// Its id.
     #[must_use]
-    pub fn pid(&self) -> i32 {
+    pub(crate) fn pid(&self) -> i32 {
         self.pid
-    }
-
-    /// What the kernel said of it when it was opened.
-    #[must_use]
-    pub fn stat(&self) -> &Stat {
-        &self.stat
-    }
-
-    /// Its command name, at most 15 bytes, when it was opened.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.stat.name
     }
 
     /// Its command line as one text, words parted by spaces; empty if there is none. A
     /// process may write over its own, so it is bounded.
     #[must_use]
-    pub fn command_line(&self) -> String {
+    pub(crate) fn command_line(&self) -> String {
         command_line(self.pid)
     }
 
     /// What it executes: the path as the kernel writes it, which ends in
     /// ` (deleted)` if nothing is there any more. For messages.
     #[must_use]
-    pub fn executable(&self) -> &Path {
+    pub(crate) fn executable(&self) -> &Path {
         &self.executable
-    }
-
-    /// Whether it is a child of this process.
-    #[must_use]
-    pub fn is_our_child(&self) -> bool {
-        u32::try_from(self.stat.parent) == Ok(std::process::id())
     }
 
     /// Whether the same process (not a later one with the same id) is still there.
     #[must_use]
-    pub fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         let stat = read_stat(&format!("/proc/{}/stat", self.pid));
         stat.is_ok_and(|now| now.start_time == self.stat.start_time)
             && living_thread(self.pid).is_some()
@@ -159,20 +143,20 @@ impl Process {
     /// Whether it executes another program than when it was opened, or the same one anew:
     /// then what was found in it is not there any more.
     #[must_use]
-    pub fn executes_another(&self) -> bool {
+    pub(crate) fn executes_another(&self) -> bool {
         self.execution.is_some_and(|execution| execution.is_over(self.pid))
     }
 
     /// What it executed when it was opened; `None` where that cannot be told.
     #[must_use]
-    pub fn execution(&self) -> Option<Execution> {
+    pub(crate) fn execution(&self) -> Option<Execution> {
         self.execution
     }
 
     /// How long ago it was started. That a process has executed another program
     /// since does not make it younger.
     #[must_use]
-    pub fn age(&self) -> Option<Duration> {
+    pub(crate) fn age(&self) -> Option<Duration> {
         /// The unit of times in `/proc`, on every processor this runs on.
         const TICKS_PER_SECOND: u64 = 100;
         let uptime = fs::read_to_string("/proc/uptime").ok()?;
@@ -183,7 +167,7 @@ impl Process {
     }
 
     /// What it has mapped now.
-    pub fn maps(&self) -> io::Result<Maps> {
+    pub(crate) fn maps(&self) -> io::Result<Maps> {
         const LIMIT: u64 = 256 << 20;
         let mut text = Vec::with_capacity(32 << 10);
         File::open(format!("{}/maps", self.folder()))?.take(LIMIT).read_to_end(&mut text)?;
@@ -191,32 +175,13 @@ impl Process {
     }
 
     /// The ids of its threads now, the main thread first.
-    pub fn threads(&self) -> io::Result<Vec<i32>> {
+    pub(crate) fn threads(&self) -> io::Result<Vec<i32>> {
         numbered_entries(&format!("/proc/{}/task", self.pid))
     }
 
-    /// What thread `tid` is doing now.
-    pub fn thread_state(&self, tid: i32) -> io::Result<ThreadState> {
-        Ok(self.thread_stat(tid)?.state)
-    }
-
     /// The `stat` line of thread `tid`: its name and state.
-    pub fn thread_stat(&self, tid: i32) -> io::Result<Stat> {
+    pub(crate) fn thread_stat(&self, tid: i32) -> io::Result<Stat> {
         read_stat(&format!("/proc/{}/task/{tid}/stat", self.pid))
-    }
-
-    /// How often thread `tid` has run so far, as a witness that it has not run
-    /// since. `None` where the kernel does not count it.
-    #[must_use]
-    pub fn run_count(&self, tid: i32) -> Option<RunCount> {
-        RunCount::read(self.pid, tid)
-    }
-
-    /// The processes that its threads have started and that still have it as parent.
-    ///
-    /// Empty on kernels without `CONFIG_PROC_CHILDREN`.
-    pub fn children(&self) -> io::Result<Vec<i32>> {
-        children(self.pid)
     }
 }
 
@@ -228,7 +193,7 @@ fn folder(pid: i32) -> String {
 
 /// The command line of process `pid` as one text, as [`Process::command_line`] gives it.
 #[must_use]
-pub fn command_line(pid: i32) -> String {
+pub(crate) fn command_line(pid: i32) -> String {
     let bytes = command_line_bytes(pid);
     let words = bytes.split(|byte| *byte == 0).filter(|word| !word.is_empty());
     words.map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ")
@@ -255,7 +220,7 @@ fn command_line_bytes(pid: i32) -> Vec<u8> {
 
 /// The processes that threads of process `pid` have started and that still have it as
 /// parent. Empty on kernels without `CONFIG_PROC_CHILDREN`.
-pub fn children(pid: i32) -> io::Result<Vec<i32>> {
+pub(crate) fn children(pid: i32) -> io::Result<Vec<i32>> {
     let mut children = Vec::new();
     for tid in numbered_entries(&format!("/proc/{pid}/task"))? {
         let list = fs::read_to_string(format!("/proc/{pid}/task/{tid}/children"));
@@ -267,24 +232,24 @@ pub fn children(pid: i32) -> io::Result<Vec<i32>> {
 
 /// Whether this kernel tells the children of a process.
 #[must_use]
-pub fn tells_children() -> bool {
+pub(crate) fn tells_children() -> bool {
     Path::new("/proc/thread-self/children").exists()
 }
 
 /// All processes that `/proc` shows.
-pub fn all() -> io::Result<Vec<i32>> {
+pub(crate) fn all() -> io::Result<Vec<i32>> {
     numbered_entries("/proc")
 }
 
 /// What the kernel says of process `pid`. `None` if there is none.
 #[must_use]
-pub fn stat(pid: i32) -> Option<Stat> {
+pub(crate) fn stat(pid: i32) -> Option<Stat> {
     read_stat(&format!("/proc/{pid}/stat")).ok()
 }
 
 /// The process that traces process `pid` (a debugger, `strace`), if there is one.
 #[must_use]
-pub fn tracer(pid: i32) -> Option<i32> {
+pub(crate) fn tracer(pid: i32) -> Option<i32> {
     access::tracer(pid)
 }
 

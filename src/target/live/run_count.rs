@@ -9,9 +9,9 @@ use std::os::unix::fs::FileExt;
 ///
 /// If the thread was asleep when the first of two equal counts was taken, then
 /// it did not run in between. A thread that was running all the while also has
-/// equal counts, so the state must be known too: see [`RunCount::asleep`].
+/// equal counts, so the state must be known too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RunCount {
+pub(crate) struct RunCount {
     /// Time on a processor in nanoseconds, up to the last time the scheduler
     /// looked.
     pub time: u64,
@@ -22,8 +22,8 @@ pub struct RunCount {
 impl RunCount {
     /// The counts now. `None` if the thread is gone, or if the kernel does not
     /// count (`CONFIG_SCHED_INFO` off: the file is missing or says zero).
-    #[must_use]
-    pub fn read(pid: i32, tid: i32) -> Option<Self> {
+    #[cfg(test)]
+    pub(crate) fn read(pid: i32, tid: i32) -> Option<Self> {
         Self::of(&File::open(format!("/proc/{pid}/task/{tid}/schedstat")).ok()?)
     }
 
@@ -35,20 +35,9 @@ impl RunCount {
         Self::parse(text.get(..length)?)
     }
 
-    /// The counts of a thread that is asleep now, else `None`.
-    ///
-    /// The counts are taken before the state: if they are the same later, the
-    /// thread has slept from the moment its state was read.
-    #[must_use]
-    pub fn asleep(pid: i32, tid: i32) -> Option<Self> {
-        let count = Self::read(pid, tid)?;
-        let stat = super::read_stat(&format!("/proc/{pid}/task/{tid}/stat")).ok()?;
-        (stat.state != super::ThreadState::Running).then_some(count)
-    }
-
     /// The counts in the text of that file.
     #[must_use]
-    pub fn parse(text: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         let mut fields = std::str::from_utf8(text).ok()?.split_ascii_whitespace();
         let time = fields.next()?.parse().ok()?;
         let times = fields.nth(1)?.parse().ok()?;
@@ -71,12 +60,5 @@ mod tests {
         for text in [&b""[..], b"0 0 0\n", b"1 2\n", b"x y z\n", b"\xff"] {
             assert_eq!(RunCount::parse(text), None, "{text:?}");
         }
-    }
-
-    #[test]
-    fn a_running_thread_is_not_asleep() {
-        let (pid, tid) = (std::process::id() as i32, nix::unistd::gettid().as_raw());
-        assert!(RunCount::read(pid, tid).is_some());
-        assert_eq!(RunCount::asleep(pid, tid), None);
     }
 }

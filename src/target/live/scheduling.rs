@@ -23,7 +23,7 @@ const SLACK: libc::c_ulong = 1;
 
 /// Asks the kernel to wake this thread, but not those that it starts, when it wants to be
 /// woken. No right is needed; where it is refused, all goes on as before.
-pub fn be_woken_in_time() {
+pub(crate) fn be_woken_in_time() {
     let _ = prctl::set_timerslack(SLACK);
     let _ = ask_for_slice();
 }

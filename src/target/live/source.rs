@@ -22,7 +22,7 @@ const LONGEST: u64 = 8 << 20;
 
 /// The text of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceText {
+pub(crate) struct SourceText {
     /// What is in it; bytes that are not UTF-8 are shown as such.
     pub text: String,
     /// When it was last written.
@@ -31,7 +31,7 @@ pub struct SourceText {
 
 /// Where the sources of a process are.
 #[derive(Debug)]
-pub struct Sources {
+pub(crate) struct Sources {
     /// The process, if it is still there.
     process: Option<Process>,
 }
@@ -40,21 +40,21 @@ impl Sources {
     /// The sources of the process `pid`. If it has ended, or the id is that of a process
     /// with another command line, names are those of this system.
     #[must_use]
-    pub fn of(pid: i32, command: &str) -> Self {
+    pub(crate) fn of(pid: i32, command: &str) -> Self {
         let process = Process::open(pid).ok();
         Self { process: process.filter(|process| process.command_line() == command) }
     }
 
     /// When the process was started, if it is still there.
     #[must_use]
-    pub fn started(&self) -> Option<SystemTime> {
+    pub(crate) fn started(&self) -> Option<SystemTime> {
         SystemTime::now().checked_sub(self.process.as_ref()?.age()?)
     }
 
     /// The text of the file that the process calls `name`. `None` if there is none, it is
     /// not Python source, or the process could not read it.
     #[must_use]
-    pub fn read(&self, name: &str) -> Option<SourceText> {
+    pub(crate) fn read(&self, name: &str) -> Option<SourceText> {
         let (file, user) = match &self.process {
             Some(process) => (open_within(process.pid, name)?, user_of(process.pid)),
             None => (open_regular(name)?, None),

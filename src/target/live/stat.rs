@@ -3,7 +3,7 @@
 
 /// What the kernel says a thread is doing, by its letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ThreadState {
+pub(crate) enum ThreadState {
     /// `R`: on a processor, or waiting for one.
     Running,
     /// `S`: waiting, and a signal can end the wait.
@@ -25,7 +25,7 @@ pub enum ThreadState {
 impl ThreadState {
     /// The state of a letter in `stat`.
     #[must_use]
-    pub fn from_letter(letter: u8) -> Self {
+    pub(crate) fn from_letter(letter: u8) -> Self {
         match letter {
             b'R' => Self::Running,
             b'S' => Self::Sleeping,
@@ -40,14 +40,14 @@ impl ThreadState {
 
     /// Whether the thread has ended.
     #[must_use]
-    pub fn has_ended(self) -> bool {
+    pub(crate) fn has_ended(self) -> bool {
         matches!(self, Self::Zombie | Self::Dead)
     }
 }
 
 /// The fields of a `stat` line that this crate uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stat {
+pub(crate) struct Stat {
     /// The command name: at most 15 bytes, chosen by the process itself.
     pub name: String,
     /// What it is doing.
@@ -76,7 +76,7 @@ impl Stat {
     /// The name stands in parentheses and may itself hold spaces and
     /// parentheses, so the last `)` ends it.
     #[must_use]
-    pub fn parse(line: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(line: &[u8]) -> Option<Self> {
         let open = line.iter().position(|byte| *byte == b'(')?;
         let close = line.iter().rposition(|byte| *byte == b')')?;
         let name = String::from_utf8_lossy(line.get(open + 1..close)?).into_owned();
@@ -96,7 +96,7 @@ impl Stat {
     /// Whether others get their turn on its processor although it goes on: not with a
     /// real-time policy.
     #[must_use]
-    pub fn shares_its_processor(&self) -> bool {
+    pub(crate) fn shares_its_processor(&self) -> bool {
         const OTHER: u32 = 0;
         const BATCH: u32 = 3;
         const IDLE: u32 = 5;
@@ -105,7 +105,7 @@ impl Stat {
 
     /// Whether this is a thread of the kernel, which has no memory of its own.
     #[must_use]
-    pub fn is_kernel_thread(&self) -> bool {
+    pub(crate) fn is_kernel_thread(&self) -> bool {
         self.flags & KERNEL_THREAD != 0
     }
 }

@@ -41,7 +41,7 @@ use crate::target::live::scheduling::make_way;
 
 /// How long a stop may take by default. A thread that runs is stopped within
 /// some 10 µs; one that waits for a processor takes longer.
-pub const PATIENCE: Duration = Duration::from_millis(5);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(5);
 
 /// How long a stop is waited for without sleeping. It costs this program's
 /// processor, and halves what the process feels.
@@ -58,7 +58,7 @@ const KEPT_FILES: usize = 64;
 
 /// Why threads could not be stopped. They run on, untouched.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StopError {
+pub(crate) enum StopError {
     /// Another program traces the process, and only one can.
     #[error(
         "cannot stop process {pid}: it is traced by {name} (process {tracer})\n\
@@ -97,7 +97,7 @@ pub enum StopError {
 /// Stops threads of one process. Bound to the thread that made it, because
 /// the kernel knows tracers by thread.
 #[derive(Debug)]
-pub struct Stopper {
+pub(crate) struct Stopper {
     pid: i32,
     /// Whether it may stop anybody.
     is_allowed: bool,
@@ -125,14 +125,14 @@ struct Held {
 
 /// Threads that are stopped for as long as this lives.
 #[derive(Debug)]
-pub struct Stopped<'a> {
+pub(crate) struct Stopped<'a> {
     stopper: &'a mut Stopper,
 }
 
 impl Stopper {
     /// For the threads of process `pid`. Does nothing yet.
     #[must_use]
-    pub fn new(pid: i32) -> Self {
+    pub(crate) fn new(pid: i32) -> Self {
         Self {
             pid,
             is_allowed: true,
@@ -160,14 +160,14 @@ impl Stopper {
 
     /// Stops nobody, unless it is `allowed`: it makes no ptrace call then.
     #[must_use]
-    pub fn allowed(mut self, allowed: bool) -> Self {
+    pub(crate) fn allowed(mut self, allowed: bool) -> Self {
         self.is_allowed = allowed;
         self
     }
 
     /// Waits at most this long for threads to stop.
-    #[must_use]
-    pub fn patience(mut self, patience: Duration) -> Self {
+    #[cfg(test)]
+    pub(crate) fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
     }
@@ -177,14 +177,14 @@ impl Stopper {
     ///
     /// # Errors
     /// [`StopError`] if the first that runs cannot be traced.
-    pub fn stop_running(&mut self) -> Result<Stopped<'_>, StopError> {
+    pub(crate) fn stop_running(&mut self) -> Result<Stopped<'_>, StopError> {
         let tids = numbered_entries(&format!("/proc/{}/task", self.pid))
             .map_err(|_| StopError::Gone { pid: self.pid })?;
         self.stop_those_running(&tids)
     }
 
     /// Stops what runs as far as it can be stopped; what cannot be, runs on.
-    pub fn hold(&mut self) -> Option<Stopped<'_>> {
+    pub(crate) fn hold(&mut self) -> Option<Stopped<'_>> {
         self.stop_running().ok()
     }
 
@@ -192,7 +192,7 @@ impl Stopper {
     ///
     /// # Errors
     /// [`StopError`] if one that runs cannot be traced; then none is stopped.
-    pub fn stop_those_running(&mut self, tids: &[i32]) -> Result<Stopped<'_>, StopError> {
+    pub(crate) fn stop_those_running(&mut self, tids: &[i32]) -> Result<Stopped<'_>, StopError> {
         if !self.is_allowed {
             return Err(StopError::Never { pid: self.pid });
         }
@@ -225,7 +225,7 @@ impl Stopper {
     ///
     /// Whoever keeps a `Stopper` without stopping anything for a while calls
     /// this now and then: a thread that stops late stands still until then.
-    pub fn release_late(&mut self) -> usize {
+    pub(crate) fn release_late(&mut self) -> usize {
         for tid in std::mem::take(&mut self.late) {
             self.release_if_stopped(tid);
         }
@@ -234,7 +234,7 @@ impl Stopper {
 
     /// Waits a while until there is none to be let go any more: for whoever is about to do
     /// something that may take long. One that stops after that stands still until then.
-    pub fn wait_for_late(&mut self) {
+    pub(crate) fn wait_for_late(&mut self) {
         let start = Instant::now();
         while self.release_late() > 0 && start.elapsed() < LAST_WAIT {
             nap(NAP);
@@ -244,7 +244,7 @@ impl Stopper {
     /// Whether a thread that ran was to stop and has not been let go: if it stands still by
     /// now, nobody else has stopped it.
     #[must_use]
-    pub fn awaits(&self, tid: i32) -> bool {
+    pub(crate) fn awaits(&self, tid: i32) -> bool {
         self.late.contains(&Pid::from_raw(tid))
     }
 
@@ -428,26 +428,26 @@ fn name_of(pid: i32) -> String {
 
 impl Stopped<'_> {
     /// The threads that are stopped.
-    pub fn threads(&self) -> impl Iterator<Item = i32> {
+    pub(crate) fn threads(&self) -> impl Iterator<Item = i32> {
         self.stopper.held.iter().map(|held| held.tid.as_raw())
     }
 
     /// Whether a thread is stopped.
     #[must_use]
-    pub fn holds(&self, tid: i32) -> bool {
+    pub(crate) fn holds(&self, tid: i32) -> bool {
         self.threads().any(|held| held == tid)
     }
 
     /// How long the first of them has stood still, at most. A thread that waits for a
     /// processor is not stopped before it gets one.
     #[must_use]
-    pub fn time(&self) -> Duration {
+    pub(crate) fn time(&self) -> Duration {
         self.stopper.unstopped.elapsed()
     }
 
     /// How many threads were to stop and have not: they run.
     #[must_use]
-    pub fn missing(&self) -> usize {
+    pub(crate) fn missing(&self) -> usize {
         self.stopper.late.len()
     }
 }

@@ -24,7 +24,7 @@ const THIS: Pid = Pid::from_raw(0);
 
 /// This thread's stay on the processors of the threads of one process.
 #[derive(Debug)]
-pub struct Turns {
+pub(crate) struct Turns {
     pid: i32,
     /// Where this thread may run by itself; `None` if that cannot be told.
     all: Option<CpuSet>,
@@ -44,7 +44,7 @@ pub struct Turns {
 
 /// What a thread does that was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub(crate) enum Turn {
     /// It is ready to run, and waits for the processor to which the reader is bound.
     Waits,
     /// It is blocked in the kernel, or stopped.
@@ -64,7 +64,7 @@ struct Files {
 impl Turns {
     /// For the threads of process `pid`. Does nothing yet.
     #[must_use]
-    pub fn new(pid: i32) -> Self {
+    pub(crate) fn new(pid: i32) -> Self {
         let all = sched_getaffinity(THIS).ok();
         Self {
             pid,
@@ -81,7 +81,7 @@ impl Turns {
     /// The same, where this thread goes wherever the other runs, for the time of a turn: where
     /// it was told to run (`taskset`) is where it does the rest of its work.
     #[must_use]
-    pub fn everywhere(pid: i32) -> Self {
+    pub(crate) fn everywhere(pid: i32) -> Self {
         let mut turns = Self::new(pid);
         turns.reaches_everywhere = true;
         turns
@@ -89,7 +89,7 @@ impl Turns {
 
     /// Whether thread `tid` stands still. If it runs on a processor that this thread does not
     /// have, this thread goes there first: it comes some microseconds late then, as a stop does.
-    pub fn take(&mut self, tid: i32) -> Turn {
+    pub(crate) fn take(&mut self, tid: i32) -> Turn {
         let bound = self.bound;
         let turn = self.look(tid);
         if turn == Turn::Runs && self.follow() && self.bound != bound {
@@ -99,7 +99,7 @@ impl Turns {
     }
 
     /// The same, from where this thread is.
-    pub fn look(&mut self, tid: i32) -> Turn {
+    pub(crate) fn look(&mut self, tid: i32) -> Turn {
         if self.files.as_ref().is_none_or(|files| files.tid != tid) {
             self.files = Files::open(self.pid, tid);
         }
@@ -121,19 +121,19 @@ impl Turns {
     /// Whether it was where this thread cannot take its processor: this may not run there, or
     /// the other has a real-time policy.
     #[must_use]
-    pub fn is_barred(&self) -> bool {
+    pub(crate) fn is_barred(&self) -> bool {
         self.is_barred
     }
 
     /// Whether the thread that was looked at has waited until now.
     #[must_use]
-    pub fn has_waited(&self) -> bool {
+    pub(crate) fn has_waited(&self) -> bool {
         self.count.is_some() && self.count == self.files.as_ref().and_then(Files::count)
     }
 
     /// Binds this thread to the processor where the other was last, if it may run there: it
     /// is to sleep now, and to be woken there. Whether it is bound.
-    pub fn follow(&mut self) -> bool {
+    pub(crate) fn follow(&mut self) -> bool {
         let Some((all, last)) = self.all.zip(self.last) else {
             self.is_barred = self.files.is_some();
             self.leave();
@@ -151,14 +151,14 @@ impl Turns {
     }
 
     /// Lets this thread run where it may, and the other where it is.
-    pub fn make_way(&mut self) {
+    pub(crate) fn make_way(&mut self) {
         let Some(bound) = self.bound else { return };
         self.leave();
         make_way(bound);
     }
 
     /// Lets this thread run where it may.
-    pub fn leave(&mut self) {
+    pub(crate) fn leave(&mut self) {
         if let (Some(all), Some(_)) = (self.all, self.bound.take()) {
             let _ = sched_setaffinity(THIS, &all);
         }
@@ -167,7 +167,7 @@ impl Turns {
 
 /// A thread that is blocked in the kernel, or stopped by others.
 #[derive(Debug)]
-pub struct Resting {
+pub(crate) struct Resting {
     files: Files,
     count: RunCount,
 }
@@ -175,7 +175,7 @@ pub struct Resting {
 impl Resting {
     /// Thread `tid` of process `pid`, if it rests.
     #[must_use]
-    pub fn look(pid: i32, tid: i32) -> Option<Self> {
+    pub(crate) fn look(pid: i32, tid: i32) -> Option<Self> {
         let files = Files::open(pid, tid)?;
         let (count, stat) = files.look()?;
         files.rests(&stat).then_some(Self { files, count })
@@ -183,13 +183,13 @@ impl Resting {
 
     /// The kernel's id of the thread.
     #[must_use]
-    pub fn tid(&self) -> i32 {
+    pub(crate) fn tid(&self) -> i32 {
         self.files.tid
     }
 
     /// Whether it has rested until now.
     #[must_use]
-    pub fn has_rested(&self) -> bool {
+    pub(crate) fn has_rested(&self) -> bool {
         self.files.count() == Some(self.count)
     }
 }

@@ -8,7 +8,7 @@ use crate::cpython::memory::Fault;
 
 /// Why [`super::find`] failed.
 #[derive(Debug, thiserror::Error)]
-pub enum LocateError {
+pub(crate) enum LocateError {
     /// Nothing that the process has mapped is a Python interpreter.
     #[error(
         "Failed to locate libpython: process {pid} ({executable}) does not run CPython\n\
@@ -107,26 +107,26 @@ pub enum LocateError {
 impl LocateError {
     /// Whether the interpreter is there, or will be, but is only being started.
     #[must_use]
-    pub fn is_starting(&self) -> bool {
+    pub(crate) fn is_starting(&self) -> bool {
         matches!(self, Self::Starting { .. })
     }
 
     /// Whether the same question may have another answer a moment later: Python
     /// is starting, or the process may yet load or execute it.
     #[must_use]
-    pub fn may_pass(&self) -> bool {
+    pub(crate) fn may_pass(&self) -> bool {
         matches!(self, Self::Starting { .. } | Self::NotPython { .. })
     }
 
     /// Whether the process has ended.
     #[must_use]
-    pub fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         matches!(self, Self::Gone { .. })
     }
 
     /// Whether it is a Python, but not one that can be read.
     #[must_use]
-    pub fn is_other_python(&self) -> bool {
+    pub(crate) fn is_other_python(&self) -> bool {
         matches!(self, Self::PyPy { .. })
     }
 }

@@ -15,7 +15,7 @@ use crate::target::live::Process;
 
 /// A CPython interpreter in a process.
 #[derive(Debug)]
-pub struct Interpreter {
+pub(crate) struct Interpreter {
     /// Which release it is.
     pub version: Release,
     /// A build without GIL (`--disable-gil`, 3.13 and later): every object
@@ -24,8 +24,6 @@ pub struct Interpreter {
     /// A build that links all objects (`--with-trace-refs`, or `--with-pydebug`
     /// before 3.8): every object begins with two more pointers.
     pub trace_refs: bool,
-    /// A build that checks reference counts (`--with-pydebug`).
-    pub debug: bool,
     /// Address of `_PyThreadState_Current`: the thread state that holds the GIL
     /// (2.7 to 3.6; Python/pystate.c).
     pub current_thread: Option<u64>,
@@ -49,7 +47,7 @@ pub struct Interpreter {
 /// Addresses of the type objects that objects are recognised by. One that the
 /// version does not have, or that the build does not export, is `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Types {
+pub(crate) struct Types {
     /// `PyType_Type`.
     pub r#type: u64,
     /// `PyCode_Type`.
@@ -69,25 +67,25 @@ pub struct Types {
 impl Interpreter {
     /// The ABI that it is of.
     #[must_use]
-    pub fn tag(&self) -> AbiTag {
+    pub(crate) fn tag(&self) -> AbiTag {
         let Self { version, free_threaded, trace_refs, .. } = *self;
         AbiTag::new(version.major, version.minor).with(AbiFlags { free_threaded, trace_refs })
     }
 
     /// Its full version, with the letters of its ABI: `3.6.15`, `3.14.2t`.
     #[must_use]
-    pub fn full_version(&self) -> String {
+    pub(crate) fn full_version(&self) -> String {
         format!("{}{}", self.version, self.tag().flags.letters())
     }
 
     /// The module that holds it.
     #[must_use]
-    pub fn module(&self) -> &Module {
+    pub(crate) fn module(&self) -> &Module {
         self.scope.module()
     }
 
     /// Whether it has an interpreter state; `None` where nothing says where that would be.
-    pub fn is_initialised<M: Memory>(&self, memory: &M) -> Option<bool> {
+    pub(crate) fn is_initialised<M: Memory>(&self, memory: &M) -> Option<bool> {
         let variable = self.interpreters_head.or(self.current_thread)?;
         Some(memory.read::<u64>(variable).is_ok_and(|pointer| pointer != 0))
     }
@@ -99,7 +97,7 @@ impl Interpreter {
 
     /// Where in the process a symbol of the interpreter is.
     #[must_use]
-    pub fn symbol(&self, name: &str) -> Option<u64> {
+    pub(crate) fn symbol(&self, name: &str) -> Option<u64> {
         self.scope.address(name)
     }
 }
@@ -163,7 +161,6 @@ pub(super) fn judge_scope<M: Memory>(
         version: release,
         free_threaded: variant.free_threaded,
         trace_refs: variant.trace_refs,
-        debug: variant.debug,
         current_thread: roots.current_thread,
         interpreters_head: roots.interpreters_head,
         runtime: roots.runtime,
@@ -184,17 +181,14 @@ pub(super) fn unreadable(pid: i32, fault: Fault) -> LocateError {
 /// Tells the two kinds of longer object heads apart, and holds the release
 /// against what `_PyRuntime` says of it.
 fn variant<M: Memory>(
-    scope: &Scope,
+    _scope: &Scope,
     memory: &M,
     head: ObjectHead,
     release: Release,
     runtime: Option<u64>,
 ) -> Result<Variant, String> {
     let extended = head == ObjectHead::Extended;
-    // Symbols of builds with Py_REF_DEBUG (Objects/object.c of every version).
-    let debug = ["_Py_RefTotal", "_Py_NegativeRefcount"].map(|name| scope.address(name).is_some());
-    let mut variant =
-        Variant { free_threaded: false, trace_refs: extended, debug: debug.contains(&true) };
+    let mut variant = Variant { free_threaded: false, trace_refs: extended };
     if !release.is_at_least(3, 13) {
         return Ok(variant);
     }

@@ -15,11 +15,10 @@ mod scope;
 mod variant;
 mod version;
 
-pub use error::LocateError;
-pub use interpreter::{Interpreter, Types};
+pub(crate) use error::LocateError;
+pub(crate) use interpreter::Interpreter;
 pub(crate) use libc::thread_id_offset;
-pub use module::Module;
-pub use release::{Level, Release};
+pub(crate) use module::Module;
 
 use std::sync::Arc;
 
@@ -34,7 +33,7 @@ use crate::target::live::{MappedFile, Process};
 ///
 /// # Errors
 /// [`LocateError::Starting`] if there is one, but none that is initialised.
-pub fn find<M: Memory>(process: &Process, memory: &M) -> Result<Interpreter, LocateError> {
+pub(crate) fn find<M: Memory>(process: &Process, memory: &M) -> Result<Interpreter, LocateError> {
     let mut found = search(process, memory, false)?;
     Ok(found.swap_remove(0))
 }
@@ -44,7 +43,10 @@ pub fn find<M: Memory>(process: &Process, memory: &M) -> Result<Interpreter, Loc
 ///
 /// # Errors
 /// [`LocateError::Starting`] if there is one, but none that is initialised.
-pub fn find_all<M: Memory>(process: &Process, memory: &M) -> Result<Vec<Interpreter>, LocateError> {
+pub(crate) fn find_all<M: Memory>(
+    process: &Process,
+    memory: &M,
+) -> Result<Vec<Interpreter>, LocateError> {
     search(process, memory, true)
 }
 

@@ -8,9 +8,8 @@ use crate::target::live::{Identity, MappedFile, Process};
 
 /// An ELF object that a process has loaded.
 #[derive(Debug)]
-pub struct Module {
+pub(crate) struct Module {
     path: PathBuf,
-    deleted: bool,
     image: Image<Bytes>,
     bias: u64,
 }
@@ -30,50 +29,44 @@ impl Module {
             }
             None => copy_from_memory(memory, &mapped.segments).ok()?,
         };
-        Some(Self { path: mapped.path.clone(), deleted: mapped.deleted, image, bias })
+        Some(Self { path: mapped.path.clone(), image, bias })
     }
 
     /// A module out of bytes, loaded at `bias`.
     #[cfg(test)]
     pub(super) fn of_bytes(bytes: Vec<u8>, bias: u64) -> Self {
         let image = Image::parse(Bytes::Copied(bytes)).unwrap();
-        Self { path: "/made/module".into(), deleted: false, image, bias }
+        Self { path: "/made/module".into(), image, bias }
     }
 
     /// Where it was loaded from, as seen from the process. For messages.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// Whether the file has since been removed or replaced.
-    #[must_use]
-    pub fn is_deleted(&self) -> bool {
-        self.deleted
     }
 
     /// What to add to an address of the file to get the address in the process.
     #[must_use]
-    pub fn bias(&self) -> u64 {
+    pub(crate) fn bias(&self) -> u64 {
         self.bias
     }
 
     /// The ELF image.
     #[must_use]
-    pub fn image(&self) -> &Image<Bytes> {
+    pub(crate) fn image(&self) -> &Image<Bytes> {
         &self.image
     }
 
     /// Where in the process something lies that the object exports.
     #[must_use]
-    pub fn symbol(&self, name: &str) -> Option<Symbol> {
+    pub(crate) fn symbol(&self, name: &str) -> Option<Symbol> {
         self.image.symbol(name).map(|symbol| self.loaded(symbol))
     }
 
     /// Where in the process things lie that it does not export. Slow: reads the
     /// whole symbol table.
     #[must_use]
-    pub fn local_symbols<const N: usize>(&self, names: [&str; N]) -> [Option<Symbol>; N] {
+    pub(crate) fn local_symbols<const N: usize>(&self, names: [&str; N]) -> [Option<Symbol>; N] {
         self.image.local_symbols(names).map(|symbol| symbol.map(|symbol| self.loaded(symbol)))
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// How finished a release is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Level {
+pub(crate) enum Level {
     /// `aN`: the layout may still change.
     Alpha,
     /// `bN`: the layout may still change.
@@ -17,7 +17,7 @@ pub enum Level {
 
 /// One release: X.Y.Z and how finished it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Release {
+pub(crate) struct Release {
     /// X.
     pub major: u8,
     /// Y.
@@ -34,7 +34,7 @@ impl Release {
     /// Reads `PY_VERSION_HEX` (Include/patchlevel.h): one byte each for X, Y and
     /// Z, four bits for the level, four for the serial number.
     #[must_use]
-    pub fn from_hex(hex: u64) -> Option<Self> {
+    pub(crate) fn from_hex(hex: u64) -> Option<Self> {
         let [major, minor, micro, last] = u32::try_from(hex).ok()?.to_be_bytes();
         let level = match last >> 4 {
             0xa => Level::Alpha,
@@ -52,7 +52,7 @@ impl Release {
     /// `PY_VERSION`, and with more behind the blank the answer of
     /// `Py_GetVersion` (Python/getversion.c).
     #[must_use]
-    pub fn from_text(text: &[u8]) -> Option<Self> {
+    pub(crate) fn from_text(text: &[u8]) -> Option<Self> {
         let (major, rest) = number(text)?;
         let (minor, rest) = number(rest.strip_prefix(b".")?)?;
         let (micro, rest) = number(rest.strip_prefix(b".")?)?;
@@ -69,13 +69,13 @@ impl Release {
 
     /// Whether it is a release, and not an alpha, beta or candidate.
     #[must_use]
-    pub fn is_final(self) -> bool {
+    pub(crate) fn is_final(self) -> bool {
         self.level == Level::Final
     }
 
     /// Whether it is X.Y or later.
     #[must_use]
-    pub fn is_at_least(self, major: u8, minor: u8) -> bool {
+    pub(crate) fn is_at_least(self, major: u8, minor: u8) -> bool {
         (self.major, self.minor) >= (major, minor)
     }
 }

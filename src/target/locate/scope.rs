@@ -8,7 +8,7 @@ use crate::target::elf::Symbol;
 
 /// The module that holds an interpreter, and the executable if that is another.
 #[derive(Debug)]
-pub struct Scope {
+pub(super) struct Scope {
     module: Arc<Module>,
     /// An executable that is not position independent and mentions a variable
     /// of a library gets its own copy of it, which everybody then uses (a copy
@@ -55,13 +55,13 @@ impl Scope {
 
     /// The module that holds the interpreter.
     #[must_use]
-    pub fn module(&self) -> &Module {
+    pub(super) fn module(&self) -> &Module {
         &self.module
     }
 
     /// Where in the process a symbol of the interpreter is.
     #[must_use]
-    pub fn symbol(&self, name: &str) -> Option<Symbol> {
+    pub(super) fn symbol(&self, name: &str) -> Option<Symbol> {
         let copied = self.executable.as_ref().and_then(|executable| executable.symbol(name));
         copied.or_else(|| self.module.symbol(name)).or_else(|| self.hidden_symbol(name))
     }
@@ -77,7 +77,7 @@ impl Scope {
 
     /// Its address alone.
     #[must_use]
-    pub fn address(&self, name: &str) -> Option<u64> {
+    pub(super) fn address(&self, name: &str) -> Option<u64> {
         self.symbol(name).map(|symbol| symbol.address)
     }
 }

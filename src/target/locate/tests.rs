@@ -65,7 +65,7 @@ fn an_interpreter_is_described() {
     assert_eq!(found.runtime, Some(BIAS + RUNTIME));
     assert_eq!(found.interpreters_head, Some(BIAS + HEAD));
     assert_eq!(found.current_thread, None);
-    assert_eq!((found.free_threaded, found.trace_refs, found.debug), (false, false, false));
+    assert_eq!((found.free_threaded, found.trace_refs), (false, false));
     assert_eq!((found.types.r#type, found.types.code), (BIAS + TYPE, Some(BIAS + TYPE + 0x400)));
     assert_eq!((found.types.frame, found.symbol("PyGen_Type")), (None, None));
     assert_eq!(found.is_initialised(&memory), Some(false));
@@ -95,7 +95,7 @@ fn longer_object_heads_tell_the_variant() {
     memory.write_word(BIAS + TYPE + 24, BIAS + TYPE);
     memory.write_word(BIAS + VERSION, 0x030b_02f0);
     let found = judge(&file, &memory).unwrap();
-    assert_eq!((found.free_threaded, found.trace_refs, found.debug), (false, true, true));
+    assert_eq!((found.free_threaded, found.trace_refs), (false, true));
 
     memory.write_word(BIAS + VERSION, 0x030d_02f0);
     memory.write(BIAS + RUNTIME, b"xdebugpy");

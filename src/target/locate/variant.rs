@@ -8,7 +8,6 @@ use crate::cpython::memory::{Fault, Memory};
 pub(super) struct Variant {
     pub(super) free_threaded: bool,
     pub(super) trace_refs: bool,
-    pub(super) debug: bool,
 }
 
 /// Where in an object its type is, by the head of a type object.
