@@ -12,7 +12,7 @@ use crate::app::exit::{conclude, show};
 use crate::app::find::profiler_of;
 use crate::app::launch::handover::VARIABLE;
 use crate::app::options::{Options, Target};
-use crate::app::{follow, programs, report, top, tree};
+use crate::app::{check, follow, programs, report, top, tree};
 use crate::cpython::abi::{AbiTag, SUPPORTED};
 
 /// The launcher's `main`.
@@ -28,6 +28,7 @@ fn launch(arguments: &[OsString]) -> Result<u8, Error> {
         Some(Invocation::Report(options)) => return report::report(&options).map(|()| 0),
         Some(Invocation::Diff(options)) => return report::diff(&options).map(|()| 0),
         Some(Invocation::Top(options)) => return top::top(&options).map(|()| 0),
+        Some(Invocation::Check(options)) => return check::check(&options),
         None => {}
     }
     match cli::parse(arguments, &installed())? {

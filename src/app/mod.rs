@@ -2,6 +2,7 @@
 //! Nothing imports it but the executables.
 
 pub(crate) mod attach;
+pub(crate) mod check;
 pub mod cli;
 mod closing_words;
 pub(crate) mod dump;

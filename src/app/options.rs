@@ -81,6 +81,38 @@ pub enum EngineChoice {
     Read,
 }
 
+/// What `pyflame check` is asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CheckOptions {
+    /// The processes, if they are named by their ids.
+    pub pids: Vec<i32>,
+    /// A regular expression for their command lines.
+    pub name: Option<String>,
+    /// Also all processes below them.
+    pub subprocesses: bool,
+    /// One line of JSON for each process.
+    pub json: bool,
+    /// Where to write what the report of a bug needs.
+    pub report: Option<PathBuf>,
+    /// This profiler answers, whatever the process runs.
+    pub own: bool,
+}
+
+impl CheckOptions {
+    /// The words that ask the same of one process.
+    pub(super) fn words(&self, pid: i32) -> Vec<OsString> {
+        let mut words = Vec::new();
+        if self.json {
+            words.push("--json".into());
+        }
+        if let Some(path) = &self.report {
+            words.extend(["--report".into(), path.clone().into()]);
+        }
+        words.push(pid.to_string().into());
+        words
+    }
+}
+
 /// The process that is profiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {

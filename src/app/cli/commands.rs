@@ -1,17 +1,19 @@
-//! The commands of the launcher: `report`, `diff` and `top`. Everything else is a profiler's
+//! The commands of the launcher: `report`, `diff`, `top` and `check`. Everything else is a profiler's
 //! command line.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValue;
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgMatches, Command, value_parser};
 
-use super::colour;
+use super::command::{command, flag};
 use super::definition::{engine_choice, formats, frame_choice, thread_choice};
 use super::usage::{COMMANDS, UsageError};
+
 use super::values::{format, frame_filter, parse_pid, sample_filter};
-use crate::app::options::{DiffOptions, ReportOptions, TopOptions};
+use super::{check, colour};
+use crate::app::options::{CheckOptions, DiffOptions, ReportOptions, TopOptions};
 
 /// A command, and what it is asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,12 +26,14 @@ pub enum Invocation {
     Diff(DiffOptions),
     /// `top`.
     Top(TopOptions),
+    /// `check`.
+    Check(CheckOptions),
 }
 
 /// The definition of each command.
 #[must_use]
 pub fn commands() -> Vec<Command> {
-    vec![report(), diff(), top()]
+    vec![report(), diff(), top(), check::definition()]
 }
 
 /// The command that `arguments`, which start with the program's name, are for.
@@ -59,33 +63,13 @@ pub fn parse_command(arguments: &[OsString]) -> Result<Option<Invocation>, Usage
     Ok(Some(match name {
         "report" => Invocation::Report(report_options(&matches)?),
         "diff" => Invocation::Diff(diff_options(&matches)),
+        "check" => Invocation::Check(check::options(&matches)?),
         _ => Invocation::Top(top_options(&matches)?),
     }))
 }
 
-fn command(name: &'static str, usage: &str) -> Command {
-    let about = COMMANDS.iter().find(|(other, _)| *other == name).map_or("", |(_, about)| about);
-    Command::new(name)
-        .about(about)
-        .display_name(format!("pyflame {name}"))
-        .override_usage(format!("pyflame {name} {usage}"))
-        .disable_help_flag(true)
-        .args_override_self(true)
-        .arg(
-            Arg::new("help")
-                .short('h')
-                .long("help")
-                .action(ArgAction::Help)
-                .help("Print this help"),
-        )
-}
-
 fn file(name: &'static str) -> Arg {
     Arg::new(name).value_name("FILE").value_parser(value_parser!(PathBuf))
-}
-
-fn flag(name: &'static str) -> Arg {
-    Arg::new(name).long(name).action(ArgAction::SetTrue)
 }
 
 fn report() -> Command {

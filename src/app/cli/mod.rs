@@ -2,7 +2,9 @@
 //!
 //! It is the original Pyflame's, and what has been added to it since.
 
+mod check;
 mod colour;
+mod command;
 mod commands;
 mod definition;
 mod target;

@@ -8,10 +8,11 @@ use crate::cpython::abi::AbiTag;
 pub struct UsageError(pub(super) String);
 
 /// What the commands are called, and do. A profiler knows no more of them, and stays small.
-pub(super) const COMMANDS: [(&str, &str); 3] = [
+pub(super) const COMMANDS: [(&str, &str); 4] = [
     ("report", "Renders recordings in any other format"),
     ("diff", "Compares two profiles: what has become slower, and what faster"),
     ("top", "Shows live what a process does"),
+    ("check", "Tells whether and how a process can be profiled; samples nothing"),
 ];
 
 /// The ABIs as `-v` lists them.

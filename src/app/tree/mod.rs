@@ -8,6 +8,7 @@
 mod dump;
 mod merged;
 mod names;
+pub(super) use names::choose as named;
 mod process_set;
 mod sampler;
 pub(crate) mod search;

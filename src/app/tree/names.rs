@@ -19,7 +19,7 @@ const LONGEST_LINE: usize = 120;
 ///
 /// # Errors
 /// [`Error::Pattern`] if it is no regular expression, [`Error::NobodyNamed`] if none is.
-pub(super) fn choose(pattern: &str) -> Result<Vec<i32>, Error> {
+pub(in crate::app) fn choose(pattern: &str) -> Result<Vec<i32>, Error> {
     let expression = Regex::new(pattern).map_err(|source| Error::Pattern {
         pattern: pattern.to_owned(),
         reason: source.to_string(),

@@ -138,12 +138,7 @@ impl<A: Abi> Interrupts<A> {
         plan: Plan,
     ) -> Result<Self, KernelError> {
         let pid = process.pid();
-        let record_id = match A::THREAD.native_id {
-            Some(field) if states_tell_ids::<A>(&process, &memory, &roots, field) => None,
-            _ => Some(record_id::<A>(&process, &memory, &roots).ok_or(KernelError::NoIds { pid })?),
-        };
-        let constants = Constants::of::<A>(&process, &roots, record_id, &plan)?;
-        let mut loaded = Loaded::load(&constants, ring_size(plan.interval))?;
+        let (mut loaded, record_id) = load::<A>(&process, &memory, &roots, &plan)?;
         let events = Events::start(&process, loaded.take_program()?, plan.period())?;
         let now = Instant::now();
         let threads = || Threads::new(pid, memory.clone(), plan.interval, events.files());
@@ -182,6 +177,21 @@ impl<A: Abi> Interrupts<A> {
             generation: 0,
             clocks: (now, monotonic()),
         })
+    }
+
+    /// Whether the kernel would do it: loads the program and opens a timer that never ticks.
+    /// No thread is interrupted.
+    ///
+    /// # Errors
+    /// If the kernel would not.
+    pub(crate) fn probe(
+        process: &Process,
+        memory: &LiveMemory,
+        roots: &ProcessRoots,
+        plan: Plan,
+    ) -> Result<(), KernelError> {
+        load::<A>(process, memory, roots, &plan)?;
+        Events::probe(process.pid())
     }
 
     /// Lets nothing count that interrupts bring of later than `end`.
@@ -431,6 +441,23 @@ impl<A: Abi> Interrupts<A> {
         let earlier = Duration::from_nanos(base.saturating_sub(time));
         later.and_then(|later| later.checked_sub(earlier)).unwrap_or(moment)
     }
+}
+
+/// Loads the program for a process. With it comes where in the C library's record of a thread
+/// its id is, if thread states do not tell that.
+fn load<A: Abi>(
+    process: &Process,
+    memory: &LiveMemory,
+    roots: &ProcessRoots,
+    plan: &Plan,
+) -> Result<(Loaded, Option<u64>), KernelError> {
+    let pid = process.pid();
+    let record_id = match A::THREAD.native_id {
+        Some(field) if states_tell_ids::<A>(process, memory, roots, field) => None,
+        _ => Some(record_id::<A>(process, memory, roots).ok_or(KernelError::NoIds { pid })?),
+    };
+    let constants = Constants::of::<A>(process, roots, record_id, plan)?;
+    Ok((Loaded::load(&constants, ring_size(plan.interval))?, record_id))
 }
 
 /// How large the ring buffer is: for a while of deep stacks, and for those of the beginning

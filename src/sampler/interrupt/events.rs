@@ -61,6 +61,17 @@ impl Events {
         Ok(events)
     }
 
+    /// Whether a thread may have a timer: opens one that does not tick.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub(super) fn probe(tid: i32) -> Result<(), KernelError> {
+        match Timer::probe(tid) {
+            Ok(()) | Err(Errno::ESRCH) => Ok(()),
+            Err(errno) => Err(KernelError::Timer { tid, errno, hint: hint(errno) }),
+        }
+    }
+
     /// Sets a timer for a thread that has none. `false` if it has ended.
     ///
     /// # Errors

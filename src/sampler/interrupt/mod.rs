@@ -46,8 +46,8 @@ pub(crate) enum KernelError {
     /// The rights are missing.
     #[error(
         "--engine kernel may not load its program: {0}.\n\
-         It needs root, or the capabilities CAP_BPF and CAP_PERFMON (Linux 5.8 or later). \
-         The other engines need neither."
+         It needs root, or the capabilities CAP_BPF and CAP_PERFMON (Linux 5.8 or later): sudo, \
+         or setcap cap_bpf,cap_perfmon+ep on this program. The other engines need neither."
     )]
     Denied(io::Error),
     /// The kernel takes no such program.

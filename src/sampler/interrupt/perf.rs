@@ -90,6 +90,23 @@ impl Timer {
     }
 }
 
+impl Timer {
+    /// Opens a timer in the time of thread `tid` that never ticks, and closes it.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(super) fn probe(tid: i32) -> Result<(), Errno> {
+        const LONG: u64 = 1 << 40;
+        let attributes = Attributes {
+            config: CPU_CLOCK,
+            sample_period: LONG,
+            flags: DISABLED,
+            ..Attributes::default()
+        };
+        open(attributes, tid).map(drop)
+    }
+}
+
 /// How many watches there have been.
 static WATCHES: AtomicU64 = AtomicU64::new(0);
 

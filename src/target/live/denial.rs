@@ -62,9 +62,13 @@ impl Denial {
             Self::OtherGroup { .. } => "Run with that group (sg), or as root (sudo).",
             Self::Yama { scope: 3 } => "Only a reboot takes that back.",
             Self::Yama { scope: 1 } => {
-                "Run as root (sudo), or start the program through the profiler with -t."
+                "Run as root (sudo), start the program through the profiler with -t, or allow it \
+                 (sysctl kernel.yama.ptrace_scope=0)."
             }
-            Self::NoCapability => "In a container, add it (--cap-add SYS_PTRACE).",
+            Self::NoCapability => {
+                "In a container, add it: docker run --cap-add SYS_PTRACE; in Kubernetes, run it \
+                 from kubectl debug --profile=sysadmin."
+            }
             Self::Other => {
                 "Look for a security module (SELinux, AppArmor), and whether the process is \
                  outside of this container."

@@ -16,6 +16,7 @@ mod release;
 mod rescue;
 mod run_count;
 pub(crate) mod scheduling;
+pub(crate) mod security;
 pub(crate) mod source;
 mod stat;
 pub(crate) mod stop;

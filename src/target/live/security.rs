@@ -1,0 +1,171 @@
+//! What this system lets one process do to another: the settings of the kernel and the rights of
+//! this program, for who wants to know why something is refused.
+
+use std::fs;
+use std::path::Path;
+
+/// `CAP_SYS_PTRACE`, `CAP_SYS_ADMIN`, `CAP_PERFMON` and `CAP_BPF`
+/// (include/uapi/linux/capability.h).
+const TRACE: u32 = 19;
+const ADMINISTER: u32 = 21;
+const MONITOR: u32 = 38;
+const BPF: u32 = 39;
+
+/// The capabilities of this program that matter here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Capabilities(u64);
+
+impl Capabilities {
+    /// The effective ones of this program.
+    #[must_use]
+    pub(crate) fn own() -> Self {
+        let set = status_line("self", "CapEff:");
+        Self(set.and_then(|set| u64::from_str_radix(&set, 16).ok()).unwrap_or(0))
+    }
+
+    fn has(self, capability: u32) -> bool {
+        self.0 >> capability & 1 == 1
+    }
+
+    /// The names of those that it has.
+    #[must_use]
+    pub(crate) fn names(self) -> Vec<&'static str> {
+        let all = [
+            (TRACE, "CAP_SYS_PTRACE"),
+            (ADMINISTER, "CAP_SYS_ADMIN"),
+            (MONITOR, "CAP_PERFMON"),
+            (BPF, "CAP_BPF"),
+        ];
+        all.into_iter().filter(|(number, _)| self.has(*number)).map(|(_, name)| name).collect()
+    }
+}
+
+/// A setting of the kernel, and what it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Setting {
+    /// What it is called.
+    pub name: &'static str,
+    /// Its value.
+    pub value: String,
+}
+
+/// The settings that decide who may read, stop or measure whom, of those that this kernel has.
+#[must_use]
+pub(crate) fn settings() -> Vec<Setting> {
+    let of = |name, value: Option<String>| value.map(|value| Setting { name, value });
+    let all = [
+        of("kernel.yama.ptrace_scope", word("/proc/sys/kernel/yama/ptrace_scope")),
+        of("kernel.perf_event_paranoid", word("/proc/sys/kernel/perf_event_paranoid")),
+        of("kernel.unprivileged_bpf_disabled", word("/proc/sys/kernel/unprivileged_bpf_disabled")),
+        of("lockdown", word("/sys/kernel/security/lockdown").and_then(|line| chosen(&line))),
+        of("SELinux", word("/sys/fs/selinux/enforce").map(|mode| selinux(&mode).to_owned())),
+        of("hidepid", hidepid()),
+        of("seccomp", seccomp()),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+/// The kinds of namespaces in which a process is not where this program is: `user`, `mnt`,
+/// `pid`. `None` if it cannot be told.
+#[must_use]
+pub(crate) fn other_namespaces(pid: i32) -> Option<Vec<&'static str>> {
+    let link = |whose: &str, kind: &str| fs::read_link(format!("/proc/{whose}/ns/{kind}")).ok();
+    let mut others = Vec::new();
+    for kind in ["user", "mnt", "pid"] {
+        if link(&pid.to_string(), kind)? != link("self", kind)? {
+            others.push(kind);
+        }
+    }
+    Some(others)
+}
+
+/// The effective user of a process.
+#[must_use]
+pub(crate) fn user(pid: i32) -> Option<u32> {
+    status_line(&pid.to_string(), "Uid:")?.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// What a security module calls a process (`/proc/PID/attr/current`), if there is one that does.
+#[must_use]
+pub(crate) fn label(pid: i32) -> Option<String> {
+    let text = word(&format!("/proc/{pid}/attr/current"))?;
+    let text = text.trim_end_matches('\0').trim();
+    (!text.is_empty() && text != "unconfined").then(|| text.to_owned())
+}
+
+/// The first line of a small file of the kernel.
+fn word(path: &str) -> Option<String> {
+    let text = fs::read(Path::new(path)).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    text.lines().next().map(|line| line.trim().to_owned())
+}
+
+/// The word in brackets: `none [integrity] confidentiality`.
+fn chosen(line: &str) -> Option<String> {
+    let (_, rest) = line.split_once('[')?;
+    rest.split_once(']').map(|(chosen, _)| chosen.to_owned())
+}
+
+fn selinux(mode: &str) -> &'static str {
+    if mode == "1" { "enforcing" } else { "permissive" }
+}
+
+/// How `/proc` hides the processes of others, if it does (proc(5)).
+fn hidepid() -> Option<String> {
+    let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
+    hidepid_of(&mounts)
+}
+
+fn hidepid_of(mounts: &str) -> Option<String> {
+    let options = mounts.lines().find_map(|line| {
+        let mut fields = line.split(' ');
+        let is_proc = fields.nth(1) == Some("/proc") && fields.next() == Some("proc");
+        if is_proc { fields.next() } else { None }
+    })?;
+    options.split(',').find_map(|option| option.strip_prefix("hidepid=")).map(str::to_owned)
+}
+
+/// Whether this program runs under a filter of system calls, as in many containers.
+fn seccomp() -> Option<String> {
+    match status_line("self", "Seccomp:")?.as_str() {
+        "0" => None,
+        "1" => Some("strict".to_owned()),
+        _ => Some("a filter".to_owned()),
+    }
+}
+
+fn status_line(whose: &str, label: &str) -> Option<String> {
+    let status = fs::read(format!("/proc/{whose}/status")).ok()?;
+    let status = String::from_utf8_lossy(&status);
+    status.lines().find_map(|line| line.strip_prefix(label)).map(|rest| rest.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_where_it_is() {
+        let own = std::process::id() as i32;
+        assert_eq!(other_namespaces(own), Some(Vec::new()));
+        assert_eq!(user(own), Some(nix::unistd::geteuid().as_raw()));
+        assert_eq!(other_namespaces(-1), None);
+    }
+
+    #[test]
+    fn capabilities_are_bits() {
+        let of = |set: u64| Capabilities(set);
+        assert_eq!(of(1 << 19 | 1 << 39).names(), ["CAP_SYS_PTRACE", "CAP_BPF"]);
+        assert!(of(0).names().is_empty());
+    }
+
+    #[test]
+    fn settings_are_read_out_of_their_files() {
+        assert_eq!(chosen("none [integrity] confidentiality"), Some("integrity".into()));
+        assert_eq!(chosen("none"), None);
+        let mounts = "sysfs /sys sysfs rw 0 0\nproc /proc proc rw,hidepid=invisible 0 0\n";
+        assert_eq!(hidepid_of(mounts), Some("invisible".into()));
+        assert_eq!(hidepid_of("proc /proc proc rw,nosuid 0 0\n"), None);
+        assert_eq!(hidepid_of("tmpfs /proc tmpfs hidepid=2 0 0\n"), None);
+    }
+}
