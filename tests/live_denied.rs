@@ -3,6 +3,7 @@
 //!
 //! The profilers run as nobody. Only root can set that up.
 
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
@@ -37,7 +38,7 @@ struct Case {
 
 type Test = fn(&Case) -> Outcome<String>;
 
-const TESTS: [(&str, Test); 9] = [
+const TESTS: [(&str, Test); 10] = [
     ("dropped root", dropped_root),
     ("while it is sampled", while_sampled),
     ("a file capability", file_capability),
@@ -45,6 +46,7 @@ const TESTS: [(&str, Test); 9] = [
     ("children", children),
     ("a dump of children", dump_of_children),
     ("hidepid", hidepid),
+    ("files of root about others", private_files),
     ("no /proc", no_proc),
     ("another namespace's /proc", foreign_proc),
 ];
@@ -157,6 +159,37 @@ fn dropped_root(case: &Case) -> Outcome<String> {
     run(&mut command(&case.binaries.launcher(), &["--dump", "-p", &pid]))?.clean()?;
     target.end()?;
     Ok(said)
+}
+
+/// What root writes about a process of nobody's is for root alone, unless nobody has called
+/// `sudo`; what it writes about its own is for all that the mask of this program allows.
+fn private_files(case: &Case) -> Outcome<String> {
+    let others = Target::start(&case.interpreter, "rights.py", &["family"])?;
+    others.expect("ready")?;
+    let (own, _) = Target::at_rest(&case.interpreter)?;
+    let mode_after = |pid: u32, options: &[&str], invoker: &str| -> Outcome<u32> {
+        let file = case.folder.join("out.folded");
+        let (path, pid) = (file.display().to_string(), pid.to_string());
+        let mut command = command(&case.binaries.launcher(), &["-p", &pid, "-o", &path]);
+        run(command.args(options).env("SUDO_UID", invoker))?.clean()?;
+        let found = std::fs::metadata(&file).context(|| path.clone())?;
+        std::fs::remove_file(&file).context(|| path)?;
+        Ok(found.mode() & 0o777)
+    };
+    let nobody = NOBODY.to_string();
+    for options in [&["--dump"][..], &["-s", "0.05"], &["-s", "0.05", "--subprocesses"]] {
+        let modes = [
+            mode_after(others.pid(), options, "")?,
+            mode_after(others.pid(), options, &nobody)?,
+            mode_after(own.pid(), options, "")?,
+        ];
+        let is_open = |mode: u32| mode & 0o044 != 0;
+        expect(modes[0] == 0o600 && is_open(modes[1]) && is_open(modes[2]), || {
+            format!("{options:?}: {}", modes.map(|mode| format!("{mode:o}")).join(" "))
+        })?;
+    }
+    others.end()?;
+    Ok(String::new())
 }
 
 /// What was sampled until then is written, with the reason why there is no more.

@@ -13,6 +13,7 @@ mod follow;
 pub(crate) mod launch;
 pub mod launcher;
 pub(crate) mod options;
+mod private;
 pub mod profiler;
 pub(crate) mod programs;
 pub(crate) mod progress;

@@ -8,6 +8,7 @@ use crate::app::dump::dump_once;
 use crate::app::error::Error;
 use crate::app::follow::follow;
 use crate::app::options::{Options, Target};
+use crate::app::private::keep_private;
 use crate::app::progress::Progress;
 use crate::app::session::Session;
 use crate::app::signals::Signals;
@@ -38,6 +39,7 @@ pub(crate) fn run<A: Abi>(options: &Options, arguments: &[OsString]) -> Result<u
             return Err(Error::NoLauncher { command: "several processes".into() });
         }
     };
+    keep_private(&[pid]);
     // A dump keeps nothing of what it has read: a signal ends it, however long it takes.
     if options.dump {
         let attached = attach_to::<A>(options, pid)?;

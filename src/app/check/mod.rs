@@ -16,6 +16,7 @@ use std::process::{Command, Stdio};
 use self::finding::Findings;
 use crate::app::error::Error;
 use crate::app::options::CheckOptions;
+use crate::app::private::keep_private;
 use crate::app::{programs, tree};
 use crate::cpython::abi::Abi;
 use crate::profile::SaveError;
@@ -23,9 +24,6 @@ use crate::target::live;
 
 /// The exit status if a run would fail for one of the processes.
 const WOULD_FAIL: u8 = 1;
-
-/// How many processes are looked at below those that were named.
-const MOST_PROCESSES: usize = 10_000;
 
 /// Answers for each process that was named. Returns the exit status.
 ///
@@ -41,17 +39,11 @@ pub(super) fn check(options: &CheckOptions) -> Result<u8, Error> {
 
 /// Those that were named, and those below them if they are wanted.
 fn processes(options: &CheckOptions) -> Result<Vec<i32>, Error> {
-    let mut pids = match &options.name {
+    let pids = match &options.name {
         Some(pattern) => tree::named(pattern)?,
         None => options.pids.clone(),
     };
-    let mut position = 0;
-    while options.subprocesses && position < pids.len() && pids.len() < MOST_PROCESSES {
-        let children = live::children(pids[position]).unwrap_or_default();
-        pids.extend(children.into_iter().filter(|child| !pids.contains(child)).collect::<Vec<_>>());
-        position += 1;
-    }
-    Ok(pids)
+    Ok(if options.subprocesses { tree::with_descendants(&pids) } else { pids })
 }
 
 /// Answers for one process: by its profiler if that is there.
@@ -90,6 +82,7 @@ pub(super) fn check_own<A: Abi>(options: &CheckOptions) -> Result<u8, Error> {
 /// Writes the answers to stdout. Returns the exit status that they mean.
 fn tell(options: &CheckOptions, findings: &Findings) -> Result<u8, Error> {
     if let Some(path) = &options.report {
+        keep_private(&[findings.pid]);
         report::write(path, findings)?;
     }
     let text = if options.json { findings.json() } else { findings.text() };

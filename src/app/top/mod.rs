@@ -26,6 +26,7 @@ use self::view::{Action, View};
 use crate::app::error::Error;
 use crate::app::find::profiler_of;
 use crate::app::options::TopOptions;
+use crate::app::private::keep_private;
 use crate::app::signals::Signals;
 use crate::render::{Destination, Format, Settings};
 
@@ -41,6 +42,7 @@ pub(crate) fn top(options: &TopOptions) -> Result<(), Error> {
         return Err(Error::NoTerminal);
     }
     let program = profiler_of(options.pid)?;
+    keep_private(&[options.pid]);
     let signals = Signals::watch()?;
     let feed = Feed::start(&program, options)?;
     // What goes wrong at the beginning is said where the command was typed.

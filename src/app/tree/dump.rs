@@ -77,7 +77,7 @@ pub(super) fn run(options: &Options, arguments: &[OsString], roots: &[i32]) -> R
 }
 
 /// Every process once, parents before their children.
-fn with_descendants(roots: &[i32]) -> Vec<i32> {
+pub(in crate::app) fn with_descendants(roots: &[i32]) -> Vec<i32> {
     let mut pids = roots.to_vec();
     let mut position = 0;
     while let Some(pid) = pids.get(position).copied() {

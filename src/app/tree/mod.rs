@@ -8,6 +8,7 @@
 mod dump;
 mod merged;
 mod names;
+pub(super) use dump::with_descendants;
 pub(super) use names::choose as named;
 mod process_set;
 mod sampler;
@@ -25,6 +26,7 @@ use crate::app::closing_words::tell_account;
 use crate::app::error::Error;
 use crate::app::launch::Launch;
 use crate::app::options::{Options, Target};
+use crate::app::private::keep_private;
 use crate::app::progress::Progress;
 use crate::app::signals::Signals;
 use crate::app::sinks::Sinks;
@@ -71,8 +73,9 @@ pub(crate) fn run(options: &Options, arguments: &[OsString]) -> Result<u8, Error
         dump::run(options, arguments, &roots(options)?)?;
         return Ok(0);
     }
+    let roots = roots(options)?;
     let mut results = Sinks::open(options)?;
-    let family = ProcessSet::new(options, arguments, &roots(options)?);
+    let family = ProcessSet::new(options, arguments, &roots);
     let progress = Progress::start(options.duration);
     let outcome = Tree::new(options, family).run(&signals, &mut results, &progress);
     drop(progress);
@@ -118,6 +121,16 @@ fn write(
 
 /// The processes that run already and are named by the command line.
 fn roots(options: &Options) -> Result<Vec<i32>, Error> {
+    let pids = named_roots(options)?;
+    if options.subprocesses {
+        keep_private(&with_descendants(&pids));
+    } else {
+        keep_private(&pids);
+    }
+    Ok(pids)
+}
+
+fn named_roots(options: &Options) -> Result<Vec<i32>, Error> {
     let mut pids = match &options.target {
         Target::Process(pid) => vec![*pid],
         Target::Processes(pids) => pids.clone(),
