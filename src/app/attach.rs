@@ -1,9 +1,10 @@
-//! From a process to a sampler that may be trusted: find the interpreter,
+//! From a target to a sampler that may be trusted: find the interpreter,
 //! refuse what this binary is not for, prove the layout.
 
 use std::time::{Duration, Instant};
 
 use crate::app::error::Error;
+use crate::app::interpreters::{STARTING, not_python, wait_for_all};
 use crate::app::programs::check_supported;
 use crate::cpython::abi::{Abi, Roots, SystemLayout};
 use crate::cpython::read::objects::Types;
@@ -11,16 +12,9 @@ use crate::cpython::read::proof::{Proof, check_debug_offsets, prove, system_layo
 use crate::cpython::read::thread_names::ThreadNames;
 use crate::cpython::read::threads::{ProcessRoots, RootSymbols};
 use crate::cpython::read::types::ObjectTypes;
-use crate::target::live::memory::LiveMemory;
-use crate::target::live::stop::Stopper;
-use crate::target::live::{self, Process, nap};
-use crate::target::locate::{self, Interpreter, LocateError};
-
-/// How old a process may be and still be about to load its interpreter.
-const LOADING: Duration = Duration::from_millis(500);
-
-/// How long an interpreter that has not started is waited for.
-const STARTING: Duration = Duration::from_secs(5);
+use crate::target::live::{Process, nap};
+use crate::target::locate::Interpreter;
+use crate::target::{Hold, Stop, Target};
 
 /// How long the first frame is waited for. A program that embeds Python may
 /// have none for hours; then every code object proves itself when it comes.
@@ -34,18 +28,15 @@ const PROVING: Duration = Duration::from_millis(250);
 /// How many programs are looked at that a process executes one after the other.
 const ATTEMPTS: usize = 10;
 
-/// How many descendants of a process that is not Python are looked at.
-const DESCENDANTS: usize = 100;
-
 /// The pause between two looks at a process that is starting.
 const NAP: Duration = Duration::from_millis(1);
 
-/// A process whose layout has been proven, and what is needed to read it.
-pub(crate) struct Attached {
+/// A target whose layout has been proven, and what is needed to read it.
+pub(crate) struct Attached<T: Target = Process> {
     /// The process.
-    pub process: Process,
+    pub process: T,
     /// Its memory.
-    pub memory: LiveMemory,
+    pub memory: T::Memory,
     /// Where its interpreters are.
     pub roots: ProcessRoots,
     /// Its type objects.
@@ -53,7 +44,7 @@ pub(crate) struct Attached {
     /// What leads to its other objects.
     pub objects: Objects,
     /// Stops its threads.
-    pub stopper: Stopper,
+    pub stopper: T::Stopper,
     /// The full version of its Python.
     pub python: String,
     /// What there is to say of its other interpreters, if it has any.
@@ -89,40 +80,47 @@ pub(crate) fn attach<A: Abi>(pid: i32, may_stop: bool) -> Result<Attached, Error
         let process = Process::open(pid)?;
         // What was found in one program says nothing of the next.
         let execution = process.execution();
-        match attach_to::<A>(process, may_stop) {
+        match attach_to::<A, _>(process, may_stop) {
             Err(_) if attempts < ATTEMPTS && execution.is_some_and(|e| e.is_over(pid)) => {
                 attempts += 1;
             }
-            result => return result,
+            result => return result.map_err(|error| not_python(pid, error)),
         }
     }
 }
 
-fn attach_to<A: Abi>(process: Process, may_stop: bool) -> Result<Attached, Error> {
+/// Attaches to a target, waiting a while if it is one that may yet start.
+///
+/// # Errors
+/// As [`attach`].
+pub(crate) fn attach_to<A: Abi, T: Target>(
+    process: T,
+    may_stop: bool,
+) -> Result<Attached<T>, Error> {
     let pid = process.pid();
-    let memory = LiveMemory::new(pid);
-    let mut interpreters = wait_for_interpreters(&process, &memory)?;
+    let memory = process.memory();
+    let mut interpreters = wait_for_all(&process, &memory)?;
     // The first is the one that the program is linked to; `A` may be for another.
-    let own = interpreters.iter().position(|found| refuse_others::<A>(&process, found).is_ok());
+    let own = interpreters.iter().position(|found| refuse_others::<A>(pid, found).is_ok());
     let companions = companions(pid, &interpreters, own);
     let interpreter = interpreters.swap_remove(own.unwrap_or(0));
-    refuse_others::<A>(&process, &interpreter).map_err(|error| match companions.clone() {
+    refuse_others::<A>(pid, &interpreter).map_err(|error| match companions.clone() {
         Some(all) => Error::NoneOfAll { error: Box::new(error), all },
         None => error,
     })?;
-    let roots = resolve::<A>(&process, &interpreter)?;
-    let types = types::<A>(&process, &interpreter)?;
+    let roots = resolve::<A>(pid, &interpreter)?;
+    let types = types::<A>(pid, &interpreter)?;
     let objects = Objects {
         types: ObjectTypes::find::<A>(|name| interpreter.symbol(name)),
         system: system_layout::<A, _>(&memory, interpreter.runtime)
-            .map_err(|mismatch| unproven(&process, &mismatch))?,
+            .map_err(|mismatch| unproven(pid, &mismatch))?,
     };
-    let mut stopper = Stopper::new(pid).allowed(may_stop);
+    let mut stopper = process.stopper(may_stop);
     if let Some(runtime) = interpreter.runtime {
         check_debug_offsets::<A, _>(&memory, runtime)
-            .map_err(|mismatch| unproven(&process, &mismatch))?;
+            .map_err(|mismatch| unproven(pid, &mismatch))?;
     }
-    wait_for_proof::<A>(&process, &memory, &roots, types, &mut stopper)?;
+    wait_for_proof::<A, _>(&process, &memory, &roots, types, &mut stopper)?;
     stopper.wait_for_late();
     let python = interpreter.full_version();
     Ok(Attached { process, memory, roots, types, objects, stopper, python, companions })
@@ -152,77 +150,8 @@ fn companions(pid: i32, interpreters: &[Interpreter], own: Option<usize>) -> Opt
     Some(format!("process {pid} has {} Python interpreters:{lines}", interpreters.len()))
 }
 
-/// The interpreter of a process, which may still be starting it. If there are several, the
-/// one that its program is linked to.
-///
-/// # Errors
-/// [`Error`] if there is none in time.
-pub(crate) fn wait_for_interpreter(
-    process: &Process,
-    memory: &LiveMemory,
-) -> Result<Interpreter, Error> {
-    wait_until_found(process, || locate::find(process, memory))
-}
-
-/// All interpreters of a process, that one first.
-fn wait_for_interpreters(
-    process: &Process,
-    memory: &LiveMemory,
-) -> Result<Vec<Interpreter>, Error> {
-    wait_until_found(process, || locate::find_all(process, memory))
-}
-
-fn wait_until_found<T>(
-    process: &Process,
-    find: impl Fn() -> Result<T, LocateError>,
-) -> Result<T, Error> {
-    let deadline = Instant::now() + STARTING;
-    loop {
-        match find() {
-            Err(error) if may_yet_start(process, &error) && Instant::now() < deadline => {
-                nap(NAP);
-            }
-            Err(error @ LocateError::NotPython { .. }) => return Err(not_python(process, error)),
-            result => return Ok(result?),
-        }
-    }
-}
-
-/// Says of a process that is not Python which of those that it has started is.
-fn not_python(process: &Process, error: LocateError) -> Error {
-    match python_below(process.pid()) {
-        Some((child, found)) => Error::NotPythonItself { error, child, found },
-        None => error.into(),
-    }
-}
-
-/// The nearest descendant of a process that runs Python, and its version.
-fn python_below(pid: i32) -> Option<(i32, String)> {
-    let mut family = live::children(pid).unwrap_or_default();
-    let mut position = 0;
-    while let Some(child) = family.get(position).copied() {
-        position += 1;
-        if let Ok(process) = Process::open(child) {
-            if let Ok(found) = locate::find(&process, &LiveMemory::new(child)) {
-                return Some((child, found.full_version()));
-            }
-        }
-        family.extend(live::children(child).unwrap_or_default());
-        family.truncate(DESCENDANTS);
-    }
-    None
-}
-
-/// Whether a process without a running interpreter may be about to have one:
-/// its interpreter is there but has not begun, or it is too young to tell.
-fn may_yet_start(process: &Process, error: &LocateError) -> bool {
-    let is_young = || process.age().is_some_and(|age| age < LOADING);
-    error.is_starting() || (error.may_pass() && is_young())
-}
-
 /// Refuses every Python but `A`.
-fn refuse_others<A: Abi>(process: &Process, found: &Interpreter) -> Result<(), Error> {
-    let pid = process.pid();
+fn refuse_others<A: Abi>(pid: i32, found: &Interpreter) -> Result<(), Error> {
     let (release, tag) = (found.version, found.tag());
     let found = found.full_version();
     check_supported(pid, &found, tag)?;
@@ -235,7 +164,7 @@ fn refuse_others<A: Abi>(process: &Process, found: &Interpreter) -> Result<(), E
     Ok(())
 }
 
-fn resolve<A: Abi>(process: &Process, found: &Interpreter) -> Result<ProcessRoots, Error> {
+fn resolve<A: Abi>(pid: i32, found: &Interpreter) -> Result<ProcessRoots, Error> {
     let symbols = RootSymbols {
         current_thread: found.current_thread,
         interpreters_head: found.interpreters_head,
@@ -243,15 +172,15 @@ fn resolve<A: Abi>(process: &Process, found: &Interpreter) -> Result<ProcessRoot
     };
     let roots = A::roots(found.version.micro);
     let resolved =
-        ProcessRoots::resolve(&roots, symbols).map_err(|missing| unproven(process, &missing))?;
-    check_decoded_head(process, found, &roots, &resolved)?;
+        ProcessRoots::resolve(&roots, symbols).map_err(|missing| unproven(pid, &missing))?;
+    check_decoded_head(pid, found, &roots, &resolved)?;
     Ok(resolved)
 }
 
 /// From 3.7 on, the code of `PyInterpreterState_Head` is a second witness of
 /// where the list of interpreters begins.
 fn check_decoded_head(
-    process: &Process,
+    pid: i32,
     found: &Interpreter,
     roots: &Roots,
     resolved: &ProcessRoots,
@@ -260,12 +189,12 @@ fn check_decoded_head(
         (Roots::Runtime { .. }, Some(decoded)) => resolved.interpreters_head() == Some(decoded),
         _ => true,
     };
-    if agree { Ok(()) } else { Err(unproven(process, &"PyInterpreterState_Head reads elsewhere")) }
+    if agree { Ok(()) } else { Err(unproven(pid, &"PyInterpreterState_Head reads elsewhere")) }
 }
 
-fn types<A: Abi>(process: &Process, found: &Interpreter) -> Result<Types, Error> {
+fn types<A: Abi>(pid: i32, found: &Interpreter) -> Result<Types, Error> {
     let need = |address: Option<u64>, name: &str| {
-        address.ok_or_else(|| unproven(process, &format!("it has no symbol {name}")))
+        address.ok_or_else(|| unproven(pid, &format!("it has no symbol {name}")))
     };
     let types = &found.types;
     let (text, bytes) = if A::NAMES_ARE_BYTES {
@@ -277,34 +206,35 @@ fn types<A: Abi>(process: &Process, found: &Interpreter) -> Result<Types, Error>
     Ok(Types { code: need(types.code, "PyCode_Type")?, text, bytes })
 }
 
-fn wait_for_proof<A: Abi>(
-    process: &Process,
-    memory: &LiveMemory,
+fn wait_for_proof<A: Abi, T: Target>(
+    process: &T,
+    memory: &T::Memory,
     roots: &ProcessRoots,
     types: Types,
-    stopper: &mut Stopper,
+    stopper: &mut T::Stopper,
 ) -> Result<(), Error> {
+    let pid = process.pid();
     let start = Instant::now();
     let mut mismatches = 0;
     loop {
         let proof = {
             let held = stopper.hold();
-            let stands_still = held.as_ref().is_some_and(|held| held.missing() == 0);
+            let stands_still = held.as_ref().is_some_and(Hold::is_complete);
             prove::<A, _>(memory, roots, types, stands_still)
         };
         let waited = start.elapsed();
         match proof {
             Ok(Proof::Proven) => return Ok(()),
-            Ok(Proof::NoFrames) if waited > FIRST_FRAME => return Ok(()),
-            Ok(Proof::NotStarted) if waited > STARTING => {
-                return Err(Error::NotStarted { pid: process.pid() });
+            Ok(Proof::NoFrames) if !T::CHANGES || waited > FIRST_FRAME => return Ok(()),
+            Ok(Proof::NotStarted) if !T::CHANGES || waited > STARTING => {
+                return Err(Error::NotStarted { pid });
             }
             Err(mismatch) => {
                 mismatches += 1;
                 if !process.is_alive() {
-                    return Err(Error::Ended { pid: process.pid() });
-                } else if mismatches >= PROOFS && waited > PROVING {
-                    return Err(unproven(process, &mismatch));
+                    return Err(Error::Ended { pid });
+                } else if !T::CHANGES || mismatches >= PROOFS && waited > PROVING {
+                    return Err(unproven(pid, &mismatch));
                 }
             }
             Ok(_) => {}
@@ -313,6 +243,6 @@ fn wait_for_proof<A: Abi>(
     }
 }
 
-fn unproven(process: &Process, reason: &dyn std::fmt::Display) -> Error {
-    Error::Unproven { pid: process.pid(), reason: reason.to_string() }
+fn unproven(pid: i32, reason: &dyn std::fmt::Display) -> Error {
+    Error::Unproven { pid, reason: reason.to_string() }
 }

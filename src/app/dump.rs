@@ -18,10 +18,10 @@ use crate::render::{Destination, dump, dump_json, dump_text};
 use crate::sampler::snapshot::{Sample, SnapshotReader};
 use crate::sampler::thread_ids::ThreadIds;
 use crate::stack::{FrameTable, Stack};
+use crate::target::live::nap;
 use crate::target::live::scheduling::be_woken_in_time;
-use crate::target::live::stop::Stopper;
 use crate::target::live::turn::{Turn, Turns};
-use crate::target::live::{Process, ThreadState, nap};
+use crate::target::{Stop, Target, ThreadState};
 
 /// How often names are read until they are twice the same.
 const NAME_READS: usize = 5;
@@ -34,26 +34,42 @@ const UNSTOPPED: Duration = Duration::from_secs(1);
 const TURNS: usize = 10;
 const NAP: Duration = Duration::from_millis(1);
 
-/// Takes a dump and writes it.
+/// Takes a dump of a live process and writes it.
 ///
 /// # Errors
 /// [`Error`] if the process cannot be read, or the result not be written.
-pub(crate) fn dump_once<A: Abi>(
+pub(crate) fn dump_process<A: Abi>(
     options: &Options,
     attached: Attached,
     output: Destination,
 ) -> Result<(), Error> {
-    let snapshot = take::<A>(options, attached)?;
+    let turns = (!options.pause.is_ever()).then(|| Turns::new(attached.process.pid()));
+    if turns.is_some() {
+        be_woken_in_time();
+    }
+    let wait = turns.map(|mut turns| -> Wait { Box::new(move |id| take_turn(&mut turns, id)) });
+    write(options, &take::<A, _>(options, attached, wait)?, output)
+}
+
+/// Lets the thread that has this id, and holds a GIL, stand still by itself, where nobody is
+/// stopped: for the next attempt to read it.
+type Wait = Box<dyn FnMut(Option<i32>)>;
+
+fn write(options: &Options, snapshot: &Snapshot, output: Destination) -> Result<(), Error> {
     let style = options.frames.style;
     output.write(|out| match options.dump_style {
-        DumpStyle::Original => dump::write(&snapshot, style, out),
-        DumpStyle::Verbose => dump_text::write(&snapshot, style, out),
-        DumpStyle::Json => dump_json::write(&snapshot, out),
+        DumpStyle::Original => dump::write(snapshot, style, out),
+        DumpStyle::Verbose => dump_text::write(snapshot, style, out),
+        DumpStyle::Json => dump_json::write(snapshot, out),
     })?;
     Ok(())
 }
 
-fn take<A: Abi>(options: &Options, attached: Attached) -> Result<Snapshot, Error> {
+fn take<A: Abi, T: Target>(
+    options: &Options,
+    attached: Attached<T>,
+    mut wait: Option<Wait>,
+) -> Result<Snapshot, Error> {
     let Attached { process, memory, roots, types, objects, mut stopper, python, .. } = attached;
     let pid = process.pid();
     let code = CodeCache::<A>::new(types).line_numbers(options.reads_lines());
@@ -63,27 +79,23 @@ fn take<A: Abi>(options: &Options, attached: Attached) -> Result<Snapshot, Error
         careful = careful.with_variables(objects.types.clone());
     }
     let mut ids = ThreadIds::default();
-    let mut turns = (!options.pause.is_ever()).then(|| Turns::new(pid));
-    if turns.is_some() {
-        be_woken_in_time();
-    }
     let start = Instant::now();
     let stacks = loop {
-        if let Some(turns) = &mut turns {
+        if let Some(wait) = &mut wait {
             let holders = roots.gil_holders::<A, _>(&memory).unwrap_or_default();
             let id = |thread| ids.get::<A, _>(&process, &memory, &roots, thread);
-            take_turn(turns, holders.into_iter().find_map(id));
+            wait(holders.into_iter().find_map(id));
         }
         match careful.sample(&mut stopper, &mut frames) {
             Sample::Gone => return Err(Error::Ended { pid }),
-            Sample::Failed(_) if turns.is_some() && start.elapsed() < UNSTOPPED => {}
+            Sample::Failed(_) if wait.is_some() && start.elapsed() < UNSTOPPED => {}
             Sample::Failed(failure) => {
                 return Err(Error::Unreadable { pid, reason: failure.to_string() });
             }
             Sample::Stacks(stacks) => break stacks.to_vec(),
         }
     };
-    drop(turns);
+    drop(wait);
     let command = process.command_line();
     let is_plain = options.dump_style == DumpStyle::Original && options.threads.is_open();
     let threads = if is_plain {
@@ -149,31 +161,132 @@ fn settled_names<A: Abi, M: Memory>(
 }
 
 /// What is looked up of each thread.
-struct Look<'a> {
-    process: &'a Process,
+struct Look<'a, T: Target> {
+    process: &'a T,
     names: Names,
     /// The threads that were stopped, and so had run.
     stopped: &'a [i32],
     /// What stops them, some perhaps only now.
-    stopper: &'a Stopper,
+    stopper: &'a T::Stopper,
 }
 
-impl Look<'_> {
+impl<T: Target> Look<'_, T> {
     fn thread(&mut self, stack: Stack, native_id: Option<i32>) -> ThreadSnapshot {
-        let stat = native_id.and_then(|id| self.process.thread_stat(id).ok());
+        let native = native_id.and_then(|id| self.process.thread(id));
         let had_run = |id: &i32| self.stopped.contains(id) || self.stopper.awaits(*id);
         let activity = if native_id.as_ref().is_some_and(had_run) {
             Some(Activity::Running)
         } else {
-            stat.as_ref().map(|stat| match stat.state {
+            native.as_ref().and_then(|native| native.state).map(|state| match state {
                 ThreadState::Running => Activity::Running,
                 ThreadState::Stopped | ThreadState::Traced => Activity::Stopped,
                 ThreadState::Zombie | ThreadState::Dead => Activity::Ended,
                 _ => Activity::Waiting,
             })
         };
-        let kernels = || stat.map(|stat| Arc::from(stat.name));
+        let kernels = || native.and_then(|native| native.name).map(Arc::from);
         let name = self.names.get(&stack.thread).cloned().or_else(kernels);
         ThreadSnapshot { stack, native_id, name, activity }
+    }
+}
+
+#[cfg(all(test, feature = "py27", feature = "py36", feature = "py310"))]
+#[cfg(all(feature = "py311", feature = "py312", feature = "py314"))]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+    use crate::app::attach::attach_to;
+    use crate::app::cli::{Request, parse};
+    use crate::cpython::abi::{AbiTag, Python36};
+    use crate::cpython::memory::Remote;
+    use crate::cpython::read::fixtures::{FakePython, TYPES};
+    use crate::target::elf::fixture::{DATA, ElfFile};
+    use crate::target::simulated::Simulated;
+    use crate::target::{NativeThread, ThreadId};
+
+    /// Where the two roots of a made-up process are.
+    const ROOTS: [u64; 2] = [0x100, 0x108];
+
+    /// A program that holds CPython 3.6, for address 0.
+    fn program() -> ElfFile {
+        let distance = (ROOTS[0] as u32).wrapping_sub(DATA as u32 + 7);
+        ElfFile {
+            kind: goblin::elf::header::ET_EXEC,
+            exported: vec![
+                ("PyInterpreterState_Head", DATA, 8),
+                ("_PyThreadState_Current", ROOTS[1], 8),
+                ("Py_GetVersion", DATA + 0x100, 64),
+                ("PyType_Type", DATA + 0x300, 400),
+                ("PyCode_Type", TYPES.code, 400),
+                ("PyUnicode_Type", TYPES.text, 400),
+                ("PyBytes_Type", TYPES.bytes, 400),
+            ],
+            data: vec![
+                // mov rax,[rip+d]; ret
+                (DATA, [&[0x48, 0x8b, 0x05][..], &distance.to_le_bytes(), &[0xc3]].concat()),
+                // lea rax,[rip+0xf9]: the text at DATA + 0x200
+                (DATA + 0x100, vec![0x48, 0x8d, 0x05, 0xf9, 0, 0, 0, 0xc3]),
+                (DATA + 0x200, b"3.6.15\0".to_vec()),
+                (DATA + 0x308, (DATA + 0x300).to_le_bytes().to_vec()),
+            ],
+            ..ElfFile::default()
+        }
+    }
+
+    /// A process with one thread in one function.
+    fn target() -> Simulated {
+        let mut python = FakePython::<Python36>::new();
+        let (name, file) = (python.ascii("work"), python.ascii("app.py"));
+        let code = python.code(name, file, 7, &[]);
+        let frame = python.heap_frame(code, Remote::new(0), 0);
+        let (thread, _) = python.process(frame);
+        python.set(thread, Python36::THREAD.id, 140);
+        let roots = ROOTS.map(|address| python.memory.read::<u64>(address).expect("a root"));
+        let mut target = Simulated { memory: python.memory, ..Simulated::default() };
+        target.load(Simulated::PROGRAM, &program(), 0);
+        for (address, root) in ROOTS.into_iter().zip(roots) {
+            target.memory.write_word(address, root);
+        }
+        let id = ThreadId { inside: 4242, outside: 4242 };
+        let native = NativeThread { name: Some("made".into()), state: Some(ThreadState::Sleeping) };
+        target.threads.push((id, native));
+        target
+    }
+
+    fn options() -> Options {
+        let words = ["pyflame", "--dump", "--verbose", "-p", "4242"].map(OsString::from);
+        match parse(&words, &[AbiTag::new(3, 6)]) {
+            Ok(Request::Profile(options)) => *options,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_no_live_process_is_dumped_as_one_is() {
+        let attached = attach_to::<Python36, _>(target(), true).expect("it is proven");
+        assert_eq!(attached.python, "3.6.15");
+        let snapshot = take::<Python36, _>(&options(), attached, None).expect("it stands still");
+        let mut out = Vec::new();
+        dump_text::write(&snapshot, crate::stack::FrameStyle::WithLines, &mut out).expect("a Vec");
+        let expected = "\
+Process 4242: program --made (Python 3.6.15)
+
+Thread 140 \"made\" (native 4242): idle, holds the GIL
+  app.py:work:7
+";
+        assert_eq!(String::from_utf8_lossy(&out), expected);
+    }
+
+    #[test]
+    fn a_layout_that_does_not_fit_is_refused_at_once() {
+        let mut target = target();
+        let state = target.memory.read::<u64>(ROOTS[1]).expect("a root");
+        let interpreter = state + Python36::THREAD.interpreter.offset() as u64;
+        target.memory.write_word(interpreter, 0x1234);
+        let start = Instant::now();
+        let error = attach_to::<Python36, _>(target, true).map(drop).expect_err("it is not so");
+        assert!(error.to_string().contains("is not its interpreter's"), "{error}");
+        assert!(start.elapsed() < Duration::from_secs(1), "nothing can change");
     }
 }

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::app::attach::wait_for_interpreter;
 use crate::app::error::Error;
+use crate::app::interpreters::wait_for_interpreter;
 use crate::app::programs::profiler_for;
 use crate::target::live::Process;
 use crate::target::live::memory::LiveMemory;

@@ -10,6 +10,7 @@ pub(crate) mod error;
 mod exit;
 mod find;
 mod follow;
+mod interpreters;
 pub(crate) mod launch;
 pub mod launcher;
 pub(crate) mod options;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use crate::app::attach::{Attached, attach};
 use crate::app::closing_words::{NO_SUCH_THREAD, tell_account};
-use crate::app::dump::dump_once;
+use crate::app::dump::dump_process;
 use crate::app::error::Error;
 use crate::app::follow::follow;
 use crate::app::options::{Options, Target};
@@ -44,7 +44,7 @@ pub(crate) fn run<A: Abi>(options: &Options, arguments: &[OsString]) -> Result<u
     if options.dump {
         let attached = attach_to::<A>(options, pid)?;
         let output = Destination::open(options.output.as_deref())?;
-        return dump_once::<A>(options, attached, output).map(|()| 0);
+        return dump_process::<A>(options, attached, output).map(|()| 0);
     }
     let signals = Signals::watch()?;
     let attached = attach_to::<A>(options, pid)?;

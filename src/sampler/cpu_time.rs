@@ -20,7 +20,8 @@ use std::time::Duration;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use rustc_hash::FxBuildHasher;
 
-use crate::target::live::{RunCount, Stat, ThreadState};
+use crate::target::ThreadState;
+use crate::target::live::{RunCount, Stat};
 
 /// How much a thread may be counted ahead of its time: the kernel brings the time of one
 /// that runs up to date every few milliseconds.

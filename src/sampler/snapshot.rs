@@ -18,7 +18,7 @@ use crate::cpython::read::types::ObjectTypes;
 use crate::cpython::read::values::Values;
 use crate::cpython::read::variables::variables;
 use crate::stack::{FrameTable, Stack, Variable};
-use crate::target::live::stop::Stopper;
+use crate::target::{Hold, Stop};
 
 /// How often a torn sample is tried again before it counts as failed.
 const ATTEMPTS: usize = 5;
@@ -107,8 +107,12 @@ impl<A: Abi, M: Memory> SnapshotReader<A, M> {
         &self.stopped
     }
 
-    /// Takes one sample, holding the process still by `stopper`.
-    pub(crate) fn sample(&mut self, stopper: &mut Stopper, frames: &mut FrameTable) -> Sample<'_> {
+    /// Takes one sample, holding the target still by `stopper`.
+    pub(crate) fn sample(
+        &mut self,
+        stopper: &mut impl Stop,
+        frames: &mut FrameTable,
+    ) -> Sample<'_> {
         let mut failure = Failure::Changed;
         for _ in 0..ATTEMPTS {
             match self.attempt(stopper, frames) {
@@ -122,11 +126,11 @@ impl<A: Abi, M: Memory> SnapshotReader<A, M> {
         Sample::Failed(failure)
     }
 
-    fn attempt(&mut self, stopper: &mut Stopper, frames: &mut FrameTable) -> Result<(), Failure> {
+    fn attempt(&mut self, stopper: &mut impl Stop, frames: &mut FrameTable) -> Result<(), Failure> {
         self.stacks.clear();
         let held = stopper.hold();
         self.stopped.clear();
-        self.stopped.extend(held.iter().flat_map(|held| held.threads()));
+        self.stopped.extend(held.iter().flat_map(|held| held.stopped()));
         let holders = self.holders()?;
         self.threads = self.roots.threads::<A, M>(&self.memory).map_err(Broken::from)?;
         self.walks.resize_with(self.threads.len(), Walk::default);

@@ -6,14 +6,13 @@
 //! id, and is kept right by `fork`. Where the id is in it, glibc tells; else it is looked for.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::rc::Rc;
 
 use crate::cpython::abi::Abi;
 use crate::cpython::memory::{Memory, Remote};
 use crate::cpython::read::objects::Thread;
 use crate::cpython::read::threads::ProcessRoots;
-use crate::target::live::Process;
+use crate::target::Target;
 use crate::target::locate::thread_id_offset;
 
 /// How much of a C library's thread record is searched, in bytes. musl has the id at 48.
@@ -55,7 +54,7 @@ impl ThreadIds {
     /// it cannot be told.
     pub(crate) fn get<A: Abi, M: Memory>(
         &mut self,
-        process: &Process,
+        target: &impl Target,
         memory: &M,
         roots: &ProcessRoots,
         thread: Remote<Thread>,
@@ -68,10 +67,10 @@ impl ThreadIds {
         // What a list of one thread tells holds only while there is one.
         let is_usable =
             self.tasks.as_ref().is_some_and(|tasks| self.is_fresh || tasks.only().is_none());
-        let find = |ids: &mut Self| ids.find::<A, M>(process, memory, roots, thread);
+        let find = |ids: &mut Self| ids.find::<A, M>(target, memory, roots, thread);
         let mut id = is_usable.then(|| find(self)).flatten();
         if id.is_none() && !self.is_fresh {
-            self.tasks = Tasks::of(process).map(Rc::new);
+            self.tasks = Tasks::of(target).map(Rc::new);
             self.is_fresh = true;
             id = find(self);
         }
@@ -124,12 +123,12 @@ impl ThreadIds {
 
     /// Where in the C library's record of a thread the kernel's id is, if it can be told.
     pub(crate) fn record_offset<A: Abi, M: Memory>(
-        process: &Process,
+        target: &impl Target,
         memory: &M,
         roots: &ProcessRoots,
     ) -> Option<u64> {
-        let found = || find_offset::<A, M>(memory, roots, &Tasks::of(process)?);
-        thread_id_offset(process, memory).or_else(found)
+        let found = || find_offset::<A, M>(memory, roots, &Tasks::of(target)?);
+        thread_id_offset(target, memory).or_else(found)
     }
 
     /// Forgets everything: threads end, and their states are used again.
@@ -144,7 +143,7 @@ impl ThreadIds {
     /// is kept: as long as that is the same, so is the id.
     fn find<A: Abi, M: Memory>(
         &mut self,
-        process: &Process,
+        target: &impl Target,
         memory: &M,
         roots: &ProcessRoots,
         thread: Remote<Thread>,
@@ -155,7 +154,7 @@ impl ThreadIds {
         let only = tasks.only().filter(|_| is_of_only::<A, M>(memory, roots, thread, told.id));
         let mut id = only.or_else(|| tasks.outside(told.native?));
         if id.is_none() {
-            self.look_for_offset::<A, M>(process, memory, roots, &tasks);
+            self.look_for_offset::<A, M>(target, memory, roots, &tasks);
             told = self.tell::<A, M>(memory, thread)?;
             id = told.record.and_then(|record| tasks.outside(record.into()));
             id = id.filter(|_| !self.is_shadowed::<A, M>(memory, roots, thread));
@@ -179,7 +178,7 @@ impl ThreadIds {
     /// Finds out where the record of a thread has the kernel's id, if that is not known.
     fn look_for_offset<A: Abi, M: Memory>(
         &mut self,
-        process: &Process,
+        target: &impl Target,
         memory: &M,
         roots: &ProcessRoots,
         tasks: &Tasks,
@@ -189,7 +188,7 @@ impl ThreadIds {
         }
         self.record_offset = self
             .described_offset
-            .get_or_insert_with(|| thread_id_offset(process, memory))
+            .get_or_insert_with(|| thread_id_offset(target, memory))
             .or_else(|| find_offset::<A, M>(memory, roots, tasks));
         self.lacks_offset = self.record_offset.is_none();
     }
@@ -257,20 +256,8 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
-    /// Whether a process knows its threads by other ids than this program does.
-    pub(crate) fn need_translation(process: &Process) -> bool {
-        let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
-        namespace(&process.pid().to_string()) != namespace("self")
-    }
-
-    pub(crate) fn of(process: &Process) -> Option<Self> {
-        let pid = process.pid();
-        let same = !Self::need_translation(process);
-        let threads = process.threads().ok()?;
-        let inside = |tid: i32| {
-            if same { u64::try_from(tid).ok() } else { innermost_id(pid, tid) }
-        };
-        let pairs = threads.into_iter().filter_map(|tid| Some((inside(tid)?, tid)));
+    pub(crate) fn of(target: &impl Target) -> Option<Self> {
+        let pairs = target.thread_ids().ok()?.into_iter().map(|id| (id.inside, id.outside));
         Some(Self { inside_to_outside: pairs.collect() })
     }
 
@@ -286,13 +273,6 @@ impl Tasks {
     }
 }
 
-/// The last number of `NSpid` in `status`: the id in the innermost namespace.
-pub(crate) fn innermost_id(pid: i32, tid: i32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/task/{tid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
-    line.split_ascii_whitespace().last()?.parse().ok()
-}
-
 #[cfg(all(test, feature = "py27", feature = "py36", feature = "py310"))]
 #[cfg(all(feature = "py311", feature = "py312", feature = "py314"))]
 mod tests {
@@ -302,6 +282,7 @@ mod tests {
     use crate::cpython::abi::Python36;
     use crate::cpython::memory::Fault;
     use crate::cpython::read::fixtures::FakePython;
+    use crate::target::live::Process;
 
     /// The record of a thread, which has nothing but the kernel's id.
     const FIRST: u64 = 0x200;

@@ -2,5 +2,15 @@
 
 mod disasm;
 pub(crate) mod elf;
+mod interface;
 pub(crate) mod live;
 pub(crate) mod locate;
+pub(crate) mod mapped;
+#[cfg(test)]
+pub(crate) mod simulated;
+#[cfg(test)]
+mod still;
+
+pub(crate) use interface::{Hold, Stop, Target, ThreadState};
+#[cfg(test)]
+pub(crate) use interface::{NativeThread, ThreadId};

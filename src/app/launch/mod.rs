@@ -26,7 +26,8 @@ use self::keeper::Keeper;
 use crate::app::error::Error;
 use crate::app::signals::{Signals, is_ignored};
 use crate::escape::say;
-use crate::target::live::{self, ThreadState, nap, release_left};
+use crate::target::ThreadState;
+use crate::target::live::{self, nap, release_left};
 
 /// How soon the end of the command is noticed.
 const NAP: Duration = Duration::from_millis(2);

@@ -21,9 +21,9 @@ use std::time::{Duration, Instant};
 
 use self::merged::{Merged, Shared};
 use self::process_set::ProcessSet;
-use crate::app::attach::wait_for_interpreter;
 use crate::app::closing_words::tell_account;
 use crate::app::error::Error;
+use crate::app::interpreters::wait_for_interpreter;
 use crate::app::launch::Launch;
 use crate::app::options::{Options, Target};
 use crate::app::private::keep_private;

@@ -18,7 +18,8 @@ use crate::app::options::Options;
 use crate::app::{launch, programs};
 use crate::cpython::abi::AbiTag;
 use crate::escape::say;
-use crate::target::live::{self, ThreadState};
+use crate::target::ThreadState;
+use crate::target::live;
 
 /// The most processes that are known at a time.
 const MOST_MEMBERS: usize = 10_000;
@@ -384,7 +385,7 @@ mod tests {
 
     use super::*;
     use crate::app::cli::{Request, parse};
-    use crate::target::live::ThreadState;
+    use crate::target::ThreadState;
 
     #[test]
     fn a_child_that_has_ended_is_counted_once_however_often_it_is_met() {

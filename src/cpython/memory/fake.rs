@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Fault, Memory};
 
 /// Bytes at chosen addresses; everything else is not mapped.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct FakeMemory {
     bytes: BTreeMap<u64, u8>,
 }

@@ -12,8 +12,7 @@ use super::record::chunk_size;
 use crate::cpython::abi::{Abi, CodeLength, TopFrame};
 use crate::cpython::read::frames::Frames;
 use crate::cpython::read::threads::ProcessRoots;
-use crate::sampler::thread_ids::innermost_id;
-use crate::target::live::Process;
+use crate::target::live::{Process, innermost_id};
 
 /// How many GILs there can be, as in `program.c`.
 pub(super) const MOST_GILS: u32 = 32;

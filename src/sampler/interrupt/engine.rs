@@ -33,7 +33,7 @@ use crate::sampler::thread_ids::{Tasks, ThreadIds};
 use crate::sampler::tick::Tick;
 use crate::target::live::memory::LiveMemory;
 use crate::target::live::scheduling::make_way;
-use crate::target::live::{Process, nap};
+use crate::target::live::{Process, counts_otherwise, nap};
 
 /// How long a code object has to stay before it is trusted not to be gone when a sample is
 /// looked at: one that does not stay for long costs the samples that were waiting then.
@@ -145,7 +145,7 @@ impl<A: Abi> Interrupts<A> {
         Ok(Self {
             threads: plan.is_of_each_thread().then(threads),
             usage: Usage::default(),
-            tasks: Tasks::need_translation(&process).then(|| (Tasks::default(), now)),
+            tasks: counts_otherwise(process.pid()).then(|| (Tasks::default(), now)),
             process,
             memory,
             roots,

@@ -11,7 +11,7 @@ use goblin::elf::{Elf, ProgramHeader, Sym};
 use super::bytes::{CONTEXT, slice, text_at, u32_at};
 use super::dynamic::Dynamic;
 use crate::target::disasm::{Compatibility, compatibility};
-use crate::target::live::Segment;
+use crate::target::mapped::Segment;
 
 /// Why bytes are not an ELF image that can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

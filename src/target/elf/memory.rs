@@ -6,7 +6,7 @@
 use super::Bytes;
 use super::image::{ElfError, Image, LoadSegment};
 use crate::cpython::memory::Memory;
-use crate::target::live::Segment;
+use crate::target::mapped::Segment;
 
 /// No more than this is copied.
 const MAX_SIZE: u64 = 256 << 20;

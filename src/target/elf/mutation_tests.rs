@@ -6,7 +6,7 @@ use super::fixture::{DATA, ElfFile, Hash, SIZE};
 use super::tests::libraries;
 use super::*;
 use crate::cpython::memory::{Fault, Memory};
-use crate::target::live::{Permissions, Segment};
+use crate::target::mapped::{Permissions, Segment};
 
 /// Asks everything that can be asked of an image.
 fn exercise(bytes: &[u8]) {

@@ -9,8 +9,9 @@ use goblin::elf::sym::STT_GNU_IFUNC;
 use super::fixture::{BUILD_ID, ElfFile, Hash, SIZE};
 use super::*;
 use crate::cpython::memory::fake::FakeMemory;
+use crate::target::live::Process;
 use crate::target::live::memory::LiveMemory;
-use crate::target::live::{MappedFile, Permissions, Process, Segment};
+use crate::target::mapped::{MappedFile, Permissions, Segment};
 
 fn file(hash: Hash) -> ElfFile {
     ElfFile {

@@ -11,27 +11,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::Process;
-use super::maps::{FileId, MappedFile};
-
-/// How sure it is that a file is the mapped one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Identity {
-    /// The kernel led to it from the mapping, or device and inode are equal.
-    Same,
-    /// It has the path of the mapped file, but another device or inode number.
-    /// Overlay and btrfs file systems report numbers in `maps` that differ from
-    /// those of `stat`, so only the content can tell.
-    CompareContent,
-}
-
-/// A file that is mapped, or may be.
-#[derive(Debug)]
-pub(crate) struct OpenedFile {
-    /// The file, open for reading.
-    pub file: File,
-    /// Whether the content must still be compared with the memory.
-    pub identity: Identity,
-}
+use crate::target::mapped::{FileId, Identity, MappedFile, OpenedFile};
 
 impl Process {
     /// Opens the file behind a mapping. `None` if it cannot be had: then only

@@ -5,27 +5,7 @@ use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// How a mapping may be used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Permissions {
-    /// `r`.
-    pub read: bool,
-    /// `w`.
-    pub write: bool,
-    /// `x`.
-    pub execute: bool,
-}
-
-/// A file as the kernel names it: device and inode number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct FileId {
-    /// The device's major number.
-    pub major: u32,
-    /// The device's minor number.
-    pub minor: u32,
-    /// The inode number; 0 for a mapping without a file.
-    pub inode: u64,
-}
+use crate::target::mapped::{FileId, MappedFile, Permissions, Segment, note};
 
 /// One line of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,31 +27,6 @@ pub(crate) struct Mapping {
 pub(crate) struct Maps {
     text: Vec<u8>,
     mappings: Vec<Mapping>,
-}
-
-/// One mapping of a file, as seen from the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Segment {
-    /// The addresses it covers.
-    pub range: Range<u64>,
-    /// Where in the file it begins, in bytes.
-    pub offset: u64,
-    /// Whether it can be read, written, executed.
-    pub permissions: Permissions,
-}
-
-/// A file that is mapped, with all the places it is mapped at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct MappedFile {
-    /// Which file.
-    pub id: FileId,
-    /// Its path when it was mapped, as seen from the process; never to be
-    /// opened as it stands, because another file may have taken its place.
-    pub path: PathBuf,
-    /// Whether the kernel says that the path no longer leads to it.
-    pub deleted: bool,
-    /// In order of address; never empty.
-    pub segments: Vec<Segment>,
 }
 
 /// What the kernel writes after the path of a file that was removed.
@@ -118,46 +73,17 @@ impl Maps {
                 offset: mapping.offset,
                 permissions: mapping.permissions,
             };
-            match last_instance(&mut files, mapping) {
-                Some(file) => file.segments.push(segment),
-                None => files.push(new_file(mapping.file, path, segment)),
-            }
+            note(&mut files, mapping.file, segment, || describe(path));
         }
         files
     }
 }
 
-/// How many files back the earlier segments of a file are looked for. Loaders
-/// put the segments of one file side by side; only another file mapped into a
-/// gap can come between.
-const LOOK_BACK: usize = 4;
-
-fn last_instance<'a>(files: &'a mut [MappedFile], mapping: &Mapping) -> Option<&'a mut MappedFile> {
-    let file = files.iter_mut().rev().take(LOOK_BACK).find(|file| file.id == mapping.file)?;
-    let first = file.segments.first().map_or(0, |segment| segment.offset);
-    // The part of the file that the first segment shows, mapped again: a new instance.
-    (mapping.offset > first).then_some(file)
-}
-
-fn new_file(id: FileId, raw: &[u8], segment: Segment) -> MappedFile {
-    let (path, deleted) = match raw.strip_suffix(DELETED) {
-        Some(path) => (path, true),
-        None => (raw, false),
-    };
-    MappedFile { id, path: unescape(path), deleted, segments: vec![segment] }
-}
-
-impl MappedFile {
-    /// The last component of the path.
-    #[must_use]
-    pub(crate) fn name(&self) -> &[u8] {
-        self.path.file_name().unwrap_or_default().as_bytes()
-    }
-
-    /// Whether code of the file can be executed.
-    #[must_use]
-    pub(crate) fn is_executable(&self) -> bool {
-        self.segments.iter().any(|segment| segment.permissions.execute)
+/// The path of a file, and whether the kernel says that it no longer leads to it.
+fn describe(raw: &[u8]) -> (PathBuf, bool) {
+    match raw.strip_suffix(DELETED) {
+        Some(path) => (unescape(path), true),
+        None => (unescape(raw), false),
     }
 }
 

@@ -10,6 +10,7 @@ mod files;
 mod left;
 mod maps;
 pub(crate) mod memory;
+mod namespace;
 mod nap;
 mod presence;
 mod release;
@@ -20,20 +21,19 @@ pub(crate) mod security;
 pub(crate) mod source;
 mod stat;
 pub(crate) mod stop;
+mod target;
 pub(crate) mod turn;
 
 pub(crate) use denial::Denial;
 pub(crate) use error::OpenError;
 pub(crate) use execution::Execution;
-pub(crate) use files::Identity;
-#[cfg(test)]
-pub(crate) use maps::Permissions;
-pub(crate) use maps::{MappedFile, Maps, Segment};
+pub(crate) use maps::Maps;
+pub(crate) use namespace::{counts_otherwise, innermost_id};
 pub(crate) use nap::nap;
 pub(crate) use presence::{Presence, check_proc, has_memory, is_ending, living_thread, presence};
 pub(crate) use release::release_left;
 pub(crate) use run_count::RunCount;
-pub(crate) use stat::{Stat, ThreadState};
+pub(crate) use stat::Stat;
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};

@@ -1,49 +1,7 @@
 //! `/proc/PID/stat` and `/proc/PID/task/TID/stat`: one line about a process or
 //! a thread (proc_pid_stat(5)).
 
-/// What the kernel says a thread is doing, by its letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ThreadState {
-    /// `R`: on a processor, or waiting for one.
-    Running,
-    /// `S`: waiting, and a signal can end the wait.
-    Sleeping,
-    /// `D`: waiting, and nothing but the awaited event ends it.
-    Uninterruptible,
-    /// `T`: stopped by job control.
-    Stopped,
-    /// `t`: stopped by a tracer.
-    Traced,
-    /// `Z`: ended, but not yet collected by its parent.
-    Zombie,
-    /// `X` or `x`: gone.
-    Dead,
-    /// `I` (an idle kernel thread), `P` (parked), or a letter of a later kernel.
-    Other(u8),
-}
-
-impl ThreadState {
-    /// The state of a letter in `stat`.
-    #[must_use]
-    pub(crate) fn from_letter(letter: u8) -> Self {
-        match letter {
-            b'R' => Self::Running,
-            b'S' => Self::Sleeping,
-            b'D' => Self::Uninterruptible,
-            b'T' => Self::Stopped,
-            b't' => Self::Traced,
-            b'Z' => Self::Zombie,
-            b'X' | b'x' => Self::Dead,
-            other => Self::Other(other),
-        }
-    }
-
-    /// Whether the thread has ended.
-    #[must_use]
-    pub(crate) fn has_ended(self) -> bool {
-        matches!(self, Self::Zombie | Self::Dead)
-    }
-}
+use crate::target::interface::ThreadState;
 
 /// The fields of a `stat` line that this crate uses.
 #[derive(Clone, Debug, PartialEq, Eq)]

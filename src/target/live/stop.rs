@@ -34,8 +34,9 @@ use nix::unistd::{Pid, gettid};
 use super::detach::detach_with;
 use super::left::leave;
 use super::rescue::Rescuer;
-use super::stat::{Stat, ThreadState};
+use super::stat::Stat;
 use super::{numbered_entries, read_stat, tracer};
+use crate::target::interface::ThreadState;
 use crate::target::live::nap;
 use crate::target::live::scheduling::make_way;
 

@@ -5,6 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 
 use super::*;
+use crate::target::interface::ThreadState;
+use crate::target::mapped::MappedFile;
 
 fn me() -> i32 {
     std::process::id() as i32

@@ -16,7 +16,8 @@ use std::os::unix::fs::FileExt;
 use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 use nix::unistd::Pid;
 
-use super::{RunCount, Stat, ThreadState};
+use super::{RunCount, Stat};
+use crate::target::interface::ThreadState;
 use crate::target::live::scheduling::make_way;
 
 /// The thread that calls.

@@ -11,7 +11,7 @@ use super::variant::{DebugOffsets, ObjectHead, Variant, object_head};
 use super::version::{self, Doubt};
 use crate::cpython::abi::{AbiFlags, AbiTag};
 use crate::cpython::memory::{Fault, Memory};
-use crate::target::live::Process;
+use crate::target::interface::Target;
 
 /// A CPython interpreter in a process.
 #[derive(Debug)]
@@ -108,11 +108,11 @@ pub(super) const HEAD_FUNCTION: &str = "PyInterpreterState_Head";
 
 /// Reads what the module of `scope` says about the interpreter in it.
 pub(super) fn judge<M: Memory>(
-    process: &Process,
+    target: &impl Target,
     memory: &M,
     scope: Scope,
 ) -> Result<Interpreter, LocateError> {
-    judge_scope(process.pid(), process.executable(), memory, scope)
+    judge_scope(target.pid(), target.executable(), memory, scope)
 }
 
 /// The same, of process `pid` that runs `executable`.

@@ -2,7 +2,8 @@
 
 use super::module::Module;
 use crate::cpython::memory::Memory;
-use crate::target::live::{MappedFile, Process};
+use crate::target::interface::Target;
+use crate::target::mapped::MappedFile;
 
 /// The description of a field of glibc's `struct pthread`, made for libthread_db: how many
 /// bits it has, how many elements, and where it is (`nptl_db/db_info.c`, `DESC`).
@@ -13,10 +14,10 @@ const LARGEST: u32 = 1 << 16;
 
 /// Where in the record that a `pthread_t` points to the kernel's id of the thread is.
 /// `None` if the C library does not tell, as musl does not.
-pub(crate) fn thread_id_offset<M: Memory>(process: &Process, memory: &M) -> Option<u64> {
-    let files = process.maps().ok()?.files();
+pub(crate) fn thread_id_offset<M: Memory>(target: &impl Target, memory: &M) -> Option<u64> {
+    let files = target.files().ok()?;
     let libraries = files.iter().filter(|file| is_c_library(file));
-    libraries.filter_map(|file| Module::open(process, memory, file)).find_map(|module| {
+    libraries.filter_map(|file| Module::open(target, memory, file)).find_map(|module| {
         // Up to 2.33 it was in a library of its own, and not exported.
         let symbol = module.symbol(THREAD_ID).or_else(|| module.local_symbols([THREAD_ID])[0])?;
         parse(&memory.read_bytes(symbol.address, 12).ok()?)
@@ -42,7 +43,7 @@ mod tests {
 
     use super::*;
     #[cfg(target_env = "gnu")]
-    use crate::target::live::memory::LiveMemory;
+    use crate::target::live::{Process, memory::LiveMemory};
 
     #[test]
     fn a_description_that_is_none_is_not_believed() {

@@ -26,15 +26,19 @@ use self::interpreter::HEAD_FUNCTION;
 use self::linked::{Objects, is_needed_by};
 use self::scope::Scope;
 use crate::cpython::memory::Memory;
-use crate::target::live::{MappedFile, Process};
+use crate::target::interface::Target;
+use crate::target::mapped::MappedFile;
 
 /// Finds the interpreter of a process: an initialised one, by
 /// [`Interpreter::is_initialised`]. If there are several, that which the program is linked to.
 ///
 /// # Errors
 /// [`LocateError::Starting`] if there is one, but none that is initialised.
-pub(crate) fn find<M: Memory>(process: &Process, memory: &M) -> Result<Interpreter, LocateError> {
-    let mut found = search(process, memory, false)?;
+pub(crate) fn find<M: Memory>(
+    target: &impl Target,
+    memory: &M,
+) -> Result<Interpreter, LocateError> {
+    let mut found = search(target, memory, false)?;
     Ok(found.swap_remove(0))
 }
 
@@ -44,22 +48,22 @@ pub(crate) fn find<M: Memory>(process: &Process, memory: &M) -> Result<Interpret
 /// # Errors
 /// [`LocateError::Starting`] if there is one, but none that is initialised.
 pub(crate) fn find_all<M: Memory>(
-    process: &Process,
+    target: &impl Target,
     memory: &M,
 ) -> Result<Vec<Interpreter>, LocateError> {
-    search(process, memory, true)
+    search(target, memory, true)
 }
 
 /// Files are looked at in this order, and, unless `all` are wanted, no further than needed:
 /// the executable, libraries called `libpython…`, everything else that has code.
 fn search<M: Memory>(
-    process: &Process,
+    target: &impl Target,
     memory: &M,
     all: bool,
 ) -> Result<Vec<Interpreter>, LocateError> {
-    let pid = process.pid();
-    let maps = process.maps().map_err(|source| no_maps(pid, source))?;
-    let mut search = Search::new(process, memory, all, maps.files());
+    let pid = target.pid();
+    let files = target.files().map_err(|source| no_maps(pid, source))?;
+    let mut search = Search::new(target, memory, all, files);
     let found = search.run();
     if found.is_empty() { Err(search.failure()) } else { Ok(found) }
 }
@@ -91,8 +95,8 @@ fn is_sure<M: Memory>(found: &[Interpreter], memory: &M) -> bool {
 }
 
 /// One search, and what it has learnt so far.
-struct Search<'a, M> {
-    process: &'a Process,
+struct Search<'a, T, M> {
+    target: &'a T,
     memory: &'a M,
     /// Whether to go on when one has been found.
     all: bool,
@@ -102,15 +106,15 @@ struct Search<'a, M> {
     failure: Option<LocateError>,
 }
 
-impl<'a, M: Memory> Search<'a, M> {
-    fn new(process: &'a Process, memory: &'a M, all: bool, files: Vec<MappedFile>) -> Self {
-        Self { process, memory, all, files, executable: None, failure: None }
+impl<'a, T: Target, M: Memory> Search<'a, T, M> {
+    fn new(target: &'a T, memory: &'a M, all: bool, files: Vec<MappedFile>) -> Self {
+        Self { target, memory, all, files, executable: None, failure: None }
     }
 
     fn run(&mut self) -> Vec<Interpreter> {
         let files = std::mem::take(&mut self.files);
         let (executable, others): (Vec<_>, Vec<_>) =
-            files.into_iter().partition(|file| self.process.is_executable(file));
+            files.into_iter().partition(|file| self.target.is_executable(file));
         self.executable = executable.iter().find_map(|file| self.open(file));
         let (libraries, others): (Vec<_>, Vec<_>) =
             others.into_iter().partition(is_called_libpython);
@@ -174,13 +178,13 @@ impl<'a, M: Memory> Search<'a, M> {
         let files = self.files.clone();
         files.iter().find_map(|file| {
             let module = self.open(file)?;
-            let link = if self.process.is_executable(file) { Link::Program } else { Link::Unknown };
+            let link = if self.target.is_executable(file) { Link::Program } else { Link::Unknown };
             self.try_module(module, link, true)
         })
     }
 
     fn open(&self, file: &MappedFile) -> Option<Arc<Module>> {
-        Module::open(self.process, self.memory, file).map(Arc::new)
+        Module::open(self.target, self.memory, file).map(Arc::new)
     }
 
     /// The interpreter that a module holds, unless it is not initialised.
@@ -195,7 +199,7 @@ impl<'a, M: Memory> Search<'a, M> {
         }
         let copies = if link == Link::Loaded { None } else { self.copies_for(&module) };
         let scope = Scope::new(Arc::clone(&module), copies, hidden);
-        match interpreter::judge(self.process, self.memory, scope) {
+        match interpreter::judge(self.target, self.memory, scope) {
             Ok(found) if found.is_initialised(self.memory) != Some(false) => {
                 return Some(found.linked(link == Link::Program));
             }
@@ -222,20 +226,20 @@ impl<'a, M: Memory> Search<'a, M> {
     }
 
     fn starting(&self, what: &'static str) -> LocateError {
-        let executable = self.process.executable().to_path_buf();
-        LocateError::Starting { pid: self.process.pid(), executable, what }
+        let executable = self.target.executable().to_path_buf();
+        LocateError::Starting { pid: self.target.pid(), executable, what }
     }
 
     /// Why nothing was found.
     fn failure(self) -> LocateError {
-        let (pid, executable) = (self.process.pid(), self.process.executable().to_path_buf());
-        if !self.process.is_alive() {
+        let (pid, executable) = (self.target.pid(), self.target.executable().to_path_buf());
+        if !self.target.is_alive() {
             return LocateError::Gone { pid };
         }
         if let Some(module) = self.pypy() {
             return LocateError::PyPy { pid, module };
         }
-        let is_loaded = self.files.iter().any(|file| self.process.is_executable(file));
+        let is_loaded = self.files.iter().any(|file| self.target.is_executable(file));
         if !is_loaded {
             return self.starting("its program is not loaded yet");
         }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::cpython::memory::Memory;
 use crate::target::elf::{Bytes, Image, Symbol, copy_from_memory, map_file};
-use crate::target::live::{Identity, MappedFile, Process};
+use crate::target::interface::Target;
+use crate::target::mapped::{Identity, MappedFile};
 
 /// An ELF object that a process has loaded.
 #[derive(Debug)]
@@ -18,11 +19,11 @@ impl Module {
     /// Opens the object behind a mapping; where the file cannot be had, takes
     /// what the process has in memory. `None` if it is not ELF.
     pub(super) fn open<M: Memory>(
-        process: &Process,
+        target: &impl Target,
         memory: &M,
         mapped: &MappedFile,
     ) -> Option<Self> {
-        let (image, bias) = match file_image(process, memory, mapped) {
+        let (image, bias) = match file_image(target, memory, mapped) {
             Some(image) => {
                 let bias = image.load_bias(&mapped.segments)?;
                 (image, bias)
@@ -76,11 +77,11 @@ impl Module {
 }
 
 fn file_image<M: Memory>(
-    process: &Process,
+    target: &impl Target,
     memory: &M,
     mapped: &MappedFile,
 ) -> Option<Image<Bytes>> {
-    let opened = process.open_mapped(mapped)?;
+    let opened = target.open_mapped(mapped)?;
     let image = Image::parse(map_file(&opened.file).ok()?).ok()?;
     match opened.identity {
         Identity::Same => Some(image),

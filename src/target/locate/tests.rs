@@ -8,6 +8,8 @@ use super::scope::Scope;
 use super::*;
 use crate::cpython::memory::fake::FakeMemory;
 use crate::target::elf::fixture::{DATA, ElfFile};
+use crate::target::live::Process;
+use crate::target::simulated::Simulated;
 
 const BIAS: u64 = 0x7f00_0000_0000;
 const TYPE: u64 = 0x6000;
@@ -243,4 +245,69 @@ fn this_test_is_not_python() {
     let error = find(&process, &memory).map(drop).unwrap_err();
     assert!(matches!(error, LocateError::NotPython { .. }), "{error}");
     assert!(error.to_string().starts_with("Failed to locate libpython: process "));
+}
+
+/// A second place to load something at.
+const ELSEWHERE: u64 = 0x7e00_0000_0000;
+
+/// A library that holds an interpreter of `version`, loaded at `bias` by a simulated target.
+fn load_interpreter(target: &mut Simulated, path: &str, bias: u64, version: u64, state: u64) {
+    target.load(path, &modern(), bias);
+    target.memory.write_word(bias + TYPE + 8, bias + TYPE);
+    let distance = (HEAD - (HEAD_CODE + 7)) as u32;
+    let code = [&[0x48, 0x8b, 0x05][..], &distance.to_le_bytes(), &[0xc3]].concat();
+    target.memory.write(bias + HEAD_CODE, &code);
+    target.memory.write_word(bias + VERSION, version);
+    target.memory.write_word(bias + HEAD, state);
+}
+
+fn find_in(target: &Simulated) -> Result<Interpreter, LocateError> {
+    find(target, &target.memory)
+}
+
+#[test]
+fn an_interpreter_is_found_in_the_program() {
+    let mut target = Simulated::default();
+    load_interpreter(&mut target, Simulated::PROGRAM, BIAS, 0x030b_02f0, 0x1234);
+    let found = find_in(&target).unwrap();
+    assert_eq!((found.version.to_string().as_str(), found.is_linked), ("3.11.2", true));
+    assert_eq!(found.runtime, Some(BIAS + RUNTIME));
+}
+
+#[test]
+fn the_interpreter_that_the_program_needs_goes_first() {
+    let mut target = Simulated::default();
+    let program = ElfFile { needed: vec!["libpython3.12.so"], ..ElfFile::default() };
+    load_interpreter(&mut target, "/made/libpython3.11.so", BIAS, 0x030b_02f0, 0x1234);
+    load_interpreter(&mut target, "/made/libpython3.12.so", ELSEWHERE, 0x030c_01f0, 0x5678);
+    target.load(Simulated::PROGRAM, &program, 0x5500_0000_0000);
+    assert_eq!(find_in(&target).unwrap().version.to_string(), "3.12.1");
+    let all = find_all(&target, &target.memory).unwrap();
+    let linked: Vec<_> = all.iter().map(|found| (found.version.minor, found.is_linked)).collect();
+    assert_eq!(linked, [(12, true), (11, false)]);
+}
+
+#[test]
+fn an_interpreter_without_a_state_is_starting() {
+    let mut target = Simulated::default();
+    load_interpreter(&mut target, Simulated::PROGRAM, BIAS, 0x030b_02f0, 0);
+    let error = find_in(&target).map(drop).unwrap_err();
+    assert!(error.is_starting() && error.to_string().contains("not initialised"), "{error}");
+    target.files.clear();
+    let error = find_in(&target).map(drop).unwrap_err();
+    assert!(error.to_string().contains("its program is not loaded yet"), "{error}");
+}
+
+/// What has been put in the place of a mapped file is not asked for its symbols.
+#[test]
+fn a_file_with_another_content_is_not_believed() {
+    let mut target = Simulated::default();
+    load_interpreter(&mut target, Simulated::PROGRAM, BIAS, 0x030b_02f0, 0x1234);
+    let moved = modern().exported.into_iter().map(|(name, at, size)| (name, at + 0x100, size));
+    let other = ElfFile { exported: moved.collect(), ..modern() };
+    target.put_on_disk(Simulated::PROGRAM, other.build());
+    assert_eq!(find_in(&target).unwrap().runtime, Some(BIAS + RUNTIME));
+    target.disk.clear();
+    target.put_on_disk(Simulated::PROGRAM, modern().build());
+    assert_eq!(find_in(&target).unwrap().runtime, Some(BIAS + RUNTIME));
 }
