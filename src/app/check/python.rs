@@ -1,7 +1,7 @@
 //! Which Python a process runs, how it was found, and which profiler is for it.
 
 use super::finding::Findings;
-use crate::app::attach::wait_for_interpreter;
+use crate::app::interpreters::wait_for_interpreter;
 use crate::app::programs::profiler_for;
 use crate::cpython::abi::AbiTag;
 use crate::target::live::Process;
