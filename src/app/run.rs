@@ -17,6 +17,7 @@ use crate::cpython::abi::Abi;
 use crate::escape::say;
 use crate::profile::stats::Account;
 use crate::render::Destination;
+use crate::target::live;
 use crate::target::live::scheduling::be_woken_in_time;
 
 /// Does what `options` ask for. `arguments` are those of this program. Returns the exit
@@ -78,7 +79,8 @@ fn expect_outcome(options: &Options, pid: i32, account: &Account) -> Result<(), 
         return Ok(());
     }
     let what = format!("process {pid}");
-    let reason = account.last_failure.clone();
+    let traced = || options.pause.is_ever().then(|| live::traced_by(pid)).flatten();
+    let reason = account.last_failure.clone().or_else(traced);
     Err(Error::NothingProven { what, outcome, reason, pause: options.pause })
 }
 

@@ -110,18 +110,13 @@ fn access(pid: i32) -> String {
     format!("its memory may be read: {by}")
 }
 
-/// A process has one tracer at most, so one that is debugged cannot be stopped for a sample.
 fn tracer(pid: i32, findings: &mut Findings) {
-    match live::tracer(pid) {
+    match live::traced_by(pid) {
         None => findings.ok("stops", "nobody else traces the process"),
-        Some(tracer) => {
-            let name =
-                live::stat(tracer).map(|stat| format!(" ({})", stat.name)).unwrap_or_default();
-            findings.note(
-                "stops",
-                format!("process {tracer}{name} traces it, so it cannot be stopped for a sample"),
-                Some("--engine kernel and --pause never need no stop.".into()),
-            );
-        }
+        Some(words) => findings.note(
+            "stops",
+            words,
+            Some("--engine kernel and --pause never need no stop.".into()),
+        ),
     }
 }

@@ -254,6 +254,14 @@ pub(crate) fn tracer(pid: i32) -> Option<i32> {
     access::tracer(pid)
 }
 
+/// Who traces process `pid`, in words; `None` if nobody does. A process has one tracer at most.
+#[must_use]
+pub(crate) fn traced_by(pid: i32) -> Option<String> {
+    let tracer = tracer(pid)?;
+    let name = stat(tracer).map(|stat| format!(" ({})", stat.name)).unwrap_or_default();
+    Some(format!("process {tracer}{name} traces it, so it cannot be stopped for a sample"))
+}
+
 fn explain(pid: i32, path: PathBuf, source: io::Error) -> OpenError {
     if access::is_denial(&source) {
         let reason = access::reason(living_thread(pid).unwrap_or(pid));
