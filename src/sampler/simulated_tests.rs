@@ -10,8 +10,7 @@ use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::cpython::abi::{
-    Abi, Executing, HeapFrameAbi, InterpreterFrameAbi, Python36, Python310, Python313, Python314,
-    Python315, Roots, TopFrame,
+    Abi, Executing, Python36, Python310, Python313, Python314, Python315, Roots, TopFrame,
 };
 use crate::cpython::memory::{Fault, Memory, Remote};
 use crate::cpython::read::code::CodeCache;

@@ -1,7 +1,8 @@
-//! The parts of a version's [`super::Abi`] that many versions spell alike.
+//! Layouts that many versions spell alike.
 //!
 //! Each macro names the fields as CPython does; it takes the module of a
-//! version's layouts, so that the fields are checked against that version.
+//! version's layouts, so that the fields are checked against that version. What a few versions
+//! have otherwise, they say with `..`.
 
 #![allow(unused_macros, reason = "which of them are used depends on the enabled versions")]
 
@@ -14,7 +15,7 @@ macro_rules! object_layout {
 
 /// `PyCodeObject`, whose line table is called `$table`.
 macro_rules! code_layout {
-    ($layout:ident, $table:ident, $length:expr $(, first_traceable: $traceable:ident)?) => {
+    ($layout:ident, $table:ident, $length:expr) => {
         CodeLayout {
             size: size_of::<$layout::PyCodeObject>(),
             name: field!($layout::PyCodeObject, co_name),
@@ -22,44 +23,15 @@ macro_rules! code_layout {
             first_line: field!($layout::PyCodeObject, co_firstlineno),
             line_table: field!($layout::PyCodeObject, $table),
             length: $length,
-            first_traceable: first_traceable!($layout $(, $traceable)?),
+            first_traceable: None,
         }
     };
 }
 
-macro_rules! first_traceable {
-    ($layout:ident) => {
-        None
-    };
-    ($layout:ident, $traceable:ident) => {
-        Some(field!($layout::PyCodeObject, $traceable))
-    };
-}
-
-/// No copies of bytecode, and so nothing that the process says of them.
-macro_rules! no_copies {
-    (layout of $layout:ident) => {
-        None
-    };
-    (debug offsets of $layout:ident) => {
-        Vec::new()
-    };
-}
-
-/// The copies of bytecode that threads have, and what the process must say of them.
-macro_rules! copies_of_threads {
-    (layout of $layout:ident) => {
-        Some(CopiesLayout {
-            index: field!($layout::_PyInterpreterFrame, tlbc_index),
-            array: field!($layout::PyCodeObject, co_tlbc),
-            entries: offset_of!($layout::_PyCodeArray, entries),
-        })
-    };
-    (debug offsets of $layout:ident) => {
-        debug_offsets! { $layout:
-            interpreter_frame.tlbc_index => _PyInterpreterFrame.tlbc_index;
-            code_object.co_tlbc => PyCodeObject.co_tlbc;
-        }
+/// `PyCodeObject` up to 3.10, whose bytecode is a bytes object.
+macro_rules! code_with_bytes {
+    ($layout:ident, $table:ident) => {
+        code_layout!($layout, $table, CodeLength::Bytes(field!($layout::PyCodeObject, co_code)))
     };
 }
 
@@ -90,37 +62,14 @@ macro_rules! unicode_layout {
 
 /// `PyThreadState`, whose top frame is `$top`.
 macro_rules! thread_layout {
-    ($layout:ident, $top:expr, $native_id:expr) => {
+    ($layout:ident, $top:expr) => {
         ThreadLayout {
             next: field!($layout::PyThreadState, next),
             interpreter: field!($layout::PyThreadState, interp),
             top: $top,
             id: field!($layout::PyThreadState, thread_id),
-            native_id: $native_id,
+            native_id: None,
         }
-    };
-}
-
-/// The C frames of 3.11 and 3.12, through which the top frame is found.
-macro_rules! top_through_c_frame {
-    ($layout:ident) => {
-        TopFrame::CFrame(CFrameLayout {
-            newest: field!($layout::PyThreadState, cframe),
-            current: field!($layout::_PyCFrame, current_frame),
-            previous: field!($layout::_PyCFrame, previous),
-            frames_top: field!($layout::PyThreadState, datastack_top),
-            frames_limit: field!($layout::PyThreadState, datastack_limit),
-        })
-    };
-}
-
-/// The bits of `_status`, of which `field!` knows no type: 3.12 and later.
-macro_rules! bound_to_thread {
-    ($layout:ident) => {
-        Innermost::Bound(crate::cpython::memory::Field::at(offset_of!(
-            $layout::PyThreadState,
-            _status
-        )))
     };
 }
 
@@ -136,8 +85,7 @@ macro_rules! interpreter_layout {
 
 /// `PyFrameObject` of 2.7 to 3.10.
 macro_rules! heap_frame_layout {
-    ($layout:ident, references: $($references:ident).+, unit: $unit:literal, line: $line:ident,
-     executing: $executing:expr) => {
+    ($layout:ident, references: $($references:ident).+, $executing:expr) => {
         HeapFrameLayout {
             size: offset_of!($layout::PyFrameObject, f_blockstack),
             references: field!($layout::PyFrameObject, $($references).+),
@@ -145,24 +93,22 @@ macro_rules! heap_frame_layout {
             code: field!($layout::PyFrameObject, f_code),
             trace: field!($layout::PyFrameObject, f_trace),
             last_instruction: field!($layout::PyFrameObject, f_lasti),
-            instruction_unit: $unit,
+            instruction_unit: 1,
             line: field!($layout::PyFrameObject, f_lineno),
-            line_is_set: LineIsSet::$line,
+            line_is_set: LineIsSet::WhileTraced,
             executing: $executing,
         }
     };
 }
 
-/// `_PyInterpreterFrame`: its code object, the bits that tag it, its place, and what
-/// its chain is made of.
+/// `_PyInterpreterFrame`: its code object, its place, and the first owner that is a shim.
 macro_rules! interpreter_frame_layout {
-    ($layout:ident, code: $code:expr, tag: $tag:expr, instruction: $instruction:ident,
-     shim: $shim:expr, entry: $entry:expr, stack_top: $stack_top:expr) => {
+    ($layout:ident, code: $($code:ident).+, instruction: $instruction:ident, shim: $shim:expr) => {
         InterpreterFrameLayout {
             size: offset_of!($layout::_PyInterpreterFrame, localsplus),
             previous: field!($layout::_PyInterpreterFrame, previous),
-            code: $code,
-            code_tag: $tag as u64,
+            code: field!($layout::_PyInterpreterFrame, $($code).+),
+            code_tag: 0,
             instruction: field!($layout::_PyInterpreterFrame, $instruction),
             owner: field!($layout::_PyInterpreterFrame, owner),
             generator_owner: $layout::FRAME_OWNED_BY_GENERATOR as u8,
@@ -171,8 +117,8 @@ macro_rules! interpreter_frame_layout {
             object_distance: (offset_of!($layout::PyFrameObject, _f_frame_data)
                 + offset_of!($layout::_PyInterpreterFrame, localsplus)
                 + 2 * size_of::<$layout::PyObject>()) as u64,
-            entry: $entry,
-            stack_top: $stack_top,
+            entry: Entry::AboveShim,
+            stack_top: None,
             first_instruction: offset_of!($layout::PyCodeObject, co_code_adaptive),
         }
     };
@@ -199,30 +145,6 @@ macro_rules! runtime_with_gils {
                 locked: field!($layout::_gil_runtime_state, locked),
             }),
         }
-    };
-}
-
-/// `_PyRuntime` of free-threaded builds: each thread says whether it may run Python code.
-macro_rules! runtime_without_gil {
-    ($layout:ident) => {
-        runtime_without_gil!($layout, _Py_THREAD_SUSPENDED)
-    };
-    ($layout:ident, $($suspended:ident),+) => {
-        Roots::Runtime {
-            interpreters: field!($layout::_PyRuntimeState, interpreters.head),
-            gil: GilHolder::Attached(AttachedLayout {
-                state: field!($layout::PyThreadState, state),
-                attached: $layout::_Py_THREAD_ATTACHED as i32,
-                suspended: &[$($layout::$suspended as i32),+],
-            }),
-        }
-    };
-}
-
-/// The same of 3.15, which has a second state of suspended threads.
-macro_rules! runtime_without_gil_3_15 {
-    ($layout:ident) => {
-        runtime_without_gil!($layout, _Py_THREAD_SUSPENDED, _Py_THREAD_SUSPENDED_WAITING)
     };
 }
 

@@ -47,6 +47,10 @@ pub trait Abi: Sized + 'static {
     /// The format of the strings that name functions and files.
     type Text: Text<Self>;
 
+    /// A frame.
+    const FRAME: <Self::Frames as Frames<Self>>::Layout;
+    /// A string.
+    const TEXT: <Self::Text as Text<Self>>::Layout;
     /// Every object's head.
     const OBJECT: ObjectLayout;
     /// Code objects.
@@ -84,30 +88,6 @@ pub trait Abi: Sized + 'static {
     fn debug_offsets() -> Vec<DebugOffset> {
         Vec::new()
     }
-}
-
-/// A version whose frames are objects on the heap, linked by `f_back`: 2.7 to 3.10.
-pub trait HeapFrameAbi: Abi {
-    /// `PyFrameObject`.
-    const FRAME: HeapFrameLayout;
-}
-
-/// A version whose frames are `_PyInterpreterFrame`s: 3.11 and later.
-pub trait InterpreterFrameAbi: Abi {
-    /// `_PyInterpreterFrame`.
-    const FRAME: InterpreterFrameLayout;
-}
-
-/// A version whose strings are compact Unicode objects: 3.4 and later.
-pub trait UnicodeAbi: Abi {
-    /// `PyASCIIObject`, `PyCompactUnicodeObject` and `PyUnicodeObject`.
-    const UNICODE: UnicodeLayout;
-}
-
-/// A version whose names are byte strings: 2.7.
-pub trait ByteStringAbi: Abi {
-    /// `PyStringObject`.
-    const STRING: StringLayout;
 }
 
 macro_rules! abis {

@@ -5,7 +5,7 @@
 /// Everything; the arguments say what differs.
 macro_rules! objects_layout {
     ($layout:ident, size: $($size:ident).+, dict: $dict:expr, attributes: $attributes:expr,
-     integer: $integer:expr, small_integer: $small:expr, wide_text: $wide:expr) => {
+     integer: $integer:expr) => {
         ObjectsLayout {
             r#type: TypeLayout {
                 name: field!($layout::PyTypeObject, tp_name),
@@ -18,8 +18,8 @@ macro_rules! objects_layout {
             attributes: $attributes,
             module_dict: field!($layout::PyModuleObject, md_dict),
             integer: $integer,
-            small_integer: $small,
-            wide_text: $wide,
+            small_integer: None,
+            wide_text: None,
             float: field!($layout::PyFloatObject, ob_fval),
             list_size: field!($layout::PyListObject, $($size).+),
             list_items: field!($layout::PyListObject, ob_item),
@@ -60,50 +60,39 @@ macro_rules! keys_dict_layout {
     };
 }
 
-/// The objects of 3.4 and 3.5.
-macro_rules! objects_with_open_keys {
-    ($layout:ident) => {
+/// The objects of 3.4 to 3.10; `$format` is that of the keys of dictionaries.
+macro_rules! objects_with_keys {
+    ($layout:ident, $format:expr) => {
         objects_layout!(
             $layout,
             size: ob_base.ob_size,
-            dict: keys_dict_layout!(
-                $layout,
-                first_value: 0,
-                KeysFormat::Open {
-                    size: field!($layout::PyDictKeysObject, dk_size),
-                    entries: offset_of!($layout::PyDictKeysObject, dk_entries),
-                    entry: entry_layout!($layout, PyDictKeyEntry, me_key, me_value),
-                }
-            ),
+            dict: keys_dict_layout!($layout, first_value: 0, $format),
             attributes: AttributesLayout::Dict,
-            integer: signed_integer!($layout, ob_base.ob_size),
-            small_integer: None,
-            wide_text: None
+            integer: signed_integer!($layout, ob_base.ob_size)
         )
     };
 }
 
-/// The objects of 3.6 to 3.10.
-macro_rules! objects_with_compact_keys {
+/// The keys of 3.4 and 3.5.
+macro_rules! open_keys {
     ($layout:ident) => {
-        objects_layout!(
-            $layout,
-            size: ob_base.ob_size,
-            dict: keys_dict_layout!(
-                $layout,
-                first_value: 0,
-                KeysFormat::Compact {
-                    size: field!($layout::PyDictKeysObject, dk_size),
-                    used: field!($layout::PyDictKeysObject, dk_nentries),
-                    indices: size_of::<$layout::PyDictKeysObject>(),
-                    entry: entry_layout!($layout, PyDictKeyEntry, me_key, me_value),
-                }
-            ),
-            attributes: AttributesLayout::Dict,
-            integer: signed_integer!($layout, ob_base.ob_size),
-            small_integer: None,
-            wide_text: None
-        )
+        KeysFormat::Open {
+            size: field!($layout::PyDictKeysObject, dk_size),
+            entries: offset_of!($layout::PyDictKeysObject, dk_entries),
+            entry: entry_layout!($layout, PyDictKeyEntry, me_key, me_value),
+        }
+    };
+}
+
+/// The keys of 3.6 to 3.10.
+macro_rules! compact_keys {
+    ($layout:ident) => {
+        KeysFormat::Compact {
+            size: field!($layout::PyDictKeysObject, dk_size),
+            used: field!($layout::PyDictKeysObject, dk_nentries),
+            indices: size_of::<$layout::PyDictKeysObject>(),
+            entry: entry_layout!($layout, PyDictKeyEntry, me_key, me_value),
+        }
     };
 }
 
@@ -126,9 +115,7 @@ macro_rules! objects_with_kinds_of_keys {
                 }
             ),
             attributes: $attributes,
-            integer: $integer,
-            small_integer: None,
-            wide_text: None
+            integer: $integer
         )
     };
 }
@@ -163,25 +150,29 @@ macro_rules! managed_layout {
     };
 }
 
-/// Attributes that stand behind their object: from 3.13.
-macro_rules! inline_attributes {
+/// The objects of 3.13 and later, whose attributes may stand behind them.
+macro_rules! objects_with_inline_values {
     ($layout:ident, dict: $words:literal) => {
-        AttributesLayout::Inline {
-            managed: managed_layout!($layout),
-            has_values: $layout::Py_TPFLAGS_INLINE_VALUES as u64,
-            dict_before: $words,
-            first_value: offset_of!($layout::PyDictValues, values),
-            is_valid: field!($layout::PyDictValues, valid),
-        }
+        objects_with_kinds_of_keys!(
+            $layout,
+            attributes: AttributesLayout::Inline {
+                managed: managed_layout!($layout),
+                has_values: $layout::Py_TPFLAGS_INLINE_VALUES as u64,
+                dict_before: $words,
+                first_value: offset_of!($layout::PyDictValues, values),
+                is_valid: field!($layout::PyDictValues, valid),
+            },
+            integer: tagged_integer!($layout)
+        )
     };
 }
 
-/// `sys.modules` and the dictionary of `sys`, in `$interpreter`.
+/// `sys.modules` and the dictionary of `sys`.
 macro_rules! system_layout {
-    ($layout:ident, $interpreter:ident, $($modules:ident).+) => {
+    ($layout:ident, $($modules:ident).+) => {
         SystemPlace::Known(SystemLayout {
-            modules: field!($layout::$interpreter, $($modules).+),
-            sys: field!($layout::$interpreter, sysdict),
+            modules: field!($layout::PyInterpreterState, $($modules).+),
+            sys: field!($layout::PyInterpreterState, sysdict),
         })
     };
 }

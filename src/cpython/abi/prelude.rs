@@ -5,7 +5,7 @@
 pub(super) use std::mem::offset_of;
 
 pub(super) use super::*;
-pub(super) use crate::cpython::memory::field;
+pub(super) use crate::cpython::memory::{Field, field};
 pub(super) use crate::cpython::read::heap_frames::HeapFrames;
 pub(super) use crate::cpython::read::interpreter_frames::InterpreterFrames;
 pub(super) use crate::cpython::read::lines::{LocationTable, Ranges, SignedLnotab, UnsignedLnotab};

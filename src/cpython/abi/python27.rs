@@ -6,4 +6,8 @@ use super::prelude::*;
 /// CPython 2.7.
 pub enum Python27 {}
 
-python_2_7!(Python27, layout, AbiTag::new(2, 7));
+impl Abi for Python27 {
+    const TAG: AbiTag = AbiTag::new(2, 7);
+
+    python_2_7!(layout);
+}

@@ -6,4 +6,8 @@ use super::prelude::*;
 /// CPython 2.7 that traces references.
 pub enum Python27d {}
 
-python_2_7!(Python27d, layout, AbiTag::new(2, 7).trace_refs());
+impl Abi for Python27d {
+    const TAG: AbiTag = AbiTag::new(2, 7).trace_refs();
+
+    python_2_7!(layout);
+}

@@ -6,16 +6,14 @@ use super::prelude::*;
 /// A free-threaded CPython 3.13.
 pub enum Python313t {}
 
-python_since_3_13!(
-    Python313t,
-    layout,
-    AbiTag::new(3, 13).free_threaded(),
-    roots: runtime_without_gil,
-    code: f_executable,
-    tag: 0,
-    shim: FRAME_OWNED_BY_CSTACK,
-    stack_top: Some(field!(layout::_PyInterpreterFrame, stacktop)),
-    copies: no_copies,
-    kind: 2,
-    dict: 1
-);
+impl Abi for Python313t {
+    const TAG: AbiTag = AbiTag::new(3, 13).free_threaded();
+
+    python_3_13!(layout);
+    free_threaded!(layout, suspended: _Py_THREAD_SUSPENDED);
+    const TEXT: UnicodeLayout = unicode_layout!(layout, kind at bit 2);
+
+    fn debug_offsets() -> Vec<DebugOffset> {
+        debug_offsets!(layout)
+    }
+}

@@ -6,16 +6,9 @@ use super::prelude::*;
 /// CPython 3.15.
 pub enum Python315 {}
 
-python_since_3_13!(
-    Python315,
-    layout,
-    AbiTag::new(3, 15),
-    roots: runtime_with_gils,
-    code: f_executable.bits,
-    tag: layout::Py_TAG_BITS,
-    shim: FRAME_OWNED_BY_INTERPRETER,
-    stack_top: None,
-    copies: no_copies,
-    kind: 2,
-    dict: 3
-);
+impl Abi for Python315 {
+    const TAG: AbiTag = AbiTag::new(3, 15);
+
+    since_3_14!(layout);
+    with_gil_since_3_13!(layout);
+}

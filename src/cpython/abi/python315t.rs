@@ -1,4 +1,4 @@
-//! CPython 3.15, free-threaded: as 3.14.
+//! CPython 3.15, free-threaded: as 3.14; suspended threads have a second state.
 
 use super::layout::v3_15t as layout;
 use super::prelude::*;
@@ -6,16 +6,10 @@ use super::prelude::*;
 /// A free-threaded CPython 3.15.
 pub enum Python315t {}
 
-python_since_3_13!(
-    Python315t,
-    layout,
-    AbiTag::new(3, 15).free_threaded(),
-    roots: runtime_without_gil_3_15,
-    code: f_executable.bits,
-    tag: layout::Py_TAG_BITS,
-    shim: FRAME_OWNED_BY_INTERPRETER,
-    stack_top: None,
-    copies: copies_of_threads,
-    kind: 8,
-    dict: 1
-);
+impl Abi for Python315t {
+    const TAG: AbiTag = AbiTag::new(3, 15).free_threaded();
+
+    since_3_14!(layout);
+    free_threaded_since_3_14!(layout);
+    free_threaded!(layout, suspended: _Py_THREAD_SUSPENDED, _Py_THREAD_SUSPENDED_WAITING);
+}

@@ -9,42 +9,8 @@ pub enum Python36 {}
 impl Abi for Python36 {
     const TAG: AbiTag = AbiTag::new(3, 6);
 
-    type Frames = HeapFrames;
+    up_to_3_6!();
+    from_3_4_to_3_9!(layout);
     type Lines = SignedLnotab;
-    type Text = Unicode;
-
-    const OBJECT: ObjectLayout = object_layout!(layout);
-    const CODE: CodeLayout =
-        code_layout!(layout, co_lnotab, CodeLength::Bytes(field!(layout::PyCodeObject, co_code)));
-    const BYTES: BytesLayout = bytes_layout!(layout, PyBytesObject, ob_base.ob_size);
-    const THREAD: ThreadLayout =
-        thread_layout!(layout, TopFrame::Direct(field!(layout::PyThreadState, frame)), None);
-    const INTERPRETER: InterpreterLayout = interpreter_layout!(layout, tstate_head);
-    const OBJECTS: ObjectsLayout = objects_with_compact_keys!(layout);
-    const VARIABLES: VariablesLayout = variables_in_three_tuples!(
-        layout,
-        by_name: Some(field!(layout::PyCodeObject, co_kwonlyargcount))
-    );
-
-    fn roots(_micro: u8) -> Roots {
-        Roots::Variables
-    }
-
-    fn system() -> SystemPlace {
-        system_layout!(layout, PyInterpreterState, modules)
-    }
-}
-
-impl HeapFrameAbi for Python36 {
-    const FRAME: HeapFrameLayout = heap_frame_layout!(
-        layout,
-        references: ob_base.ob_base.ob_refcnt,
-        unit: 1,
-        line: WhileTraced,
-        executing: Executing::while_set(field!(layout::PyFrameObject, f_executing))
-    );
-}
-
-impl UnicodeAbi for Python36 {
-    const UNICODE: UnicodeLayout = unicode_layout!(layout, kind at bit 2);
+    const OBJECTS: ObjectsLayout = objects_with_keys!(layout, compact_keys!(layout));
 }

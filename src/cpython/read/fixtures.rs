@@ -2,12 +2,12 @@
 
 use std::marker::PhantomData;
 
+use super::heap_frames::HeapFrames;
+use super::interpreter_frames::InterpreterFrames;
 use super::objects::{CFrame, Code, Frame, Thread, Types};
+use super::text::{ByteString, Unicode};
 use super::threads::{ProcessRoots, RootSymbols};
-use crate::cpython::abi::{
-    Abi, ByteStringAbi, CFrameLayout, CodeLength, Executing, HeapFrameAbi, InterpreterFrameAbi,
-    Roots, TopFrame, UnicodeAbi,
-};
+use crate::cpython::abi::{Abi, CFrameLayout, CodeLength, Executing, Roots, TopFrame};
 use crate::cpython::memory::fake::FakeMemory;
 use crate::cpython::memory::{Field, Memory, Remote};
 
@@ -123,7 +123,7 @@ impl<A: Abi> FakePython<A> {
     }
 }
 
-impl<A: InterpreterFrameAbi> FakePython<A> {
+impl<A: Abi<Frames = InterpreterFrames>> FakePython<A> {
     /// A thread state of 3.11 or 3.12 that has called the evaluation loop twice: from
     /// `caller`, and the first time from nowhere.
     pub fn nested_thread(&mut self, top: Remote<Frame>, caller: Remote<Frame>) -> Remote<Thread> {
@@ -136,15 +136,15 @@ impl<A: InterpreterFrameAbi> FakePython<A> {
     }
 }
 
-impl<A: UnicodeAbi> FakePython<A> {
+impl<A: Abi<Text = Unicode>> FakePython<A> {
     /// A compact ASCII string.
     pub fn ascii(&mut self, text: &str) -> u64 {
-        self.unicode(text.as_bytes(), text.len(), 1, A::UNICODE.ascii_data, 0b11)
+        self.unicode(text.as_bytes(), text.len(), 1, A::TEXT.ascii_data, 0b11)
     }
 
     /// A compact string of the given width that is not ASCII.
     pub fn wide(&mut self, units: &[u8], width: u32) -> u64 {
-        self.unicode(units, units.len() / width as usize, width, A::UNICODE.compact_data, 0b01)
+        self.unicode(units, units.len() / width as usize, width, A::TEXT.compact_data, 0b01)
     }
 
     /// A string whose characters are elsewhere.
@@ -152,13 +152,13 @@ impl<A: UnicodeAbi> FakePython<A> {
         let data = self.object(0);
         self.memory.write(data, units);
         let text = self.unicode(&[], units.len() / width as usize, width, 0, 0);
-        self.set(Remote::new(text), A::UNICODE.data, data);
+        self.set(Remote::new(text), A::TEXT.data, data);
         text
     }
 
     fn unicode(&mut self, units: &[u8], length: usize, kind: u32, data: usize, form: u32) -> u64 {
         let object = self.object(TYPES.text);
-        let layout = A::UNICODE;
+        let layout = A::TEXT;
         self.set(Remote::new(object), layout.length, length as u64);
         let state = kind << layout.kind_shift | form << layout.compact_shift;
         self.memory.write(object + layout.state as u64, &state.to_ne_bytes());
@@ -169,17 +169,17 @@ impl<A: UnicodeAbi> FakePython<A> {
     }
 }
 
-impl<A: ByteStringAbi> FakePython<A> {
+impl<A: Abi<Text = ByteString>> FakePython<A> {
     /// A `str` of 2.7.
     pub fn string(&mut self, bytes: &[u8]) -> u64 {
         let object = self.object(TYPES.text);
-        self.set(Remote::new(object), A::STRING.size, bytes.len() as u64);
-        self.memory.write(object + A::STRING.data as u64, bytes);
+        self.set(Remote::new(object), A::TEXT.size, bytes.len() as u64);
+        self.memory.write(object + A::TEXT.data as u64, bytes);
         object
     }
 }
 
-impl<A: HeapFrameAbi> FakePython<A> {
+impl<A: Abi<Frames = HeapFrames>> FakePython<A> {
     /// A frame that is executed, and holds the one that called it.
     pub fn heap_frame(
         &mut self,
@@ -202,7 +202,7 @@ impl<A: HeapFrameAbi> FakePython<A> {
     }
 }
 
-impl<A: InterpreterFrameAbi> FakePython<A> {
+impl<A: Abi<Frames = InterpreterFrames>> FakePython<A> {
     pub fn interpreter_frame(
         &mut self,
         code: Remote<Code>,

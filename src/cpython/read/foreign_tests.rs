@@ -4,7 +4,7 @@ use super::super::fixtures::FakePython;
 use super::super::frames::{Frames, Position, Walk, is_settled};
 use super::super::objects::Frame;
 use super::InterpreterFrames;
-use crate::cpython::abi::{Abi, InterpreterFrameAbi, Python312, TopFrame};
+use crate::cpython::abi::{Abi, Python312, TopFrame};
 use crate::cpython::memory::{Memory, Remote};
 
 const NULL: Remote<Frame> = Remote::new(0);

@@ -12,6 +12,9 @@ pub(crate) const COPY: usize = 160;
 
 /// How a version links its frames.
 pub trait Frames<A> {
+    /// What is known of such a frame's struct.
+    type Layout: Copy + 'static;
+
     /// Bytes of a frame that are read.
     const SIZE: usize;
 

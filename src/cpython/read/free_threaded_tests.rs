@@ -6,7 +6,7 @@ use super::fixtures::{CODE_LENGTH, FakePython, TYPES};
 use super::frames::{Position, RawFrame, Walk, walk_thread};
 use super::objects::{Code, Frame};
 use super::threads::{ProcessRoots, RootSymbols};
-use crate::cpython::abi::{Abi, GilHolder, InterpreterFrameAbi, Python314t, Roots, Standing};
+use crate::cpython::abi::{Abi, GilHolder, Python314t, Roots, Standing};
 use crate::cpython::memory::{Memory, Remote};
 use crate::stack::FrameTable;
 

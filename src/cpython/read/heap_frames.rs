@@ -9,13 +9,15 @@
 
 use super::frames::{Decoded, Frames, Pointers, Position, RawFrame};
 use super::objects::Frame;
-use crate::cpython::abi::{Executing, HeapFrameAbi, LineIsSet};
+use crate::cpython::abi::{Abi, Executing, HeapFrameLayout, LineIsSet};
 use crate::cpython::memory::Remote;
 
 /// The walker for `f_back` chains.
 pub enum HeapFrames {}
 
-impl<A: HeapFrameAbi> Frames<A> for HeapFrames {
+impl<A: Abi<Frames = Self>> Frames<A> for HeapFrames {
+    type Layout = HeapFrameLayout;
+
     const SIZE: usize = A::FRAME.size;
     const SHIMS: bool = false;
     const ON_HEAP: bool = true;

@@ -14,13 +14,15 @@
 
 use super::frames::{Decoded, Frames, Pointers, Position, RawFrame};
 use super::objects::{Code, Frame};
-use crate::cpython::abi::{Entry, InterpreterFrameAbi};
+use crate::cpython::abi::{Abi, Entry, InterpreterFrameLayout};
 use crate::cpython::memory::Remote;
 
 /// The walker for `previous` chains.
 pub enum InterpreterFrames {}
 
-impl<A: InterpreterFrameAbi> Frames<A> for InterpreterFrames {
+impl<A: Abi<Frames = Self>> Frames<A> for InterpreterFrames {
+    type Layout = InterpreterFrameLayout;
+
     const SIZE: usize = A::FRAME.size;
     const SHIMS: bool = matches!(A::FRAME.entry, Entry::AboveShim);
     const ON_HEAP: bool = false;

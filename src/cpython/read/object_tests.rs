@@ -7,12 +7,13 @@ use super::dictionaries::{find, find_attribute, length};
 use super::fixtures::FakePython;
 use super::frames::{Position, RawFrame};
 use super::objects::Object;
+use super::text::Unicode;
 use super::types::ObjectTypes;
 use super::values::Values;
 use super::variables::variables;
 use crate::cpython::abi::{
     Abi, AttributesLayout, DictLayout, EntryLayout, KeysFormat, Python27, Python36, Python310,
-    Python311, Python312, Python314, UnicodeAbi,
+    Python311, Python312, Python314,
 };
 use crate::cpython::memory::Remote;
 use crate::cpython::memory::fake::FakeMemory;
@@ -114,7 +115,7 @@ fn types() -> ObjectTypes {
 
 /// A dictionary of 200 entries in a table of 512, so that indices take two bytes, some of
 /// which are free.
-fn fake_dict<A: UnicodeAbi>(python: &mut FakePython<A>) -> Remote<super::objects::Dict> {
+fn fake_dict<A: Abi<Text = Unicode>>(python: &mut FakePython<A>) -> Remote<super::objects::Dict> {
     let DictLayout::Keys { used, keys, format, .. } = A::OBJECTS.dict else {
         panic!("2.7 has no keys of their own");
     };
@@ -147,7 +148,7 @@ fn fake_dict<A: UnicodeAbi>(python: &mut FakePython<A>) -> Remote<super::objects
     dict
 }
 
-fn finds_what_is_there<A: UnicodeAbi>() {
+fn finds_what_is_there<A: Abi<Text = Unicode>>() {
     let mut python = FakePython::<A>::new();
     let dict = fake_dict(&mut python);
     let look =

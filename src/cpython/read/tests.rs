@@ -11,8 +11,8 @@ use super::proof::{Proof, prove};
 use super::text::{MAX_UNITS, Text};
 use super::threads::{ProcessRoots, RootSymbols};
 use crate::cpython::abi::{
-    Abi, ByteStringAbi, Entry, Executing, HeapFrameAbi, InterpreterFrameAbi, Python27, Python36,
-    Python310, Python311, Python312, Python314, Roots, TopFrame, UnicodeAbi,
+    Abi, Entry, Executing, Python27, Python36, Python310, Python311, Python312, Python314, Roots,
+    TopFrame,
 };
 use crate::cpython::memory::{Fault, Remote};
 use crate::stack::FrameTable;
@@ -67,8 +67,8 @@ fn a_string_of_no_known_kind_is_refused() {
     let mut python = FakePython::<Python36>::new();
     for kind in [0, 3, 5, 6, 7] {
         let text = python.object(TYPES.text);
-        let state = kind << Python36::UNICODE.kind_shift | 1 << Python36::UNICODE.compact_shift;
-        python.memory.write(text + Python36::UNICODE.state as u64, &u32::to_ne_bytes(state));
+        let state = kind << Python36::TEXT.kind_shift | 1 << Python36::TEXT.compact_shift;
+        python.memory.write(text + Python36::TEXT.state as u64, &u32::to_ne_bytes(state));
         assert!(try_read(&python, text).is_err(), "kind {kind}");
     }
 }
@@ -79,13 +79,13 @@ fn text_is_bounded() {
     let exact = python.string(&[b'a'; 64]);
     assert_eq!(read(&python, exact).len(), 64);
     let negative = python.string(b"");
-    python.set(Remote::new(negative), Python27::STRING.size, u64::MAX);
+    python.set(Remote::new(negative), Python27::TEXT.size, u64::MAX);
     assert!(try_read(&python, negative).is_err());
 
     let long = python.string(b"");
-    let data = long + Python27::STRING.data as u64;
+    let data = long + Python27::TEXT.data as u64;
     python.memory.write(data, &[b'a'; MAX_UNITS]);
-    python.set(Remote::new(long), Python27::STRING.size, i64::MAX as u64);
+    python.set(Remote::new(long), Python27::TEXT.size, i64::MAX as u64);
     let text = read(&python, long);
     assert_eq!(text.chars().count(), MAX_UNITS + 1);
     assert!(text.ends_with('…'));
@@ -340,7 +340,7 @@ fn a_reused_code_object_is_never_given_the_old_name() {
     let first = Named { address: code.address(), id: first };
     assert_eq!(cache.verify(&python.memory, &[first]), Verified::Same);
     // The same addresses throughout: only the characters differ.
-    python.memory.write(name + Python36::UNICODE.ascii_data as u64, b"new");
+    python.memory.write(name + Python36::TEXT.ascii_data as u64, b"new");
     assert_eq!(cache.verify(&python.memory, &[first]), Verified::Changed(HashSet::new()));
     let second = cache.decode(&python.memory, code).expect("a code object");
     let second = Named { id: second, ..first };

@@ -8,15 +8,17 @@ use std::fmt::Write as _;
 
 use super::objects::Text as TextObject;
 pub(crate) use super::text_format::{MAX_UNITS, Reading, Text};
-use crate::cpython::abi::{ByteStringAbi, UnicodeAbi};
+use crate::cpython::abi::{Abi, StringLayout, UnicodeLayout};
 use crate::cpython::memory::{Fault, Memory, Remote};
 
 /// 2.7: `str`, bytes in an unknown encoding.
 pub enum ByteString {}
 
-impl<A: ByteStringAbi> Text<A> for ByteString {
+impl<A: Abi<Text = Self>> Text<A> for ByteString {
+    type Layout = StringLayout;
+
     fn length<M: Memory>(memory: &M, address: Remote<TextObject>) -> Result<i64, Fault> {
-        memory.field(address, A::STRING.size)
+        memory.field(address, A::TEXT.size)
     }
 
     fn units<M: Memory>(
@@ -34,12 +36,12 @@ impl<A: ByteStringAbi> Text<A> for ByteString {
 }
 
 impl ByteString {
-    fn place<A: ByteStringAbi, M: Memory>(
+    fn place<A: Abi<Text = Self>, M: Memory>(
         memory: &M,
         address: Remote<TextObject>,
     ) -> Result<Place, Fault> {
-        let length = memory.field(address, A::STRING.size)?;
-        let data = address.address().wrapping_add(A::STRING.data as u64);
+        let length = memory.field(address, A::TEXT.size)?;
+        let data = address.address().wrapping_add(A::TEXT.data as u64);
         Ok(Place { data, length, width: 1 })
     }
 }
@@ -47,9 +49,11 @@ impl ByteString {
 /// 3.4 and later: code points of one, two or four bytes.
 pub enum Unicode {}
 
-impl<A: UnicodeAbi> Text<A> for Unicode {
+impl<A: Abi<Text = Self>> Text<A> for Unicode {
+    type Layout = UnicodeLayout;
+
     fn length<M: Memory>(memory: &M, address: Remote<TextObject>) -> Result<i64, Fault> {
-        memory.field(address, A::UNICODE.length)
+        memory.field(address, A::TEXT.length)
     }
 
     fn units<M: Memory>(
@@ -71,11 +75,11 @@ impl<A: UnicodeAbi> Text<A> for Unicode {
 }
 
 impl Unicode {
-    fn place<A: UnicodeAbi, M: Memory>(
+    fn place<A: Abi<Text = Self>, M: Memory>(
         memory: &M,
         address: Remote<TextObject>,
     ) -> Result<Place, Fault> {
-        let layout = A::UNICODE;
+        let layout = A::TEXT;
         let length = memory.field(address, layout.length)?;
         let state: u32 = memory.read(address.address().wrapping_add(layout.state as u64))?;
         let width = match (state >> layout.kind_shift) & 7 {

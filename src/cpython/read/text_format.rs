@@ -8,6 +8,9 @@ pub(crate) const MAX_UNITS: usize = 16 * 1024;
 
 /// A string format.
 pub trait Text<A> {
+    /// What is known of such an object's struct.
+    type Layout: Copy + 'static;
+
     /// How many code units the string object at `address` says it has.
     ///
     /// # Errors

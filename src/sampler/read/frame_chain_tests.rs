@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::*;
-use crate::cpython::abi::{InterpreterFrameAbi, Python312};
+use crate::cpython::abi::{Abi, Python312};
 use crate::cpython::memory::Fault;
 use crate::cpython::read::fixtures::{FakePython, TYPES};
 use crate::cpython::read::objects::Code;

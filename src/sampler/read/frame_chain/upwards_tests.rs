@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use super::super::tests::{Changing, code};
 use super::super::{Calls, Copied};
 use super::*;
-use crate::cpython::abi::{Abi, InterpreterFrameAbi, Python312, TopFrame};
+use crate::cpython::abi::{Abi, Python312, TopFrame};
 use crate::cpython::memory::Field;
 use crate::cpython::read::fixtures::{FakePython, TYPES};
 use crate::cpython::read::objects::{CFrame, Frame, Thread};
