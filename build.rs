@@ -1,9 +1,9 @@
 //! Translates the layout headers of every enabled Python version into Rust.
 //!
-//! For feature `py36`, `headers/cpython-3.6/layout.h` becomes `cpython_3_6.rs`
-//! in `OUT_DIR`: structs, and assertions that rustc lays them out as clang does.
-//! `cpython_3_6_table.rs` beside it lists every struct and field for the tests.
-//! The headers of a version that is not enabled are not looked at.
+//! For feature `py36`, `headers/cpython-3.6/layout.h` becomes module `v3_6` of `layouts.rs` in
+//! `OUT_DIR`: structs, assertions that rustc lays them out as clang does, and a table of every
+//! struct and field for the tests. The headers of a version that is not enabled are not looked
+//! at.
 //!
 //! For feature `kernel`, clang compiles the program that the kernel runs.
 
@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::env;
 use std::fmt::Write;
 use std::fs;
+use std::io;
 use std::panic;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -22,11 +23,11 @@ use bindgen::callbacks::{
 };
 use bindgen::{FieldVisibilityKind, RustEdition, RustTarget};
 
-/// Every version that has headers. Version 3.6 is enabled by feature `py36`.
-const VERSIONS: [&str; 17] = [
-    "2.7", "2.7d", "3.4", "3.5", "3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13",
-    "3.13t", "3.14", "3.14t", "3.15", "3.15t",
-];
+/// Cargo sets such a variable for each feature that is enabled.
+const FEATURE: &str = "CARGO_FEATURE_PY";
+
+/// A folder for each ABI: `cpython-3.6`, enabled by feature `py36`.
+const HEADERS: &str = "headers";
 
 /// What the kernel runs for `--engine kernel`, and the clang that compiles it.
 const KERNEL_PROGRAM: &str = "src/sampler/interrupt/program.c";
@@ -35,6 +36,10 @@ const CLANG_VARIABLE: &str = "PYFLAME_CLANG";
 /// Structs made of bit-fields. bindgen would give them accessors with unsafe
 /// code; only their place and size are wanted.
 const BIT_FIELDS: &str = "_PyUnicodeObject_state|PyThreadState_status";
+
+/// What is said of each module: the names are CPython's.
+const ALLOW: &str = "#[allow(non_camel_case_types, non_snake_case, non_upper_case_globals, \
+                     missing_docs, clippy::all, clippy::pedantic)]";
 
 fn main() -> ExitCode {
     match run() {
@@ -54,23 +59,51 @@ fn run() -> Result<(), String> {
     if has_kernel {
         compile_kernel_program(&out)?;
     }
-    if has_kernel && VERSIONS.into_iter().all(is_enabled) {
+    let versions = versions()?;
+    let features = env::vars().filter_map(|(name, _)| Some(name.strip_prefix(FEATURE)?.to_owned()));
+    let features: Vec<String> = features.map(|feature| feature.to_lowercase()).collect();
+    let is_enabled = |version: &&String| features.contains(&number(version));
+    let enabled: Vec<&String> = versions.iter().filter(is_enabled).collect();
+    let is_here = |feature: &&String| enabled.iter().any(|version| number(version) == **feature);
+    if let Some(feature) = features.iter().find(|feature| !is_here(feature)) {
+        return Err(format!("no folder in {HEADERS} is for feature py{feature}"));
+    }
+    if has_kernel && enabled.len() == versions.len() {
         println!("cargo::rustc-cfg=complete");
     }
-    let enabled: Vec<&str> = VERSIONS.into_iter().filter(|v| is_enabled(v)).collect();
-    if enabled.is_empty() {
-        return Ok(());
+    if !enabled.is_empty() {
+        require_libclang()?;
     }
-    require_libclang()?;
-    for version in enabled {
-        translate(version, &out)?;
+    let mut layouts = String::new();
+    for version in &enabled {
+        layouts.push_str(&translate(version)?);
     }
-    Ok(())
+    layouts.push_str(&table_of_tables(&enabled));
+    let path = out.join("layouts.rs");
+    fs::write(&path, layouts).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-fn is_enabled(version: &str) -> bool {
-    let feature = version.replace('.', "").to_uppercase();
-    env::var_os(format!("CARGO_FEATURE_PY{feature}")).is_some()
+/// Every version that has headers, oldest first: `3.9`, `3.10`, `3.14t`.
+fn versions() -> Result<Vec<String>, String> {
+    println!("cargo::rerun-if-changed={HEADERS}");
+    let failed = |error: io::Error| format!("{HEADERS}: {error}");
+    let mut versions = Vec::new();
+    for entry in fs::read_dir(HEADERS).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name().into_string();
+        let version = name.ok().and_then(|name| name.strip_prefix("cpython-").map(str::to_owned));
+        versions.extend(version);
+    }
+    versions.sort_by_key(|version| {
+        let number = version.trim_end_matches(|letter: char| letter.is_ascii_lowercase());
+        let parts = number.split('.').map(|part| part.parse::<u32>().unwrap_or_default());
+        (parts.collect::<Vec<_>>(), version.clone())
+    });
+    Ok(versions)
+}
+
+/// A version as its feature writes it: `314t`.
+fn number(version: &str) -> String {
+    version.replace('.', "")
 }
 
 /// bindgen loads libclang when it runs and panics where there is none.
@@ -107,12 +140,9 @@ fn compile_kernel_program(out: &Path) -> Result<(), String> {
     }
 }
 
-fn translate(version: &str, out: &Path) -> Result<(), String> {
-    let folder = format!("headers/cpython-{version}");
-    println!("cargo::rerun-if-changed={folder}");
-    // The headers of a build with other flags are those of its version, and what differs.
-    let plain = folder.trim_end_matches(|letter: char| letter.is_ascii_lowercase());
-    println!("cargo::rerun-if-changed={plain}");
+/// The module of one version.
+fn translate(version: &str) -> Result<String, String> {
+    let folder = format!("{HEADERS}/cpython-{version}");
     let found = Rc::new(RefCell::new(Found::default()));
     let bindings = bindgen::builder()
         .header(format!("{folder}/layout.h"))
@@ -131,13 +161,30 @@ fn translate(version: &str, out: &Path) -> Result<(), String> {
         .parse_callbacks(Box::new(Collector(Rc::clone(&found))))
         .generate()
         .map_err(|error| format!("{folder}/layout.h: {error}"))?;
-    let stem = format!("cpython_{}", version.replace('.', "_"));
-    save(&out.join(format!("{stem}.rs")), &bindings.to_string())?;
-    save(&out.join(format!("{stem}_table.rs")), &found.borrow().table())
+    let table = found.borrow().table();
+    let module = module(version);
+    Ok(format!(
+        "/// Layouts of CPython {version}, from `{folder}`.\n{ALLOW}\npub mod {module} {{\n\
+         use super::Entry;\nuse core::mem::offset_of;\n\n{bindings}\n\
+         #[doc(hidden)]\npub const TABLE: &[Entry] = {table};\n}}\n\n"
+    ))
 }
 
-fn save(path: &Path, text: &str) -> Result<(), String> {
-    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+/// The name of a version's module: `v3_14t`.
+fn module(version: &str) -> String {
+    format!("v{}", version.replace('.', "_"))
+}
+
+/// Rust source of the list of all versions.
+fn table_of_tables(versions: &[&String]) -> String {
+    let mut text = "/// Version and table of every enabled Python.\n#[doc(hidden)]\n\
+                    pub const TABLES: &[(&str, &[Entry])] = &[\n"
+        .to_owned();
+    for version in versions {
+        let _ = writeln!(text, "    ({version:?}, {}::TABLE),", module(version));
+    }
+    text.push_str("];\n");
+    text
 }
 
 /// The structs of one version and their fields, by name.
@@ -160,7 +207,7 @@ impl Found {
                 "    Entry::of_field({name:?}, {field:?}, offset_of!({name}, {field}), |s: &{name}| &s.{field}),"
             );
         }
-        text.push_str("]\n");
+        text.push(']');
         text
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pyflame::cpython::abi::{AbiTag, SUPPORTED};
+use pyflame::cpython::abi::{AbiFlags, AbiTag, SUPPORTED};
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -19,7 +19,11 @@ fn text(name: &str) -> String {
 fn expect(list: &str, found: impl IntoIterator<Item = String>, of: impl Fn(AbiTag) -> String) {
     let found: BTreeSet<String> = found.into_iter().collect();
     let expected: BTreeSet<String> = SUPPORTED.iter().copied().map(of).collect();
-    assert_eq!(found, expected, "{list}, and the table of src/cpython/abi/mod.rs");
+    let (lacking, other) = (&expected - &found, &found - &expected);
+    assert!(
+        found == expected,
+        "{list}: lacks {lacking:?}, has {other:?} that are not in the table of src/cpython/abi/mod.rs"
+    );
 }
 
 /// What follows `before` in each line that has it, up to `after`.
@@ -68,10 +72,51 @@ fn each_has_its_files() {
     expect("bins/", programs, AbiTag::abi);
     expect("headers/", names("headers", "cpython-"), |tag| tag.to_string());
     expect("src/cpython/abi/", names("src/cpython/abi", "python"), AbiTag::abi);
-    let build = text("build.rs").replace('\n', " ");
-    let list = between(&build, "VERSIONS: ", "];").remove(0);
-    let (_, list) = list.split_once("= [").or(list.split_once("= &[")).expect("a list");
-    expect("build.rs", words(list), |tag| tag.to_string());
+}
+
+/// Files are copied from the version before: each must be about its own.
+#[test]
+fn files_are_of_their_own_version() {
+    let manifest = text("Cargo.toml");
+    for tag in SUPPORTED {
+        let abi = tag.abi();
+        let program =
+            format!("\"bins/pyflame{abi}.rs\"\ntest = false\nrequired-features = [\"py{abi}\"]");
+        assert!(manifest.contains(&program), "Cargo.toml does not say path = {program}");
+        let module = tag.to_string().replace('.', "_");
+        let (file, program) =
+            (format!("src/cpython/abi/python{abi}.rs"), format!("bins/pyflame{abi}.rs"));
+        for (file, own) in [
+            (&file, format!("super::layout::v{module} as layout;")),
+            (&file, format!("AbiTag::new({}, {})", tag.major, tag.minor)),
+            (&file, format!("impl Abi for Python{abi} {{")),
+            (&program, format!("abi::Python{abi}>()")),
+        ] {
+            assert!(text(file).contains(&own), "{file} does not say {own}");
+        }
+    }
+}
+
+/// Headers are copied from the version before: each must name the release that it was held
+/// against.
+#[test]
+fn headers_name_their_own_version() {
+    for tag in SUPPORTED.iter().filter(|tag| tag.flags == AbiFlags::default()) {
+        let folder = format!("headers/cpython-{tag}");
+        for entry in fs::read_dir(path(&folder)).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                continue;
+            }
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            let header = fs::read_to_string(&path).expect("a header");
+            let own = match name.as_str() {
+                "layout.h" => format!("All layouts of CPython {tag}."),
+                _ => format!(", v{tag}."),
+            };
+            assert!(header.contains(&own), "{folder}/{name} does not say \"{own}\"");
+        }
+    }
 }
 
 #[test]
@@ -87,11 +132,45 @@ fn each_is_packaged() {
 
 #[test]
 fn each_is_tested() {
-    let binaries = between(&text("tests/support/binaries.rs"), "    (\"", "\", enabled(");
-    expect("tests/support/binaries.rs", binaries, |tag| tag.to_string());
     let interpreters = text("tests/support/interpreters.rs");
     let tested = between(&interpreters, "\", \"", "\", Kind::Normal");
     expect("tests/support/interpreters.rs", tested, |tag| tag.to_string());
+}
+
+/// What is said of the newest version: in which file, before its name, and after it.
+const SAID: [(&str, &str, &str); 10] = [
+    ("ARCHITECTURE.md", "pyflame27.rs … pyflame", ".rs"),
+    ("CHANGELOG.md", "`pyflame2.7` to `pyflame", "`"),
+    ("Makefile", "fetch CPython 2.7 to ", " for the tests"),
+    ("README.md", "`pyflame2.7` to `pyflame", "`"),
+    ("README.md", "Any of 2.7 and 3.4 to ", " can be profiled"),
+    ("README.md", "`27`, `34`, … `", "`"),
+    ("README.md", "fetches CPython 2.7 to ", " once"),
+    ("packaging/man/launcher.man", "Python 2.7 and 3.4 to ", " can be profiled"),
+    ("src/app/cli/definition.rs", "27, 34, 35, ... ", "\""),
+    ("tests/interpreters/fetch", "CPython interpreters, 2.7 to ", ","),
+];
+
+/// What runs on some versions only: the newest is one of them.
+const ON_SOME: [&str; 3] =
+    ["tests/live_formats.rs", "tests/live_kernel/main.rs", "tests/live_shares.rs"];
+
+#[test]
+fn the_newest_is_spoken_of() {
+    let plain = SUPPORTED.iter().rfind(|tag| tag.flags == AbiFlags::default()).expect("one");
+    let mut missing = Vec::new();
+    for (file, before, after) in SAID {
+        let newest = between(&text(file), before, after);
+        if !newest.first().is_some_and(|name| [plain.to_string(), plain.abi()].contains(name)) {
+            missing.push(format!("{file} says \"{before}{}{after}\"", newest.join(" ")));
+        }
+    }
+    for file in ON_SOME {
+        if !text(file).contains(&format!("\"{plain}\"")) {
+            missing.push(format!("{file} leaves it out"));
+        }
+    }
+    assert!(missing.is_empty(), "the newest is {plain}; but\n{}", missing.join("\n"));
 }
 
 /// What differs between versions is a field of a layout, not a question for the version.

@@ -239,8 +239,8 @@ fn pre_release(binaries: &Binaries) -> Outcome<String> {
 }
 
 fn version_to_come(binaries: &Binaries) -> Outcome<String> {
-    let target = impostor("impostor-future", "-DHEX=0x031000f0")?;
-    everyone_refuses(binaries, target.pid(), UNSUPPORTED, &["CPython 3.16.0"])
+    let target = impostor("impostor-future", "-DHEX=0x036300f0")?;
+    everyone_refuses(binaries, target.pid(), UNSUPPORTED, &["CPython 3.99.0"])
 }
 
 /// All that names a version says 3.12.7, but nothing behind it is Python's.

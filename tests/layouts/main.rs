@@ -45,20 +45,23 @@ const OPEN_ENDED: [&str; 8] = [
     "_PyRuntimeState",
 ];
 
+/// For what the newest version still has.
+const NOW: u32 = u32::MAX;
+
 /// The bit-fields: struct, first and last version that has these members, members.
 const BIT_FIELDS: [(&str, u32, u32, &[&str]); 4] = [
     ("_PyUnicodeObject_state", 304, 311, &["interned", "kind", "compact", "ascii", "ready"]),
-    ("_PyUnicodeObject_state", 312, 315, &["interned", "kind", "compact", "ascii"]),
-    ("PyThreadState_status", 312, 315, &["initialized", "active", "finalizing", "cleared"]),
+    ("_PyUnicodeObject_state", 312, NOW, &["interned", "kind", "compact", "ascii"]),
+    ("PyThreadState_status", 312, NOW, &["initialized", "active", "finalizing", "cleared"]),
     ("PyThreadState_status", 313, 313, &["holds_gil"]),
 ];
 
 /// The constants: first and last version that has them, names.
 const CONSTANTS: [(u32, u32, &[&str]); 12] = [
-    (311, 315, &["Py_TPFLAGS_MANAGED_DICT"]),
-    (313, 315, &["Py_TPFLAGS_INLINE_VALUES"]),
-    (311, 315, &["DICT_KEYS_GENERAL", "DICT_KEYS_UNICODE", "DICT_KEYS_SPLIT"]),
-    (304, 315, &["PyUnicode_1BYTE_KIND", "PyUnicode_2BYTE_KIND", "PyUnicode_4BYTE_KIND"]),
+    (311, NOW, &["Py_TPFLAGS_MANAGED_DICT"]),
+    (313, NOW, &["Py_TPFLAGS_INLINE_VALUES"]),
+    (311, NOW, &["DICT_KEYS_GENERAL", "DICT_KEYS_UNICODE", "DICT_KEYS_SPLIT"]),
+    (304, NOW, &["PyUnicode_1BYTE_KIND", "PyUnicode_2BYTE_KIND", "PyUnicode_4BYTE_KIND"]),
     (304, 311, &["PyUnicode_WCHAR_KIND"]),
     (
         310,
@@ -75,14 +78,14 @@ const CONSTANTS: [(u32, u32, &[&str]); 12] = [
     ),
     (
         311,
-        315,
+        NOW,
         &["FRAME_OWNED_BY_THREAD", "FRAME_OWNED_BY_GENERATOR", "FRAME_OWNED_BY_FRAME_OBJECT"],
     ),
     (312, 314, &["FRAME_OWNED_BY_CSTACK"]),
-    (314, 315, &["FRAME_OWNED_BY_INTERPRETER"]),
-    (314, 315, &["Py_TAG_REFCNT", "Py_INT_TAG", "Py_TAG_BITS"]),
-    (313, 315, &["_Py_THREAD_DETACHED", "_Py_THREAD_ATTACHED", "_Py_THREAD_SUSPENDED"]),
-    (315, 315, &["_Py_THREAD_SUSPENDED_WAITING", "_Py_THREAD_DETACHED_WAITING"]),
+    (314, NOW, &["FRAME_OWNED_BY_INTERPRETER"]),
+    (314, NOW, &["Py_TAG_REFCNT", "Py_INT_TAG", "Py_TAG_BITS"]),
+    (313, NOW, &["_Py_THREAD_DETACHED", "_Py_THREAD_ATTACHED", "_Py_THREAD_SUSPENDED"]),
+    (315, NOW, &["_Py_THREAD_SUSPENDED_WAITING", "_Py_THREAD_DETACHED_WAITING"]),
 ];
 
 /// The first version in which a pydebug build lays out our structs like any

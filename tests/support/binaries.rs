@@ -4,6 +4,9 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use pyflame::cpython::abi::{AbiTag, BUILT, SUPPORTED};
 
 use super::copies::copy_file;
 use super::target::new_file;
@@ -11,30 +14,12 @@ use super::{Context, Outcome};
 
 /// The ABIs there are, oldest first, each with the executable that Cargo built
 /// for it, if its feature is enabled.
-pub(crate) const ABIS: [(&str, Option<&str>); 17] = [
-    ("2.7", enabled(cfg!(feature = "py27"), option_env!("CARGO_BIN_EXE_pyflame27"))),
-    ("2.7d", enabled(cfg!(feature = "py27d"), option_env!("CARGO_BIN_EXE_pyflame27d"))),
-    ("3.4", enabled(cfg!(feature = "py34"), option_env!("CARGO_BIN_EXE_pyflame34"))),
-    ("3.5", enabled(cfg!(feature = "py35"), option_env!("CARGO_BIN_EXE_pyflame35"))),
-    ("3.6", enabled(cfg!(feature = "py36"), option_env!("CARGO_BIN_EXE_pyflame36"))),
-    ("3.7", enabled(cfg!(feature = "py37"), option_env!("CARGO_BIN_EXE_pyflame37"))),
-    ("3.8", enabled(cfg!(feature = "py38"), option_env!("CARGO_BIN_EXE_pyflame38"))),
-    ("3.9", enabled(cfg!(feature = "py39"), option_env!("CARGO_BIN_EXE_pyflame39"))),
-    ("3.10", enabled(cfg!(feature = "py310"), option_env!("CARGO_BIN_EXE_pyflame310"))),
-    ("3.11", enabled(cfg!(feature = "py311"), option_env!("CARGO_BIN_EXE_pyflame311"))),
-    ("3.12", enabled(cfg!(feature = "py312"), option_env!("CARGO_BIN_EXE_pyflame312"))),
-    ("3.13", enabled(cfg!(feature = "py313"), option_env!("CARGO_BIN_EXE_pyflame313"))),
-    ("3.13t", enabled(cfg!(feature = "py313t"), option_env!("CARGO_BIN_EXE_pyflame313t"))),
-    ("3.14", enabled(cfg!(feature = "py314"), option_env!("CARGO_BIN_EXE_pyflame314"))),
-    ("3.14t", enabled(cfg!(feature = "py314t"), option_env!("CARGO_BIN_EXE_pyflame314t"))),
-    ("3.15", enabled(cfg!(feature = "py315"), option_env!("CARGO_BIN_EXE_pyflame315"))),
-    ("3.15t", enabled(cfg!(feature = "py315t"), option_env!("CARGO_BIN_EXE_pyflame315t"))),
-];
-
-/// Cargo names the files of all profilers, those that it does not build included.
-const fn enabled(feature: bool, file: Option<&'static str>) -> Option<&'static str> {
-    if feature { file } else { None }
-}
+pub(crate) static ABIS: LazyLock<Vec<(&'static str, Option<PathBuf>)>> = LazyLock::new(|| {
+    let launcher = Path::new(env!("CARGO_BIN_EXE_pyflame"));
+    let built = |tag| launcher.with_file_name(format!("pyflame{}", AbiTag::abi(tag)));
+    let name = |tag: AbiTag| -> &'static str { tag.to_string().leak() };
+    SUPPORTED.iter().map(|tag| (name(*tag), BUILT.contains(tag).then(|| built(*tag)))).collect()
+});
 
 /// Whether the profiler for an ABI was built.
 pub(crate) fn is_built(abi: &str) -> bool {
@@ -66,9 +51,9 @@ impl Binaries {
     pub(crate) fn install_in(folder: &Path, wanted: impl Fn(&str) -> bool) -> Outcome<Self> {
         fs::create_dir_all(folder).context(|| format!("create {}", folder.display()))?;
         link(Path::new(env!("CARGO_BIN_EXE_pyflame")), &folder.join("pyflame"))?;
-        for (abi, built) in ABIS {
-            if let Some(built) = built.filter(|_| wanted(abi)) {
-                link(Path::new(built), &folder.join(format!("pyflame{abi}")))?;
+        for (abi, built) in ABIS.iter() {
+            if let Some(built) = built.as_ref().filter(|_| wanted(abi)) {
+                link(built, &folder.join(format!("pyflame{abi}")))?;
             }
         }
         Ok(Self { folder: folder.to_owned() })

@@ -20,7 +20,7 @@ pub(crate) enum Kind {
 }
 
 /// Label, ABI and kind of every interpreter that `make interpreters` can yield.
-const EXPECTED: [(&str, &str, Kind); 40] = [
+const EXPECTED: &[(&str, &str, Kind)] = &[
     ("2.7-pyenv", "2.7", Kind::Normal),
     ("3.6-pyenv", "3.6", Kind::Normal),
     ("3.7-pyenv", "3.7", Kind::Normal),
@@ -135,7 +135,7 @@ impl Interpreters {
         })?;
         let mut found = Interpreters { here: Vec::new(), missing: Vec::new(), unknown: Vec::new() };
         let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split('\t').collect()).collect();
-        for (label, abi, kind) in EXPECTED {
+        for (label, abi, kind) in EXPECTED.iter().copied() {
             match rows.iter().find(|row| row.first() == Some(&label)) {
                 Some(row) => match interpreter(label, abi, kind, row) {
                     Ok(interpreter) => found.here.push(interpreter),
