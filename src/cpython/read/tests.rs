@@ -8,7 +8,8 @@ use super::fixtures::{CODE_LENGTH, FakePython, TYPES};
 use super::frames::{Broken, Frames, MAX_DEPTH, Position, RawFrame, Walk, is_settled, walk_thread};
 use super::objects::{Code, Frame, Text as TextObject, Types};
 use super::proof::{Proof, prove};
-use super::text::{MAX_UNITS, Text};
+use super::text::Text;
+use super::text_format::MAX_UNITS;
 use super::threads::{ProcessRoots, RootSymbols};
 use crate::cpython::abi::{
     Abi, Entry, Executing, Python27, Python36, Python310, Python311, Python312, Python314, Roots,

@@ -7,7 +7,9 @@
 use std::fmt::Write as _;
 
 use super::objects::Text as TextObject;
-pub(crate) use super::text_format::{MAX_UNITS, Reading, Text};
+use super::text_format::Characters;
+pub(crate) use super::text_format::Text;
+pub(super) use super::text_format::code_point;
 use crate::cpython::abi::{Abi, StringLayout, UnicodeLayout};
 use crate::cpython::memory::{Fault, Memory, Remote};
 
@@ -21,28 +23,14 @@ impl<A: Abi<Text = Self>> Text<A> for ByteString {
         memory.field(address, A::TEXT.size)
     }
 
-    fn units<M: Memory>(
-        memory: &M,
-        address: Remote<TextObject>,
-        limit: usize,
-    ) -> Result<(Vec<u32>, usize), Fault> {
-        first_units(memory, Self::place::<A, M>(memory, address)?, limit)
-    }
-
-    fn read<M: Memory>(memory: &M, address: Remote<TextObject>) -> Result<Reading, Fault> {
-        let place = Self::place::<A, M>(memory, address)?;
-        read_units(memory, place, |bytes, text| push_bytes(text, bytes))
-    }
-}
-
-impl ByteString {
-    fn place<A: Abi<Text = Self>, M: Memory>(
-        memory: &M,
-        address: Remote<TextObject>,
-    ) -> Result<Place, Fault> {
+    fn characters<M: Memory>(memory: &M, address: Remote<TextObject>) -> Result<Characters, Fault> {
         let length = memory.field(address, A::TEXT.size)?;
         let data = address.address().wrapping_add(A::TEXT.data as u64);
-        Ok(Place { data, length, width: 1 })
+        Ok(Characters { data, length, width: 1 })
+    }
+
+    fn push(text: &mut String, bytes: &[u8], _width: usize) {
+        push_bytes(text, bytes);
     }
 }
 
@@ -56,29 +44,7 @@ impl<A: Abi<Text = Self>> Text<A> for Unicode {
         memory.field(address, A::TEXT.length)
     }
 
-    fn units<M: Memory>(
-        memory: &M,
-        address: Remote<TextObject>,
-        limit: usize,
-    ) -> Result<(Vec<u32>, usize), Fault> {
-        first_units(memory, Self::place::<A, M>(memory, address)?, limit)
-    }
-
-    fn read<M: Memory>(memory: &M, address: Remote<TextObject>) -> Result<Reading, Fault> {
-        let place = Self::place::<A, M>(memory, address)?;
-        read_units(memory, place, |bytes, text| {
-            for unit in bytes.chunks_exact(place.width) {
-                push_code_point(text, code_point(unit));
-            }
-        })
-    }
-}
-
-impl Unicode {
-    fn place<A: Abi<Text = Self>, M: Memory>(
-        memory: &M,
-        address: Remote<TextObject>,
-    ) -> Result<Place, Fault> {
+    fn characters<M: Memory>(memory: &M, address: Remote<TextObject>) -> Result<Characters, Fault> {
         let layout = A::TEXT;
         let length = memory.field(address, layout.length)?;
         let state: u32 = memory.read(address.address().wrapping_add(layout.state as u64))?;
@@ -93,62 +59,13 @@ impl Unicode {
             (true, false) => address.address().wrapping_add(layout.compact_data as u64),
             (false, _) => memory.field(address, layout.data)?,
         };
-        Ok(Place { data, length, width })
+        Ok(Characters { data, length, width })
     }
-}
 
-/// Where the characters of a string are.
-#[derive(Clone, Copy)]
-struct Place {
-    data: u64,
-    /// In code units, as the process says.
-    length: i64,
-    /// Bytes of a unit.
-    width: usize,
-}
-
-impl Place {
-    fn length(self) -> Result<usize, Fault> {
-        usize::try_from(self.length).map_err(|_| Fault::unmapped(self.data, 0))
-    }
-}
-
-fn first_units<M: Memory>(
-    memory: &M,
-    place: Place,
-    limit: usize,
-) -> Result<(Vec<u32>, usize), Fault> {
-    let length = place.length()?;
-    let bytes = memory.read_bytes(place.data, length.min(limit) * place.width)?;
-    Ok((bytes.chunks_exact(place.width).map(code_point).collect(), length))
-}
-
-/// Reads the units at a place and lets `decode` turn them into text.
-fn read_units<M: Memory>(
-    memory: &M,
-    place: Place,
-    decode: impl FnOnce(&[u8], &mut String),
-) -> Result<Reading, Fault> {
-    let (length, data, width) = (place.length()?, place.data, place.width);
-    let units = length.min(MAX_UNITS);
-    let bytes = memory.read_bytes(data, units * width)?;
-    let mut text = String::with_capacity(units);
-    decode(&bytes, &mut text);
-    let mut data_length = units * width;
-    if units < length {
-        text.push('…');
-    } else {
-        data_length += width;
-    }
-    Ok(Reading { text, data, data_length })
-}
-
-pub(super) fn code_point(unit: &[u8]) -> u32 {
-    match *unit {
-        [byte] => u32::from(byte),
-        [a, b] => u32::from(u16::from_ne_bytes([a, b])),
-        [a, b, c, d] => u32::from_ne_bytes([a, b, c, d]),
-        _ => u32::from(char::REPLACEMENT_CHARACTER),
+    fn push(text: &mut String, bytes: &[u8], width: usize) {
+        for unit in bytes.chunks_exact(width) {
+            push_code_point(text, code_point(unit));
+        }
     }
 }
 
