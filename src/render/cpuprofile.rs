@@ -68,18 +68,18 @@ struct CallFrame<'a> {
 /// # Errors
 /// Those of `out`.
 pub(crate) fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
-    let lanes = Tracks::of(profile);
-    let mut nodes = Nodes::new(profile, &lanes);
-    lanes.in_order().for_each(|moment| nodes.hit(moment.seen));
-    let end = stretches(&lanes).last().map_or(0, |last| last.start);
+    let tracks = Tracks::of(profile);
+    let mut nodes = Nodes::new(profile, &tracks);
+    tracks.in_order().for_each(|moment| nodes.hit(moment.seen));
+    let end = stretches(&tracks).last().map_or(0, |last| last.start);
     let document = Document {
         nodes: Items(|| nodes.written()),
-        start_time: lanes.origin(),
-        end_time: lanes.origin() + end,
-        samples: Items(|| stretches(&lanes).map(|stretch| nodes.number(stretch.seen))),
+        start_time: tracks.origin(),
+        end_time: tracks.origin() + end,
+        samples: Items(|| stretches(&tracks).map(|stretch| nodes.number(stretch.seen))),
         time_deltas: Items(|| {
             let mut clock = 0;
-            stretches(&lanes).map(move |stretch| {
+            stretches(&tracks).map(move |stretch| {
                 let delta = stretch.start - clock;
                 clock = stretch.start;
                 delta
@@ -92,9 +92,9 @@ pub(crate) fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io:
 
 /// All time, and one more moment to end the last sample: not every reader looks at the end
 /// of the whole.
-fn stretches<'a>(lanes: &'a Tracks<'_>) -> impl Iterator<Item = Stretch> + 'a {
+fn stretches<'a>(tracks: &'a Tracks<'_>) -> impl Iterator<Item = Stretch> + 'a {
     let mut end = None;
-    let mut stretches = in_one_row(lanes);
+    let mut stretches = in_one_row(tracks);
     std::iter::from_fn(move || {
         let next = stretches.next();
         let last = end.take().map(|start| Stretch { start, length: 0, seen: None });
@@ -104,12 +104,12 @@ fn stretches<'a>(lanes: &'a Tracks<'_>) -> impl Iterator<Item = Stretch> + 'a {
 }
 
 /// All time, thread after thread if there is no other way.
-fn in_one_row<'a>(lanes: &'a Tracks<'_>) -> Box<dyn Iterator<Item = Stretch> + 'a> {
-    if !lanes.overlap() {
-        return Box::new(with_gaps(lanes.in_order()));
+fn in_one_row<'a>(tracks: &'a Tracks<'_>) -> Box<dyn Iterator<Item = Stretch> + 'a> {
+    if !tracks.overlap() {
+        return Box::new(with_gaps(tracks.in_order()));
     }
     let mut clock = 0;
-    let moments = lanes.lanes().iter().flat_map(|lane| lanes.moments(lane));
+    let moments = tracks.all().iter().flat_map(|track| tracks.moments(track));
     Box::new(moments.map(move |Moment { length, seen, .. }| {
         let start = clock;
         clock += length;
@@ -131,7 +131,7 @@ struct Nodes<'a> {
 }
 
 impl<'a> Nodes<'a> {
-    fn new(profile: &'a Profile, lanes: &Tracks<'_>) -> Self {
+    fn new(profile: &'a Profile, tracks: &Tracks<'_>) -> Self {
         let mut branches: Vec<(String, u32)> = Vec::new();
         let mut branch = |title, around| {
             branches.push((title, around));
@@ -145,14 +145,14 @@ impl<'a> Nodes<'a> {
         }
         let several = profile.threads().nth(1).is_some();
         let mut threads = HashMap::from([(None, ROOT)]);
-        for lane in lanes.lanes() {
-            let Some(id) = lane.thread else { continue };
+        for track in tracks.all() {
+            let Some(id) = track.thread else { continue };
             let thread = profile.thread(id);
             let mut around = processes.get(&thread.process).copied().unwrap_or(ROOT);
             if several {
                 around = branch(thread.to_string(), around);
             }
-            threads.insert(lane.thread, around);
+            threads.insert(track.thread, around);
         }
         let (tree, hits) = (Tree::new(), Vec::new());
         Self { profile, tree, branches, threads, hits }

@@ -1,7 +1,7 @@
 //! What tracks, profiles and states are called. Threads and processes themselves are called
 //! as they say.
 
-use super::tracks::{Lane, Tracks};
+use super::tracks::{Track, Tracks};
 use crate::profile::{Process, Profile, State};
 use crate::stack::{Frame, FrameStyle};
 
@@ -15,14 +15,14 @@ pub(super) const NO_THREAD: &str = "(no thread)";
 pub(super) const PROGRAM: &str = concat!("pyflame ", env!("CARGO_PKG_VERSION"));
 
 /// The thread of a track.
-pub(super) fn thread(profile: &Profile, lane: &Lane) -> String {
-    lane.thread.map_or_else(|| NO_THREAD.to_owned(), |id| profile.thread(id).to_string())
+pub(super) fn thread(profile: &Profile, track: &Track) -> String {
+    track.thread.map_or_else(|| NO_THREAD.to_owned(), |id| profile.thread(id).to_string())
 }
 
 /// The thread of a track, after its process if that has to be told.
-pub(super) fn lane(profile: &Profile, lanes: &Tracks<'_>, lane: &Lane) -> String {
-    let thread = thread(profile, lane);
-    match lanes.process(lane).filter(|_| profile.tells_processes()) {
+pub(super) fn track(profile: &Profile, tracks: &Tracks<'_>, track: &Track) -> String {
+    let thread = thread(profile, track);
+    match tracks.process(track).filter(|_| profile.tells_processes()) {
         Some((_, process)) => format!("{process}: {thread}"),
         None => thread,
     }
@@ -46,8 +46,8 @@ pub(super) fn processes(profile: &Profile, name: impl Fn(&Process) -> String) ->
 
 /// A number for a thread that is small enough for programs that expect the kernel's: that,
 /// or where it is not known one that the kernel gives to none.
-pub(super) fn thread_number(profile: &Profile, lane: &Lane) -> u32 {
-    let Some(id) = lane.thread else { return 0 };
+pub(super) fn thread_number(profile: &Profile, track: &Track) -> u32 {
+    let Some(id) = track.thread else { return 0 };
     let native_id = profile.thread(id).native_id.and_then(|id| u32::try_from(id).ok());
     let position = u32::try_from(id.index()).unwrap_or(u32::MAX);
     native_id.unwrap_or_else(|| position.saturating_add(HIGHEST_NATIVE_ID + 1))
@@ -93,12 +93,12 @@ mod tests {
     #[test]
     fn a_number_stands_for_one_thread() {
         let profile = fixture::profile();
-        let lanes = Tracks::of(&profile);
+        let tracks = Tracks::of(&profile);
         let mut numbers: Vec<u32> =
-            lanes.lanes().iter().map(|lane| thread_number(&profile, lane)).collect();
+            tracks.all().iter().map(|track| thread_number(&profile, track)).collect();
         numbers.sort_unstable();
         numbers.dedup();
-        assert_eq!(numbers.len(), lanes.lanes().len());
+        assert_eq!(numbers.len(), tracks.all().len());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::json::{self, Items};
 use super::rows::{Row, rows};
-use super::tracks::{Lane, Tracks, with_gaps};
+use super::tracks::{Track, Tracks, with_gaps};
 use super::{Format, Settings, labels};
 use crate::profile::{Detail, Profile};
 
@@ -67,23 +67,23 @@ struct Thread<Samples: Serialize, Weights: Serialize> {
 /// # Errors
 /// Those of `out`.
 pub(crate) fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
-    let lanes = Tracks::of(profile);
+    let tracks = Tracks::of(profile);
     let document = Document {
         schema: SCHEMA,
         exporter: labels::PROGRAM,
         name: labels::title(profile),
-        active: busiest(&lanes),
+        active: busiest(&tracks),
         shared: Shared { frames: Items(|| frames(profile)) },
-        profiles: Items(|| lanes.lanes().iter().map(|lane| thread(profile, &lanes, lane))),
+        profiles: Items(|| tracks.all().iter().map(|track| thread(profile, &tracks, track))),
         pyflame: json::RunInfo::of(profile),
     };
     json::write(&document, out)
 }
 
 /// The thread that was sampled most often is shown first.
-fn busiest(lanes: &Tracks<'_>) -> usize {
-    let samples = |lane: &Lane| lane.thread.map(|_| lanes.moments(lane).count());
-    let busiest = lanes.lanes().iter().enumerate().rev().max_by_key(|(_, lane)| samples(lane));
+fn busiest(tracks: &Tracks<'_>) -> usize {
+    let samples = |track: &Track| track.thread.map(|_| tracks.moments(track).count());
+    let busiest = tracks.all().iter().enumerate().rev().max_by_key(|(_, track)| samples(track));
     busiest.map_or(0, |(position, _)| position)
 }
 
@@ -100,11 +100,15 @@ fn frames(profile: &Profile) -> impl Iterator<Item = Frame<'_>> {
 }
 
 /// Samples of one thread, one after the other; an empty stack is a gap.
-fn thread<'a>(profile: &'a Profile, lanes: &'a Tracks<'a>, lane: &'a Lane) -> impl Serialize + 'a {
+fn thread<'a>(
+    profile: &'a Profile,
+    tracks: &'a Tracks<'a>,
+    track: &'a Track,
+) -> impl Serialize + 'a {
     let places = |row: &Row| row.index(profile);
     let samples = move || {
         let mut found = Vec::new();
-        with_gaps(lanes.moments(lane)).map(move |stretch| {
+        with_gaps(tracks.moments(track)).map(move |stretch| {
             found.clear();
             if let Some(seen) = stretch.seen {
                 rows(profile, seen, &mut found);
@@ -114,12 +118,12 @@ fn thread<'a>(profile: &'a Profile, lanes: &'a Tracks<'a>, lane: &'a Lane) -> im
     };
     Thread {
         r#type: "sampled",
-        name: labels::lane(profile, lanes, lane),
+        name: labels::track(profile, tracks, track),
         unit: "microseconds",
         start_value: 0,
-        end_value: lanes.end(lane),
+        end_value: tracks.end(track),
         samples: Items(samples),
-        weights: Items(|| with_gaps(lanes.moments(lane)).map(|stretch| stretch.length)),
+        weights: Items(|| with_gaps(tracks.moments(track)).map(|stretch| stretch.length)),
     }
 }
 

@@ -60,14 +60,14 @@ fn titles(svg: &str) -> Vec<String> {
 }
 
 /// Samples by the label of the box. Fails on a title that has another form.
-fn boxes(svg: &str) -> BTreeMap<String, Vec<u64>> {
-    let mut boxes: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+fn rectangles(svg: &str) -> BTreeMap<String, Vec<u64>> {
+    let mut rectangles: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for title in titles(svg) {
         let (label, counts) = title.rsplit_once(" (").expect("a label and its counts");
         let samples = counts.split(' ').next().expect("a count").replace(',', "");
-        boxes.entry(label.to_owned()).or_default().push(samples.parse().expect("a number"));
+        rectangles.entry(label.to_owned()).or_default().push(samples.parse().expect("a number"));
     }
-    boxes
+    rectangles
 }
 
 #[test]
@@ -83,11 +83,11 @@ fn golden() {
 fn boxes_are_as_wide_as_their_samples() {
     let profile = profile(&[&["main", "a"], &["main", "b"], &["main", "a"], &[]]);
     for format in [FLAME_GRAPH, ICICLE] {
-        let boxes = boxes(&drawn(format, &profile));
+        let rectangles = rectangles(&drawn(format, &profile));
         let expected =
             [("(idle)", 1), ("a (app.py)", 2), ("all", 4), ("b (app.py)", 1), ("main (app.py)", 3)]
                 .map(|(label, samples)| (label.to_owned(), vec![samples]));
-        assert_eq!(boxes, BTreeMap::from(expected));
+        assert_eq!(rectangles, BTreeMap::from(expected));
     }
     assert_ne!(drawn(FLAME_GRAPH, &profile), drawn(ICICLE, &profile));
 }
@@ -96,9 +96,9 @@ fn boxes_are_as_wide_as_their_samples() {
 fn a_chart_keeps_the_order_of_time() {
     let profile = profile(&[&["main", "a"], &["main", "a"], &["main", "b"], &["main", "a"], &[]]);
     let svg = drawn(CHART, &profile);
-    let boxes = boxes(&svg);
-    assert_eq!(boxes["a (app.py)"].iter().sum::<u64>(), 3);
-    assert_eq!(boxes["a (app.py)"].len(), 2);
+    let rectangles = rectangles(&svg);
+    assert_eq!(rectangles["a (app.py)"].iter().sum::<u64>(), 3);
+    assert_eq!(rectangles["a (app.py)"].len(), 2);
     // Where a box begins, in samples.
     let starts = |label: &str| -> Vec<u64> {
         svg.split("<g>")
@@ -125,10 +125,10 @@ fn a_chart_of_many_threads_has_one_beside_the_other() {
     let second = profile.intern_thread(process, 2);
     profile.thread_mut(second).name = Some("worker; <2>".into());
     profile.record(1, Sample { stack, thread: Some(second), state: State::default() });
-    let boxes = boxes(&drawn(CHART, &profile));
-    assert_eq!(boxes["Thread 0x1"], [2]);
-    assert_eq!(boxes["worker; <2> (0x2)"], [1]);
-    assert_eq!(boxes["main (app.py)"], [2, 1]);
+    let rectangles = rectangles(&drawn(CHART, &profile));
+    assert_eq!(rectangles["Thread 0x1"], [2]);
+    assert_eq!(rectangles["worker; <2> (0x2)"], [1]);
+    assert_eq!(rectangles["main (app.py)"], [2, 1]);
 }
 
 #[test]
@@ -139,9 +139,9 @@ fn processes_have_boxes_of_their_own() {
     let thread = profile.intern_thread(process, 1);
     let stack = profile.stacks().next().expect("one").0;
     profile.record(1, Sample { stack, thread: Some(thread), state: State::default() });
-    let boxes = boxes(&drawn(FLAME_GRAPH, &profile));
-    assert_eq!(boxes["python3 x (pid 8)"], [1]);
-    assert_eq!(boxes["python3 app.py (pid 7)"], [1]);
+    let rectangles = rectangles(&drawn(FLAME_GRAPH, &profile));
+    assert_eq!(rectangles["python3 x (pid 8)"], [1]);
+    assert_eq!(rectangles["python3 app.py (pid 7)"], [1]);
 }
 
 #[test]
@@ -170,14 +170,14 @@ fn hostile_names_survive() {
         let allowed =
             |c: char| matches!(c, '\n' | '\t' | '\r') || (!c.is_control() && c != '\u{ffff}');
         assert!(svg.chars().all(allowed));
-        let boxes = boxes(&svg);
+        let rectangles = rectangles(&svg);
         for name in names {
             let shown = match name {
                 " blank" => "␠ blank".to_owned(),
                 "" => "␠ (app.py)".replace(" (app.py)", ""),
                 name => super::super::flame_labels::printable(name),
             };
-            assert_eq!(boxes.get(&format!("{shown} (app.py)")), Some(&vec![1]), "{name:?}");
+            assert_eq!(rectangles.get(&format!("{shown} (app.py)")), Some(&vec![1]), "{name:?}");
         }
     }
 }

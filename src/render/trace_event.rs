@@ -11,7 +11,7 @@ use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
 use super::rows::{Row, rows};
-use super::tracks::{Lane, Tracks, with_gaps};
+use super::tracks::{Track, Tracks, with_gaps};
 use super::{Format, Settings, json, labels};
 use crate::profile::{Detail, Profile, Seen, State};
 
@@ -38,7 +38,7 @@ struct Document<'a> {
 /// The events, thread after thread; readers sort them.
 struct Events<'a> {
     profile: &'a Profile,
-    lanes: Tracks<'a>,
+    tracks: Tracks<'a>,
 }
 
 #[derive(Serialize)]
@@ -88,9 +88,9 @@ struct Name {
     name: String,
 }
 
-/// Where the events of a lane go.
+/// Where the events of a track go.
 #[derive(Clone, Copy)]
-struct Track {
+struct TrackId {
     pid: i32,
     tid: u32,
 }
@@ -100,7 +100,7 @@ struct Track {
 /// # Errors
 /// Those of `out`.
 pub(crate) fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
-    let events = Events { profile, lanes: Tracks::of(profile) };
+    let events = Events { profile, tracks: Tracks::of(profile) };
     let document = Document {
         trace_events: events,
         display_time_unit: "ms",
@@ -113,17 +113,17 @@ impl Serialize for Events<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut events = serializer.serialize_seq(None)?;
         for (_, process) in self.profile.processes() {
-            let track = Track { pid: process.pid, tid: 0 };
-            events.serialize_element(&track.named("process_name", process.to_string()))?;
+            let id = TrackId { pid: process.pid, tid: 0 };
+            events.serialize_element(&id.named("process_name", process.to_string()))?;
         }
-        for lane in self.lanes.lanes() {
-            let track = self.track(lane);
-            let title = labels::thread(self.profile, lane);
-            if lane.thread.is_some() {
-                self.states(track, &title, lane, &mut events)?;
+        for track in self.tracks.all() {
+            let id = self.id(track);
+            let title = labels::thread(self.profile, track);
+            if track.thread.is_some() {
+                self.states(id, &title, track, &mut events)?;
             }
-            events.serialize_element(&track.named("thread_name", title))?;
-            self.calls(track, lane, &mut events)?;
+            events.serialize_element(&id.named("thread_name", title))?;
+            self.calls(id, track, &mut events)?;
         }
         events.end()
     }
@@ -131,42 +131,42 @@ impl Serialize for Events<'_> {
 
 impl<'a> Events<'a> {
     /// What belongs to no thread stands beside the threads of the first process.
-    fn track(&self, lane: &Lane) -> Track {
-        let process = self.lanes.process(lane).or_else(|| self.profile.processes().next());
+    fn id(&self, track: &Track) -> TrackId {
+        let process = self.tracks.process(track).or_else(|| self.profile.processes().next());
         let pid = process.map_or(0, |(_, process)| process.pid);
-        Track { pid, tid: labels::thread_number(self.profile, lane) }
+        TrackId { pid, tid: labels::thread_number(self.profile, track) }
     }
 
     /// What a thread was doing, wherever that changes.
     fn states<S: SerializeSeq>(
         &self,
-        track: Track,
+        id: TrackId,
         title: &str,
-        lane: &Lane,
+        track: &Track,
         events: &mut S,
     ) -> Result<(), S::Error> {
-        let process = self.lanes.process(lane);
+        let process = self.tracks.process(track);
         let is_free_threaded = process.is_some_and(|(_, process)| process.is_free_threaded());
         let mut last: Option<Doing> = None;
-        for stretch in with_gaps(self.lanes.moments(lane)) {
+        for stretch in with_gaps(self.tracks.moments(track)) {
             let doing = Doing::of(stretch.seen, last, is_free_threaded);
             if last != Some(doing) {
-                events.serialize_element(&track.counts(title, stretch.start, doing))?;
+                events.serialize_element(&id.counts(title, stretch.start, doing))?;
                 last = Some(doing);
             }
         }
         let end = Doing::of(None, last, is_free_threaded);
-        events.serialize_element(&track.counts(title, self.lanes.end(lane), end))
+        events.serialize_element(&id.counts(title, self.tracks.end(track), end))
     }
 
     fn calls<S: SerializeSeq>(
         &self,
-        track: Track,
-        lane: &Lane,
+        id: TrackId,
+        track: &Track,
         events: &mut S,
     ) -> Result<(), S::Error> {
         let (mut open, mut found): (Vec<Row>, Vec<Row>) = (Vec::new(), Vec::new());
-        for stretch in with_gaps(self.lanes.moments(lane)) {
+        for stretch in with_gaps(self.tracks.moments(track)) {
             found.clear();
             if let Some(seen) = stretch.seen {
                 rows(self.profile, seen, &mut found);
@@ -174,15 +174,15 @@ impl<'a> Events<'a> {
             let both = open.iter().zip(&found);
             let common = both.take_while(|(a, b)| self.is_same_function(**a, **b)).count();
             for row in open.drain(common..).rev() {
-                events.serialize_element(&self.end(track, stretch.start, row))?;
+                events.serialize_element(&self.end(id, stretch.start, row))?;
             }
             for row in &found[common..] {
-                events.serialize_element(&self.begin(track, stretch.start, *row))?;
+                events.serialize_element(&self.begin(id, stretch.start, *row))?;
                 open.push(*row);
             }
         }
         for row in open.into_iter().rev() {
-            events.serialize_element(&self.end(track, self.lanes.end(lane), row))?;
+            events.serialize_element(&self.end(id, self.tracks.end(track), row))?;
         }
         Ok(())
     }
@@ -197,15 +197,15 @@ impl<'a> Events<'a> {
         }
     }
 
-    fn begin(&self, track: Track, ts: u64, row: Row) -> Event<'_> {
+    fn begin(&self, id: TrackId, ts: u64, row: Row) -> Event<'_> {
         let args = row
             .frame(self.profile)
             .map(|frame| Place { file: &frame.file, line: labels::line(self.profile, frame) });
-        let Track { pid, tid } = track;
+        let TrackId { pid, tid } = id;
         Event::B { pid, tid, ts, cat: CATEGORY, name: row.name(self.profile), args }
     }
 
-    fn end(&self, Track { pid, tid }: Track, ts: u64, row: Row) -> Event<'_> {
+    fn end(&self, TrackId { pid, tid }: TrackId, ts: u64, row: Row) -> Event<'_> {
         Event::E { pid, tid, ts, cat: CATEGORY, name: row.name(self.profile) }
     }
 }
@@ -224,7 +224,7 @@ impl Doing {
     }
 }
 
-impl Track {
+impl TrackId {
     /// Threads may have the same name; their numbers tell them apart.
     fn counts(self, title: &str, ts: u64, args: Doing) -> Event<'_> {
         let Self { pid, tid } = self;
@@ -257,8 +257,8 @@ mod tests {
             serde_json::from_slice(&fixture::written(FORMAT)).expect("it is JSON");
         let mut tracks: HashMap<String, (i32, u64)> = HashMap::new();
         for event in document["traceEvents"].as_array().expect("events") {
-            let track = format!("{} {}", event["pid"], event["tid"]);
-            let (open, clock) = tracks.entry(track).or_default();
+            let id = format!("{} {}", event["pid"], event["tid"]);
+            let (open, clock) = tracks.entry(id).or_default();
             let time = event["ts"].as_u64().expect("a time");
             match event["ph"].as_str() {
                 Some("B") => *open += 1,

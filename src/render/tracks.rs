@@ -20,11 +20,11 @@ pub(super) struct Tracks<'a> {
     origin: u64,
     /// How long each event of the timeline lasted, in microseconds.
     lengths: Vec<u32>,
-    lanes: Vec<Lane>,
+    tracks: Vec<Track>,
 }
 
 /// What was seen of one thread.
-pub(super) struct Lane {
+pub(super) struct Track {
     /// The thread; `None` for what belongs to none, such as idle moments.
     pub thread: Option<ThreadId>,
     /// Positions in the timeline.
@@ -54,7 +54,7 @@ impl<'a> Tracks<'a> {
     pub(super) fn of(profile: &'a Profile) -> Self {
         let first = profile.timeline().first().map(|event| event.microseconds);
         let origin = first.map_or(profile.about.started, |first| first.min(profile.about.started));
-        Self { profile, origin, lengths: lengths(profile), lanes: lanes(profile) }
+        Self { profile, origin, lengths: lengths(profile), tracks: tracks(profile) }
     }
 
     /// The profile that they are of.
@@ -69,29 +69,29 @@ impl<'a> Tracks<'a> {
 
     /// The tracks: what belongs to no thread first, then the threads in the order of first
     /// sight. None is empty.
-    pub(super) fn lanes(&self) -> &[Lane] {
-        &self.lanes
+    pub(super) fn all(&self) -> &[Track] {
+        &self.tracks
     }
 
     /// The process of a track, if it has one.
-    pub(super) fn process(&self, lane: &Lane) -> Option<(ProcessId, &'a Process)> {
-        let id = self.profile.thread(lane.thread?).process;
+    pub(super) fn process(&self, track: &Track) -> Option<(ProcessId, &'a Process)> {
+        let id = self.profile.thread(track.thread?).process;
         Some((id, self.profile.process(id)))
     }
 
     /// What was seen in a track, in order; no two overlap.
-    pub(super) fn moments<'b>(&'b self, lane: &'b Lane) -> impl Iterator<Item = Moment> + 'b {
-        lane.events.iter().enumerate().map(|(position, event)| {
+    pub(super) fn moments<'b>(&'b self, track: &'b Track) -> impl Iterator<Item = Moment> + 'b {
+        track.events.iter().enumerate().map(|(position, event)| {
             let moment = self.moment(*event as usize);
-            let next = lane.events.get(position + 1).map(|next| self.moment(*next as usize).start);
+            let next = track.events.get(position + 1).map(|next| self.moment(*next as usize).start);
             let room = next.map_or(u64::MAX, |next| next.saturating_sub(moment.start));
             Moment { length: moment.length.min(room), ..moment }
         })
     }
 
     /// When the last moment of a track was over, in microseconds since the run began.
-    pub(super) fn end(&self, lane: &Lane) -> u64 {
-        lane.events.last().map_or(0, |last| self.moment(*last as usize).end())
+    pub(super) fn end(&self, track: &Track) -> u64 {
+        track.events.last().map_or(0, |last| self.moment(*last as usize).end())
     }
 
     /// Whether the samples of two threads ever overlap.
@@ -141,16 +141,16 @@ pub(super) fn thread(seen: Seen) -> Option<ThreadId> {
     }
 }
 
-fn lanes(profile: &Profile) -> Vec<Lane> {
-    let mut lanes: Vec<Lane> = std::iter::once(None)
+fn tracks(profile: &Profile) -> Vec<Track> {
+    let mut tracks: Vec<Track> = std::iter::once(None)
         .chain(profile.threads().map(|(id, _)| Some(id)))
-        .map(|thread| Lane { thread, events: Vec::new() })
+        .map(|thread| Track { thread, events: Vec::new() })
         .collect();
     for (position, event) in (0..).zip(profile.timeline()) {
-        lanes[thread(event.seen).map_or(0, |thread| thread.index() + 1)].events.push(position);
+        tracks[thread(event.seen).map_or(0, |thread| thread.index() + 1)].events.push(position);
     }
-    lanes.retain(|lane| !lane.events.is_empty());
-    lanes
+    tracks.retain(|track| !track.events.is_empty());
+    tracks
 }
 
 /// The last moments at which something was seen, while going back in time.
@@ -213,9 +213,10 @@ mod tests {
 
     /// Starts and lengths of every track, in milliseconds.
     fn times(profile: &Profile) -> Vec<Vec<(u64, u64)>> {
-        let lanes = Tracks::of(profile);
-        let times = |lane| lanes.moments(lane).map(|m| (m.start / 1000, m.length / 1000)).collect();
-        lanes.lanes().iter().map(times).collect()
+        let tracks = Tracks::of(profile);
+        let times =
+            |track| tracks.moments(track).map(|m| (m.start / 1000, m.length / 1000)).collect();
+        tracks.all().iter().map(times).collect()
     }
 
     #[test]
@@ -235,8 +236,8 @@ mod tests {
     #[test]
     fn stretches_leave_no_time_out() {
         let profile = profile(1, &[(10, 0, 7), (20, 0, 7), (90, 0, 7)]);
-        let lanes = Tracks::of(&profile);
-        let stretches: Vec<Stretch> = with_gaps(lanes.in_order()).collect();
+        let tracks = Tracks::of(&profile);
+        let stretches: Vec<Stretch> = with_gaps(tracks.in_order()).collect();
         assert!(stretches.windows(2).all(|pair| pair[0].start + pair[0].length == pair[1].start));
         let gaps = stretches.iter().filter(|stretch| stretch.seen.is_none());
         let gaps: Vec<u64> = gaps.map(|gap| gap.length / 1000).collect();
@@ -254,7 +255,7 @@ mod tests {
         let mut profile = profile(1, &[(10, 0, 7)]);
         profile.record_idle(15_000);
         assert_eq!(times(&profile), [vec![(15, 10)], vec![(10, 5)]]);
-        assert_eq!(Tracks::of(&profile).lanes()[0].thread, None);
+        assert_eq!(Tracks::of(&profile).all()[0].thread, None);
     }
 
     #[test]

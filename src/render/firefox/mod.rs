@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 
 use self::tables::{Category, Tables};
 use super::json::{self, Items};
-use super::tracks::{Lane, Tracks, microseconds, with_gaps};
+use super::tracks::{Track, Tracks, microseconds, with_gaps};
 use super::{Format, Settings, labels};
 use crate::profile::{Detail, Profile, Seen, State};
 
@@ -143,17 +143,19 @@ struct Markers {
 /// # Errors
 /// Those of `out`.
 pub(crate) fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
-    let lanes = Tracks::of(profile);
+    let tracks = Tracks::of(profile);
     let document = Document {
-        meta: Meta::of(profile, &lanes),
+        meta: Meta::of(profile, &tracks),
         libs: [],
-        threads: Items(|| lanes.lanes().iter().map(|lane| Track { lanes: &lanes, lane })),
+        threads: Items(|| {
+            tracks.all().iter().map(|track| ThreadOfTrack { tracks: &tracks, track })
+        }),
     };
     json::write(&document, out)
 }
 
 impl Meta {
-    fn of(profile: &Profile, lanes: &Tracks<'_>) -> Self {
+    fn of(profile: &Profile, tracks: &Tracks<'_>) -> Self {
         let is_free_threaded = profile.is_free_threaded();
         let words = |(name, color)| {
             let name = match name {
@@ -165,7 +167,7 @@ impl Meta {
         };
         Self {
             interval: milliseconds(microseconds(profile.about.period())),
-            start_time: milliseconds(lanes.origin()),
+            start_time: milliseconds(tracks.origin()),
             process_type: 0,
             product: labels::title(profile),
             imported_from: labels::PROGRAM,
@@ -198,18 +200,18 @@ fn extra(profile: &Profile) -> Vec<Section> {
 }
 
 /// A thread that is about to be written.
-struct Track<'a> {
-    lanes: &'a Tracks<'a>,
-    lane: &'a Lane,
+struct ThreadOfTrack<'a> {
+    tracks: &'a Tracks<'a>,
+    track: &'a Track,
 }
 
-impl Serialize for Track<'_> {
+impl Serialize for ThreadOfTrack<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { lanes, lane } = self;
-        let profile = lanes.profile();
+        let Self { tracks, track } = self;
+        let profile = tracks.profile();
         let mut tables = Tables::new(profile);
         let mut length = 0;
-        for stretch in with_gaps(lanes.moments(lane)) {
+        for stretch in with_gaps(tracks.moments(track)) {
             length += 1;
             if let Some(seen) = stretch.seen {
                 tables.add(category(seen), seen);
@@ -218,15 +220,15 @@ impl Serialize for Track<'_> {
         let stack = |seen| tables.stack(category(seen), seen);
         let samples = Samples {
             length,
-            stack: Items(|| with_gaps(lanes.moments(lane)).map(|each| each.seen.and_then(stack))),
-            time: Items(|| with_gaps(lanes.moments(lane)).map(|each| milliseconds(each.start))),
+            stack: Items(|| with_gaps(tracks.moments(track)).map(|each| each.seen.and_then(stack))),
+            time: Items(|| with_gaps(tracks.moments(track)).map(|each| milliseconds(each.start))),
             weight: (),
             weight_type: "samples",
         };
-        let process = lanes.process(lane).or_else(|| profile.processes().next());
+        let process = tracks.process(track).or_else(|| profile.processes().next());
         let process = process.map(|(_, process)| process);
         Thread {
-            name: labels::thread(profile, lane),
+            name: labels::thread(profile, track),
             is_main_thread: self.is_main(),
             process_type: "default",
             process_name: process.map(ToString::to_string).unwrap_or_default(),
@@ -236,7 +238,7 @@ impl Serialize for Track<'_> {
             unregister_time: (),
             paused_ranges: [],
             pid: process.map_or(0, |process| process.pid).to_string(),
-            tid: labels::thread_number(profile, lane),
+            tid: labels::thread_number(profile, track),
             samples,
             markers: Markers::default(),
             tables: tables.written(),
@@ -245,15 +247,15 @@ impl Serialize for Track<'_> {
     }
 }
 
-impl Track<'_> {
+impl ThreadOfTrack<'_> {
     /// Readers draw a process at its main thread: the one that the kernel calls like the
     /// process or, where that was not seen, the first of them.
     fn is_main(&self) -> bool {
-        let profile = self.lanes.profile();
-        let Some(own) = self.lane.thread else { return false };
+        let profile = self.tracks.profile();
+        let Some(own) = self.track.thread else { return false };
         let process = profile.thread(own).process;
         let pid = profile.process(process).pid;
-        let siblings = self.lanes.lanes().iter().filter_map(|lane| lane.thread);
+        let siblings = self.tracks.all().iter().filter_map(|track| track.thread);
         let mut siblings = siblings.filter(|id| profile.thread(*id).process == process);
         let first = siblings.clone().next();
         let called_so = siblings.find(|id| profile.thread(*id).native_id == Some(pid));
