@@ -105,23 +105,23 @@ mod tests {
     fn what_is_read_is_what_is_there() {
         let mut memory = memory();
         memory.write_word(0x10fc, 0x0102_0304_0506_0708);
-        let noted = ReadSet::new(&memory);
-        assert_eq!(noted.read::<u64>(0x10fc), Ok(0x0102_0304_0506_0708), "in two blocks");
-        assert_eq!(noted.read_bytes(0x1000, 600).map(|bytes| bytes.len()), Ok(600));
-        assert_eq!(noted.read::<u8>(0x1256), Ok(7), "in a block of which not all is there");
-        assert!(noted.read::<u8>(0x1300).is_err());
-        assert!(noted.is_still_so());
+        let read_set = ReadSet::new(&memory);
+        assert_eq!(read_set.read::<u64>(0x10fc), Ok(0x0102_0304_0506_0708), "in two blocks");
+        assert_eq!(read_set.read_bytes(0x1000, 600).map(|bytes| bytes.len()), Ok(600));
+        assert_eq!(read_set.read::<u8>(0x1256), Ok(7), "in a block of which not all is there");
+        assert!(read_set.read::<u8>(0x1300).is_err());
+        assert!(read_set.is_still_so());
     }
 
     #[test]
     fn a_change_is_seen_if_that_was_read() {
         let old = memory();
-        let noted = ReadSet::new(&old);
-        assert_eq!(noted.read::<u32>(0x1010), Ok(0x0707_0707));
+        let read_set = ReadSet::new(&old);
+        assert_eq!(read_set.read::<u32>(0x1010), Ok(0x0707_0707));
         let mut new = memory();
         new.write(0x1014, &[8]);
-        assert!(ReadSet { inner: &new, state: noted.state.clone() }.is_still_so(), "beside it");
+        assert!(ReadSet { inner: &new, state: read_set.state.clone() }.is_still_so(), "beside it");
         new.write(0x1013, &[8]);
-        assert!(!ReadSet { inner: &new, state: noted.state.clone() }.is_still_so());
+        assert!(!ReadSet { inner: &new, state: read_set.state.clone() }.is_still_so());
     }
 }

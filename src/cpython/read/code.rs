@@ -43,26 +43,26 @@ pub(crate) struct Named {
 #[derive(Debug)]
 pub(crate) struct CopiedCode {
     id: CodeId,
-    known: DecodedCode,
+    decoded: DecodedCode,
 }
 
 impl CopiedCode {
     /// Whether the code object at its address in `memory` is the same.
     pub(crate) fn is_still_in<M: Memory>(&self, memory: &M) -> bool {
-        let witness = self.known.witness();
-        let mut now = vec![0; witness.len()];
-        let spans: Vec<Span> = self.known.spans().collect();
-        memory.read_spans(&spans, &mut now) == Ok(now.len()) && now == witness
+        let expected = self.decoded.expected();
+        let mut now = vec![0; expected.len()];
+        let spans: Vec<Span> = self.decoded.spans().collect();
+        memory.read_spans(&spans, &mut now) == Ok(now.len()) && now == expected
     }
 
     /// Where a frame stands in it.
     pub(crate) fn place(&self, raw: &RawFrame) -> Place {
-        self.known.place(raw, self.id).unwrap_or(Place::Outside)
+        self.decoded.place(raw, self.id).unwrap_or(Place::Outside)
     }
 
     /// Notes where a copy of its instructions began.
     pub(crate) fn note_copy(&mut self, index: u32, first: u64) {
-        self.known.note_copy(index, first);
+        self.decoded.note_copy(index, first);
     }
 }
 
@@ -84,7 +84,7 @@ type ByAddress = HashMap<u64, (CodeId, DecodedCode), FxBuildHasher>;
 #[derive(Debug)]
 pub(crate) struct CodeCache<A> {
     types: Types,
-    known: ByAddress,
+    decoded: ByAddress,
     /// The frames that had the names of those that are not what they were.
     gone: HashMap<CodeId, Vec<FrameId>, FxBuildHasher>,
     /// How many have come and gone at an address.
@@ -105,7 +105,7 @@ impl<A: Abi> CodeCache<A> {
     pub(crate) fn new(types: Types) -> Self {
         Self {
             types,
-            known: HashMap::default(),
+            decoded: HashMap::default(),
             gone: HashMap::default(),
             predecessors: HashMap::default(),
             generation: 0,
@@ -128,7 +128,7 @@ impl<A: Abi> CodeCache<A> {
     /// The code object at an address, if it has been decoded.
     #[must_use]
     pub(crate) fn get(&self, code: Remote<Code>) -> Option<CodeId> {
-        self.known.get(&code.address()).map(|(id, _)| *id)
+        self.decoded.get(&code.address()).map(|(id, _)| *id)
     }
 
     /// As long as this is the same, what was decoded is still known.
@@ -143,10 +143,10 @@ impl<A: Abi> CodeCache<A> {
         if raw.may_be_incomplete && raw.code.is_null() {
             return Some(Place::Incomplete);
         }
-        let (id, known) = self.known.get_mut(&raw.code.address())?;
-        let place = known.place(raw, *id);
+        let (id, decoded) = self.decoded.get_mut(&raw.code.address())?;
+        let place = decoded.place(raw, *id);
         if place == Some(Place::Outside) {
-            known.forget_copy(raw.position);
+            decoded.forget_copy(raw.position);
         }
         place
     }
@@ -161,8 +161,8 @@ impl<A: Abi> CodeCache<A> {
         memory: &M,
         code: Remote<Code>,
     ) -> Result<CopiedCode, Broken> {
-        let known = DecodedCode::decode::<A, M>(memory, code, self.types, Probation::new(0))?;
-        Ok(CopiedCode { id: CodeId::of(&known), known })
+        let decoded = DecodedCode::decode::<A, M>(memory, code, self.types, Probation::new(0))?;
+        Ok(CopiedCode { id: CodeId::of(&decoded), decoded })
     }
 
     /// The function, file and line of a copied code object at `position`.
@@ -172,13 +172,13 @@ impl<A: Abi> CodeCache<A> {
         position: Position,
         table: &mut FrameTable,
     ) -> Option<FrameId> {
-        code.known.frame::<A>(position, self.line_numbers, table)
+        code.decoded.frame::<A>(position, self.line_numbers, table)
     }
 
     /// Whether a code object may be short-lived, as far as is known.
     #[must_use]
     pub(crate) fn is_young(&self, named: &Named) -> bool {
-        find(&self.known, named).is_none_or(|known| !known.youth.is_over())
+        find(&self.decoded, named).is_none_or(|decoded| !decoded.probation.is_over())
     }
 
     /// Whether any code object may be.
@@ -200,15 +200,15 @@ impl<A: Abi> CodeCache<A> {
             return Ok(id);
         }
         let predecessors = self.predecessors.get(&code.address()).copied().unwrap_or(0);
-        let youth = Probation::new(predecessors);
-        let known = DecodedCode::decode::<A, M>(memory, code, self.types, youth)?;
-        if self.known.len() >= MAX_ENTRIES {
-            self.known.clear();
+        let probation = Probation::new(predecessors);
+        let decoded = DecodedCode::decode::<A, M>(memory, code, self.types, probation)?;
+        if self.decoded.len() >= MAX_ENTRIES {
+            self.decoded.clear();
             self.young = 0;
             self.generation = self.generation.wrapping_add(1);
         }
-        let id = CodeId::of(&known);
-        self.known.insert(code.address(), (id, known));
+        let id = CodeId::of(&decoded);
+        self.decoded.insert(code.address(), (id, decoded));
         self.young += 1;
         Ok(id)
     }
@@ -225,10 +225,12 @@ impl<A: Abi> CodeCache<A> {
     ) -> Result<CodeId, Broken> {
         let id = self.decode(memory, raw.code)?;
         if let Position::Copied { index, .. } = raw.position {
-            let known = self.known.get_mut(&raw.code.address());
-            if let Some((_, known)) = known.filter(|(_, known)| !known.knows_copy(raw.position)) {
+            let decoded = self.decoded.get_mut(&raw.code.address());
+            if let Some((_, decoded)) =
+                decoded.filter(|(_, decoded)| !decoded.knows_copy(raw.position))
+            {
                 let first = first_of_copy::<A, M>(memory, raw.code, index)?;
-                first.into_iter().for_each(|first| known.note_copy(index, first));
+                first.into_iter().for_each(|first| decoded.note_copy(index, first));
             }
         }
         Ok(id)
@@ -241,16 +243,16 @@ impl<A: Abi> CodeCache<A> {
         position: Position,
         table: &mut FrameTable,
     ) -> Option<FrameId> {
-        let (id, known) = self.known.get_mut(&named.address)?;
+        let (id, decoded) = self.decoded.get_mut(&named.address)?;
         if *id != named.id {
             return None;
         }
-        known.frame::<A>(position, self.line_numbers, table)
+        decoded.frame::<A>(position, self.line_numbers, table)
     }
 
     /// Forgets all frames, so that [`CodeCache::frame`] can be asked with another table.
     pub(crate) fn forget_frames(&mut self) {
-        self.known.values_mut().for_each(|(_, known)| known.forget_frames());
+        self.decoded.values_mut().for_each(|(_, decoded)| decoded.forget_frames());
     }
 
     /// Compares code objects with the process and forgets those that are not what
@@ -258,8 +260,8 @@ impl<A: Abi> CodeCache<A> {
     pub(crate) fn verify<M: Memory>(&mut self, memory: &M, codes: &[Named]) -> Verified {
         self.spans.clear();
         for named in codes {
-            let known = find(&self.known, named).map(DecodedCode::spans);
-            self.spans.extend(known.into_iter().flatten());
+            let decoded = find(&self.decoded, named).map(DecodedCode::spans);
+            self.spans.extend(decoded.into_iter().flatten());
         }
         let length = self.spans.iter().map(|span| span.length).sum();
         self.bytes.resize(length, 0);
@@ -267,10 +269,10 @@ impl<A: Abi> CodeCache<A> {
         let mut rest = &self.bytes[..read.min(length)];
         let mut gone = Vec::new();
         for named in codes {
-            let is_same = find(&self.known, named).is_some_and(|known| {
-                let read = rest.get(..known.witness().len());
-                rest = rest.get(known.witness().len()..).unwrap_or_default();
-                read == Some(known.witness())
+            let is_same = find(&self.decoded, named).is_some_and(|decoded| {
+                let read = rest.get(..decoded.expected().len());
+                rest = rest.get(decoded.expected().len()..).unwrap_or_default();
+                read == Some(decoded.expected())
             });
             if !is_same {
                 gone.push(*named);
@@ -300,9 +302,9 @@ impl<A: Abi> CodeCache<A> {
     /// Forgets a code object, but not which frames had its name: there may be samples of
     /// them that wait to hear of it, however it was found out.
     fn forget(&mut self, named: &Named) {
-        let Some(known) = find(&self.known, named) else { return };
-        let frames: Vec<_> = known.frames().collect();
-        self.young -= usize::from(!known.youth.is_over());
+        let Some(decoded) = find(&self.decoded, named) else { return };
+        let frames: Vec<_> = decoded.frames().collect();
+        self.young -= usize::from(!decoded.probation.is_over());
         if self.gone.len() >= MAX_GONE {
             self.gone.clear();
         }
@@ -311,7 +313,7 @@ impl<A: Abi> CodeCache<A> {
             self.predecessors.clear();
         }
         *self.predecessors.entry(named.address).or_default() += 1;
-        self.known.remove(&named.address);
+        self.decoded.remove(&named.address);
         self.generation = self.generation.wrapping_add(1);
     }
 
@@ -319,8 +321,8 @@ impl<A: Abi> CodeCache<A> {
     fn grow_up(&mut self, codes: &[Named]) {
         let now = Instant::now();
         for named in codes {
-            let known = self.known.get_mut(&named.address).filter(|(id, _)| *id == named.id);
-            let is_over = known.is_some_and(|(_, known)| known.youth.note_same(now));
+            let decoded = self.decoded.get_mut(&named.address).filter(|(id, _)| *id == named.id);
+            let is_over = decoded.is_some_and(|(_, decoded)| decoded.probation.note_same(now));
             self.young -= usize::from(is_over);
         }
     }
@@ -337,7 +339,7 @@ impl<A: Abi> CodeCache<A> {
 }
 
 /// What is known of a code object, if it is still the one at its address.
-fn find<'a>(known: &'a ByAddress, named: &Named) -> Option<&'a DecodedCode> {
-    let (id, known) = known.get(&named.address)?;
-    (*id == named.id).then_some(known)
+fn find<'a>(decoded: &'a ByAddress, named: &Named) -> Option<&'a DecodedCode> {
+    let (id, decoded) = decoded.get(&named.address)?;
+    (*id == named.id).then_some(decoded)
 }

@@ -33,9 +33,9 @@ const INSTRUCTION: i32 = 2;
 pub(crate) struct CodeId(u64);
 
 impl CodeId {
-    pub(super) fn of(known: &DecodedCode) -> Self {
+    pub(super) fn of(decoded: &DecodedCode) -> Self {
         let mut hasher = DefaultHasher::new();
-        known.content().hash(&mut hasher);
+        decoded.content().hash(&mut hasher);
         Self(hasher.finish())
     }
 
@@ -73,9 +73,9 @@ pub(super) struct DecodedCode {
     /// executes it, and is as long as the instructions, so that no two of them overlap in part.
     copies: HashMap<u32, u64, FxBuildHasher>,
     spans: [Span; 4],
-    witness: Vec<u8>,
+    expected: Vec<u8>,
     /// Whether it is trusted to stay.
-    pub youth: Probation,
+    pub probation: Probation,
 }
 
 impl DecodedCode {
@@ -87,14 +87,14 @@ impl DecodedCode {
         memory: &M,
         code: Remote<Code>,
         types: Types,
-        youth: Probation,
+        probation: Probation,
     ) -> Result<Self, Broken> {
-        let noted = ReadSet::new(memory);
-        let parts = Parts::read::<A, _>(&noted, code, types)?;
-        let mut witness = vec![0; parts.spans.iter().map(|span| span.length).sum()];
-        let whole = memory.read_spans(&parts.spans, &mut witness)? == witness.len();
-        // What is remembered must have been there when the witness was taken.
-        if !whole || !noted.is_still_so() {
+        let read_set = ReadSet::new(memory);
+        let parts = Parts::read::<A, _>(&read_set, code, types)?;
+        let mut expected = vec![0; parts.spans.iter().map(|span| span.length).sum()];
+        let whole = memory.read_spans(&parts.spans, &mut expected)? == expected.len();
+        // What is remembered must have been there when these bytes were taken.
+        if !whole || !read_set.is_still_so() {
             return Err(Broken::NotCode(code.address()));
         }
         Ok(Self {
@@ -107,8 +107,8 @@ impl DecodedCode {
             frames: HashMap::default(),
             copies: HashMap::default(),
             spans: parts.spans,
-            witness,
-            youth,
+            expected,
+            probation,
         })
     }
 
@@ -126,8 +126,8 @@ impl DecodedCode {
 
     /// What those spans hold while it is the same.
     #[must_use]
-    pub(super) fn witness(&self) -> &[u8] {
-        &self.witness
+    pub(super) fn expected(&self) -> &[u8] {
+        &self.expected
     }
 
     /// All frames that it has given its name to.

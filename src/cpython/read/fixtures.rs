@@ -189,8 +189,8 @@ impl<A: Abi<Frames = HeapFrames>> FakePython<A> {
     ) -> Remote<Frame> {
         let frame = Remote::new(self.object(0));
         self.set(frame, A::FRAME.references, 1);
-        if let Ok(held) = self.memory.field(back, A::FRAME.references) {
-            self.set(back, A::FRAME.references, held as u64 + 1);
+        if let Ok(count) = self.memory.field(back, A::FRAME.references) {
+            self.set(back, A::FRAME.references, count as u64 + 1);
         }
         if let Executing::When { field, executed: value, .. } = A::FRAME.executing {
             self.memory.write(frame.address() + field.offset() as u64, &[value]);

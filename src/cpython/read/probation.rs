@@ -58,21 +58,21 @@ mod tests {
     use super::*;
 
     /// How long it takes to trust one that is compared every 100 microseconds.
-    fn youth(predecessors: u32) -> Duration {
-        let (mut youth, start) = (Probation::new(predecessors), Instant::now());
+    fn probation(predecessors: u32) -> Duration {
+        let (mut probation, start) = (Probation::new(predecessors), Instant::now());
         let step = Duration::from_micros(100);
-        let times = (0..1_000_000).take_while(|n| !youth.note_same(start + step * *n)).count();
+        let times = (0..1_000_000).take_while(|n| !probation.note_same(start + step * *n)).count();
         step * u32::try_from(times).expect("a small number")
     }
 
     #[test]
     fn many_comparisons_at_one_moment_are_worth_one() {
-        assert_eq!(youth(0), 7 * APART);
+        assert_eq!(probation(0), 7 * APART);
     }
 
     #[test]
     fn where_others_have_been_it_takes_longer() {
-        assert_eq!(youth(1), 4 * youth(0));
-        assert_eq!(youth(3), 64 * youth(0));
+        assert_eq!(probation(1), 4 * probation(0));
+        assert_eq!(probation(3), 64 * probation(0));
     }
 }

@@ -91,7 +91,7 @@ struct State {
     misses: u32,
     last_hit: usize,
     /// How many spans lie between the two copies of the roots.
-    lively: usize,
+    hot: usize,
 }
 
 /// A place in the layout of a fetch.
@@ -160,8 +160,8 @@ impl<M: Memory> Prefetch<M> {
     }
 
     /// How many spans are fetched between the two copies of the roots.
-    pub(crate) fn lively(&self) -> usize {
-        self.state.borrow().lively
+    pub(crate) fn hot(&self) -> usize {
+        self.state.borrow().hot
     }
 
     /// Which fetch the last one was: one more than the one before.
@@ -285,29 +285,29 @@ impl State {
         merge(&mut self.body, &mut self.missed_body, now, MERGE_GAP);
         if length_of(&self.body) > MAX_BYTES {
             // What the last walk did not need makes room for what it did.
-            self.body.retain(|placed| now.wrapping_sub(placed.used) <= 1);
+            self.body.retain(|planned| now.wrapping_sub(planned.used) <= 1);
         }
         self.roots.iter_mut().for_each(|root| root.walks.review(now, FEW_WALKS));
-        self.body.iter_mut().for_each(|placed| placed.walks.review(now, SOME_WALKS));
-        self.lively = self.body.iter().filter(|placed| placed.is_lively()).count();
+        self.body.iter_mut().for_each(|planned| planned.walks.review(now, SOME_WALKS));
+        self.hot = self.body.iter().filter(|planned| planned.is_hot()).count();
         let mut offset = 0;
         let mut add = |span: Span| {
             self.spans.push(span);
             offset += span.length;
             offset - span.length
         };
-        let mut place = |placed: &mut PlannedSpan| placed.offset = add(placed.span);
-        self.body.iter_mut().filter(|placed| !placed.has_frames).for_each(&mut place);
+        let mut place = |planned: &mut PlannedSpan| planned.offset = add(planned.span);
+        self.body.iter_mut().filter(|planned| !planned.has_frames).for_each(&mut place);
         self.roots.iter_mut().for_each(&mut place);
-        self.body.iter_mut().filter(|placed| placed.is_lively()).for_each(&mut place);
+        self.body.iter_mut().filter(|planned| planned.is_hot()).for_each(&mut place);
         for root in &mut self.roots {
             root.second = root.walks.are_many.then(|| add(root.span));
         }
         for frames in self.body.iter_mut() {
-            frames.second = frames.is_lively().then(|| add(frames.span));
+            frames.second = frames.is_hot().then(|| add(frames.span));
         }
-        let mut place = |placed: &mut PlannedSpan| placed.offset = add(placed.span);
-        self.body.iter_mut().filter(|placed| placed.is_quiet()).for_each(&mut place);
+        let mut place = |planned: &mut PlannedSpan| planned.offset = add(planned.span);
+        self.body.iter_mut().filter(|planned| planned.is_cold()).for_each(&mut place);
         self.last_hit = 0;
         if self.spans == old_spans {
             return;
@@ -345,15 +345,15 @@ impl State {
     /// it does not cost the others again. A walk that needs it reads it alone.
     fn drop_unreadable(&mut self) {
         let valid = self.valid;
-        let cut = |placed: &PlannedSpan| {
-            let copies = [Some(placed.offset), placed.second].into_iter().flatten();
-            let first = copies.filter(|at| at + placed.span.length > valid).min()?;
-            Some((first, placed.offset))
+        let cut = |planned: &PlannedSpan| {
+            let copies = [Some(planned.offset), planned.second].into_iter().flatten();
+            let first = copies.filter(|at| at + planned.span.length > valid).min()?;
+            Some((first, planned.offset))
         };
         let all = self.roots.iter().chain(&self.body);
         if let Some((_, bad)) = all.filter_map(cut).min() {
-            self.roots.retain(|placed| placed.offset != bad);
-            self.body.retain(|placed| placed.offset != bad);
+            self.roots.retain(|planned| planned.offset != bad);
+            self.body.retain(|planned| planned.offset != bad);
         }
         self.plan();
         self.comparable = false;
@@ -362,11 +362,11 @@ impl State {
     /// Whether a place was fetched twice with the same bytes. It counts as read.
     fn is_steady(&mut self, address: u64, length: usize) -> bool {
         let Some(offset) = self.find_body(address, length) else { return false };
-        let placed = self.body[self.last_hit];
+        let planned = self.body[self.last_hit];
         let bytes = self.bytes.get(offset..offset + length);
-        let other = match placed.second {
+        let other = match planned.second {
             Some(second) => {
-                let at = offset - placed.offset + second;
+                let at = offset - planned.offset + second;
                 self.bytes.get(at..at + length)
             }
             None if self.comparable => self.previous.get(offset..offset + length),
@@ -378,17 +378,17 @@ impl State {
     /// Whether a place holds what it held before. It counts as used.
     fn is_same(&mut self, place: Place) -> bool {
         let now = self.fetches;
-        let placed = match place {
+        let planned = match place {
             Place::Root(index) => self.roots.get_mut(index as usize),
             Place::Body(index) => self.body.get_mut(index as usize),
         };
-        let Some(placed) = placed else { return false };
-        placed.note_use(now);
-        let length = placed.span.length;
-        let bytes = self.bytes.get(placed.offset..placed.offset + length);
+        let Some(planned) = planned else { return false };
+        planned.note_use(now);
+        let length = planned.span.length;
+        let bytes = self.bytes.get(planned.offset..planned.offset + length);
         bytes.is_some()
-            && bytes == self.previous.get(placed.offset..placed.offset + length)
-            && placed.second.is_none_or(|at| bytes == self.bytes.get(at..at + length))
+            && bytes == self.previous.get(planned.offset..planned.offset + length)
+            && planned.second.is_none_or(|at| bytes == self.bytes.get(at..at + length))
     }
 
     fn note(&mut self, place: Place) {
@@ -421,7 +421,8 @@ impl State {
     fn find_body(&mut self, address: u64, length: usize) -> Option<usize> {
         let now = self.fetches;
         let near = self.last_hit;
-        let hit = self.body.get_mut(near).and_then(|placed| placed.offset_of(address, length, now));
+        let hit =
+            self.body.get_mut(near).and_then(|planned| planned.offset_of(address, length, now));
         let (index, offset) = match hit {
             Some(offset) => (near, offset),
             None => {
@@ -448,7 +449,7 @@ impl State {
 
 /// How many bytes it takes to fetch all of these.
 fn length_of(spans: &[PlannedSpan]) -> usize {
-    spans.iter().map(|placed| placed.span.length).sum()
+    spans.iter().map(|planned| planned.span.length).sum()
 }
 
 /// Where to find what was asked for.

@@ -189,7 +189,7 @@ fn near_spans_become_one_and_far_ones_do_not() {
     let mut spans = Vec::new();
     let mut missed = vec![span(0x5000), span(0x1000), span(0x1100), span(0x1008)];
     merge(&mut spans, &mut missed, 0, MERGE_GAP);
-    let merged: Vec<Span> = spans.iter().map(|placed| placed.span).collect();
+    let merged: Vec<Span> = spans.iter().map(|planned| planned.span).collect();
     let (near, far) = ((0x1000, 0x110), (0x5000, 16));
     assert_eq!(merged, [near, far].map(|(address, length)| Span { address, length }));
 }
@@ -296,7 +296,7 @@ fn frames_that_change_between_their_two_copies_are_not_steady() {
     assert!(are_steady(0x8000));
     assert!(!are_steady(0x9_0000), "nothing was fetched there");
     let state = &mut *prefetch.state.borrow_mut();
-    let frames = state.body.iter().find(|placed| placed.span.address == 0x8000);
+    let frames = state.body.iter().find(|planned| planned.span.address == 0x8000);
     let second = frames.and_then(|frames| frames.second).expect("it was fetched twice");
     state.bytes[second] ^= 1;
     assert!(!state.is_steady(0x8000, 1));

@@ -90,12 +90,12 @@ impl PlannedSpan {
     }
 
     /// Whether it has frames, and walks often come to them.
-    pub(super) fn is_lively(&self) -> bool {
+    pub(super) fn is_hot(&self) -> bool {
         self.has_frames && self.walks.are_many
     }
 
     /// Whether it has frames, and walks hardly come to them.
-    pub(super) fn is_quiet(&self) -> bool {
+    pub(super) fn is_cold(&self) -> bool {
         self.has_frames && !self.walks.are_many
     }
 
@@ -137,7 +137,7 @@ impl PlannedSpan {
 
 /// The span that begins at or before `address`, nearest to it.
 pub(super) fn index_of(spans: &[PlannedSpan], address: u64) -> Option<usize> {
-    spans.partition_point(|placed| placed.span.address <= address).checked_sub(1)
+    spans.partition_point(|planned| planned.span.address <= address).checked_sub(1)
 }
 
 /// Adds `missed` to `spans`, forgets what is not used, joins what lies near.
@@ -147,9 +147,9 @@ pub(super) fn merge(
     now: u32,
     gap: u64,
 ) {
-    spans.retain(|placed| placed.is_in_use(now));
+    spans.retain(|planned| planned.is_in_use(now));
     spans.append(missed);
-    spans.sort_unstable_by_key(|placed| placed.span.address);
+    spans.sort_unstable_by_key(|planned| planned.span.address);
     spans.dedup_by(|next, kept| {
         let is_near = next.span.address <= kept.span.end().saturating_add(gap);
         if is_near {

@@ -61,9 +61,9 @@ impl<'a> Chains<'a> {
         if first.frame == last.frame {
             Verdict::Stack(Part { side: Side::Before, length: self.before.len() })
         } else if let Some(base) = position(self.before, last.frame) {
-            self.climb(Side::Before, base, sites)
+            self.extend(Side::Before, base, sites)
         } else if let Some(base) = position(self.after, first.frame) {
-            self.climb(Side::After, base, sites)
+            self.extend(Side::After, base, sites)
         } else {
             self.fork(sites)
         }
@@ -94,7 +94,7 @@ impl<'a> Chains<'a> {
 
     /// The part of a chain that was alive, if the frame at `base` was: each frame
     /// above it that the one below is known to have been calling.
-    fn climb(&self, side: Side, base: usize, sites: &CallSites) -> Verdict {
+    fn extend(&self, side: Side, base: usize, sites: &CallSites) -> Verdict {
         let chain = self.chain(side);
         let mut top = base;
         while top + 1 < chain.len() && sites.contains(&chain[top], &chain[top + 1]) {
@@ -117,8 +117,8 @@ impl<'a> Chains<'a> {
     fn fork(&self, sites: &CallSites) -> Verdict {
         let common = self.common();
         let Some(base) = common.checked_sub(1) else { return Verdict::Torn };
-        let one = self.climb(Side::Before, base, sites);
-        let other = self.climb(Side::After, base, sites);
+        let one = self.extend(Side::Before, base, sites);
+        let other = self.extend(Side::After, base, sites);
         match (one, other) {
             (Verdict::Stack(one), Verdict::Stack(other)) => {
                 match (one.length > common, other.length > common) {

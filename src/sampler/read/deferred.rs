@@ -208,9 +208,13 @@ mod tests {
         let mut elsewhere = callers();
         elsewhere[1].position = chain(&[(2, 20, 8)])[0].position;
         assert_eq!(owed.pay(7, &on(&elsewhere)), []);
-        let mut held = callers();
-        held[1].references = 3;
-        assert_eq!(owed.pay(7, &on(&held)), [], "the caller was held by more than its callee");
+        let mut referenced = callers();
+        referenced[1].references = 3;
+        assert_eq!(
+            owed.pay(7, &on(&referenced)),
+            [],
+            "the caller was held by more than its callee"
+        );
         let mut later = callers();
         later[0].frame = 11;
         assert_eq!(owed.pay(7, &on(&later)), [moment(1), moment(2)], "in other frames");

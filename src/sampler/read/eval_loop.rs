@@ -32,7 +32,7 @@ const FOR_SHORT: u32 = 16;
 
 /// A thread, its newest C frame, and where the call of the loop begins that it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Loop {
+pub(super) struct EvalLoop {
     /// The thread.
     pub thread: Remote<Thread>,
     /// Its newest C frame.
@@ -43,8 +43,8 @@ pub(super) struct Loop {
 
 /// The call of the loop that was met last.
 #[derive(Debug, Default)]
-pub(super) struct Loops {
-    last: Option<Loop>,
+pub(super) struct EvalLoops {
+    last: Option<EvalLoop>,
     /// How often it was met since it was asked for.
     met: u32,
     is_known: bool,
@@ -52,7 +52,7 @@ pub(super) struct Loops {
     has_foreign: bool,
 }
 
-impl Loops {
+impl EvalLoops {
     /// Where the call of the loop begins that a C frame of a thread stands for, if known.
     #[must_use]
     pub(super) fn first(&self, thread: Remote<Thread>, c_frame: Remote<CFrame>) -> Option<Step> {
@@ -62,7 +62,7 @@ impl Loops {
 
     /// Takes down that `met` was a thread's innermost call of the loop, by what was copied.
     /// If that is so for some time, the process is asked, by `memory`.
-    pub(super) fn note<A: Abi, M: Memory>(&mut self, met: Loop, memory: &M) {
+    pub(super) fn note<A: Abi, M: Memory>(&mut self, met: EvalLoop, memory: &M) {
         if self.has_foreign {
             return;
         }
@@ -92,7 +92,7 @@ impl Loops {
 }
 
 /// Whether the innermost frame of a call of the loop is one that no loop executes.
-fn shows_foreign<A: Abi, M: Memory>(met: &Loop, memory: &M) -> bool {
+fn shows_foreign<A: Abi, M: Memory>(met: &EvalLoop, memory: &M) -> bool {
     let mut copy = [0; COPY];
     let copy = &mut copy[..A::Frames::SIZE];
     let Ok(top) = top_frame::<A, M>(memory, met.thread) else { return false };
@@ -103,7 +103,7 @@ fn shows_foreign<A: Abi, M: Memory>(met: &Loop, memory: &M) -> bool {
 
 /// Whether a call of the loop is the innermost of its thread now. A caller is in one call
 /// at a time: the newest C frame that it leads to stands for the one that it called.
-fn is_innermost<A: Abi, M: Memory>(met: &Loop, memory: &M) -> Result<bool, Fault> {
+fn is_innermost<A: Abi, M: Memory>(met: &EvalLoop, memory: &M) -> Result<bool, Fault> {
     let caller = caller_of_loop::<A, M>(memory, met.c_frame)?;
     let newest = newest_c_frame::<A, M>(memory, met.thread)?;
     Ok(caller == Some(met.first.caller) && newest == Some(met.c_frame))

@@ -15,7 +15,7 @@ use crate::sampler::frame_record::FrameRecord;
 use crate::sampler::read::call_sites::CallSites;
 use crate::sampler::read::callees::Callees;
 use crate::sampler::read::chain::Chains;
-use crate::sampler::read::eval_loop::{Loop, Loops};
+use crate::sampler::read::eval_loop::{EvalLoop, EvalLoops};
 use crate::sampler::tick::Unproven;
 
 /// Among so many of the innermost known steps a frame is looked for.
@@ -29,7 +29,7 @@ pub(crate) struct Copied {
     /// The one that ends with the pointer as it was after that, if it was another.
     after: Chain,
     is_same: bool,
-    loops: Loops,
+    eval_loops: EvalLoops,
 }
 
 impl Copied {
@@ -51,7 +51,7 @@ impl Copied {
         };
         let is_same_loop = newest_c_frame::<A, _>(&last, thread)? == c_frame;
         let same = c_frame.filter(|_| is_same_loop);
-        let begins = same.and_then(|c_frame| self.loops.first(thread, c_frame));
+        let begins = same.and_then(|c_frame| self.eval_loops.first(thread, c_frame));
         self.is_same =
             begins.is_some_and(|first| self.before.read_upwards(prefetch, code, calls, first));
         if !self.is_same {
@@ -59,12 +59,13 @@ impl Copied {
             self.before.read(prefetch, code, calls, before)?;
             self.is_same = same.is_some() && self.before.is_top_executed;
             if self.before.walk.has_foreign {
-                self.loops.note_foreign();
+                self.eval_loops.note_foreign();
             }
         }
         if self.is_same {
             if let (Some(c_frame), Some(first)) = (same, self.before.first_of_loop()) {
-                self.loops.note::<A, M>(Loop { thread, c_frame, first }, prefetch.direct());
+                self.eval_loops
+                    .note::<A, M>(EvalLoop { thread, c_frame, first }, prefetch.direct());
             }
             return Ok(());
         }
@@ -75,7 +76,7 @@ impl Copied {
         }
         self.after.read_beside(&self.before, prefetch, code, calls, after)?;
         if self.after.walk.has_foreign {
-            self.loops.note_foreign();
+            self.eval_loops.note_foreign();
         }
         Ok(())
     }
@@ -83,7 +84,7 @@ impl Copied {
     /// To be called when a thread that stood still was in another frame than was told
     /// without its pointer.
     pub(in crate::sampler) fn doubt(&mut self) {
-        self.loops.doubt();
+        self.eval_loops.doubt();
     }
 
     /// The frames that were walked, no loop executes, and another had called.

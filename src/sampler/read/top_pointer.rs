@@ -44,7 +44,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         is_decided: bool,
     ) -> Result<LeafEvidence, Broken> {
         let first = self.copied.before.walk.top.address();
-        let is_told = A::Frames::ON_HEAP && first != 0 && self.prefetch.lively() <= BRIEF;
+        let is_told = A::Frames::ON_HEAP && first != 0 && self.prefetch.hot() <= BRIEF;
         if !(is_told && self.holds_gil(thread)?) {
             return Ok(LeafEvidence::Nothing);
         }
