@@ -17,7 +17,7 @@ impl render::Sources for Sources {
     }
 
     fn read(&self, name: &str) -> Option<render::SourceText> {
-        let found = Self::read(self, name)?;
-        Some(render::SourceText { text: found.text, modified: found.modified })
+        let (text, modified) = Self::read(self, name)?;
+        Some(render::SourceText { text, modified })
     }
 }

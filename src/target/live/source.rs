@@ -20,15 +20,6 @@ use super::Process;
 /// The longest source that is read, in bytes.
 const LONGEST: u64 = 8 << 20;
 
-/// The text of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SourceText {
-    /// What is in it; bytes that are not UTF-8 are shown as such.
-    pub text: String,
-    /// When it was last written.
-    pub modified: SystemTime,
-}
-
 /// Where the sources of a process are.
 #[derive(Debug)]
 pub(crate) struct Sources {
@@ -51,10 +42,11 @@ impl Sources {
         SystemTime::now().checked_sub(self.process.as_ref()?.age()?)
     }
 
-    /// The text of the file that the process calls `name`. `None` if there is none, it is
-    /// not Python source, or the process could not read it.
+    /// The text of the file that the process calls `name`, and when that was last written. Bytes
+    /// that are not UTF-8 are shown as such. `None` if there is no such file, it is not Python
+    /// source, or the process could not read it.
     #[must_use]
-    pub(crate) fn read(&self, name: &str) -> Option<SourceText> {
+    pub(crate) fn read(&self, name: &str) -> Option<(String, SystemTime)> {
         let (file, user) = match &self.process {
             Some(process) => (open_within(process.pid, name)?, user_of(process.pid)),
             None => (open_regular(name)?, None),
@@ -69,7 +61,7 @@ impl Sources {
             return None;
         }
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        Some(SourceText { text, modified: metadata.modified().ok()? })
+        Some((text, metadata.modified().ok()?))
     }
 }
 
@@ -161,7 +153,7 @@ mod tests {
         let script = folder.file("script", "#!/usr/bin/env python3\n");
         let secret = folder.file("secret", "password\n");
         for sources in both() {
-            assert_eq!(sources.read(&module).map(|found| found.text), Some("x = 1\n".into()));
+            assert_eq!(sources.read(&module).map(|(text, _)| text), Some("x = 1\n".into()));
             assert!(sources.read(&script).is_some());
             assert_eq!(sources.read(&secret), None);
             assert_eq!(sources.read("/dev/zero"), None);
@@ -179,7 +171,7 @@ mod tests {
         folder.file("real.py", "y = 2\n");
         symlink("real.py", folder.0.join("link.py")).expect("a link");
         let link = folder.0.join("link.py").display().to_string();
-        assert_eq!(alive.read(&link).map(|found| found.text), Some("y = 2\n".into()));
+        assert_eq!(alive.read(&link).map(|(text, _)| text), Some("y = 2\n".into()));
     }
 
     #[test]
