@@ -23,7 +23,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, view: &mut View, picture: &Picture) {
     let [head, body, foot] =
         Layout::vertical([Constraint::Length(2), Constraint::Min(0), Constraint::Length(1)])
             .areas(frame.area());
-    frame.render_widget(Paragraph::new(heading(view, picture)), head);
+    frame.render_widget(Paragraph::new(title(view, picture)), head);
     if view.threads {
         draw_threads(frame, body, view, picture);
     } else {
@@ -43,7 +43,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, view: &mut View, picture: &Picture) {
     }
 }
 
-fn heading<'a>(view: &View, picture: &'a Picture) -> Vec<Line<'a>> {
+fn title<'a>(view: &View, picture: &'a Picture) -> Vec<Line<'a>> {
     let mut status = vec![Span::raw(picture.status.as_str())];
     if let Some(errors) = &picture.errors {
         status.push(Span::raw("  "));

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::tally::Tally;
+use super::counts::Counts;
 use crate::app::error::Error;
 use crate::app::options::TopOptions;
 use crate::app::signals::Signals;
@@ -25,10 +25,10 @@ const MOST_WORDS: u64 = 16 * 1024;
 
 /// All that has been seen of the process.
 pub(super) struct Seen {
-    /// Its threads, frames and stacks. The events have been moved into `tally`.
+    /// Its threads, frames and stacks. The events have been moved into `counts`.
     pub profile: Profile,
     /// What was sampled.
-    pub tally: Tally,
+    pub counts: Counts,
     /// What the profiler says of its run.
     pub about: RunInfo,
 }
@@ -42,7 +42,7 @@ impl Seen {
             profile.add_process(process.clone());
         }
         let mut steps = Vec::new();
-        for (stack, count) in self.tally.stacks(false, only_gil) {
+        for (stack, count) in self.counts.stacks(false, only_gil) {
             self.profile.steps(stack, &mut steps);
             let copied = profile.copy_stack(&self.profile, &steps);
             if let Some(stack) = copied {
@@ -56,7 +56,7 @@ impl Seen {
     /// What to say when the view is over.
     pub(super) fn summary(&self, pid: i32) -> String {
         let seconds = self.about.elapsed.as_secs_f64();
-        format!("Process {pid}: {} samples in {seconds:.1} s.", self.tally.whole_samples())
+        format!("Process {pid}: {} samples in {seconds:.1} s.", self.counts.whole_samples())
     }
 }
 
@@ -92,7 +92,7 @@ impl Feed {
             return Err(failed(std::io::ErrorKind::BrokenPipe.into()));
         };
         let profile = Profile::new(Detail::Timeline);
-        let seen = Seen { profile, tally: Tally::default(), about: RunInfo::default() };
+        let seen = Seen { profile, counts: Counts::default(), about: RunInfo::default() };
         let seen = Arc::new(Mutex::new(seen));
         let (start, started) = channel();
         let shared = Arc::clone(&seen);
@@ -162,11 +162,11 @@ fn read(samples: ChildStdout, seen: &Mutex<Seen>, start: &Sender<()>) {
     // An input that fails has ended too.
     while let Ok(true) = reader.fetch() {
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let Seen { profile, tally, about } = &mut *seen;
+        let Seen { profile, counts, about } = &mut *seen;
         if !matches!(reader.apply(profile), Ok(true)) {
             return;
         }
-        tally.add(&profile.take_timeline());
+        counts.add(&profile.take_timeline());
         *about = reader.about();
         // Nobody waits any more after the first time.
         let _ = start.send(());

@@ -1,13 +1,13 @@
 //! `pyflame top`: a live view of what a process does.
 //!
 //! The profiler for the process runs as a child and writes a recording into a pipe; a
-//! thread reads it ([`feed`]) and counts ([`tally`]); this thread listens to the keyboard
+//! thread reads it ([`feed`]) and counts ([`counts`]); this thread listens to the keyboard
 //! ([`view`]) and draws ([`draw`]) four times a second.
 
+mod counts;
 mod draw;
 mod feed;
 mod picture;
-mod tally;
 mod view;
 
 use std::io::{self, IsTerminal};
@@ -108,8 +108,8 @@ fn show(
         match view.press(key) {
             Action::None => {}
             Action::Quit => break,
-            Action::Reset => feed.seen().tally.reset(),
-            Action::Save if feed.seen().tally.whole_samples() == 0 => {
+            Action::Reset => feed.seen().counts.reset(),
+            Action::Save if feed.seen().counts.whole_samples() == 0 => {
                 view.say("Nothing has been counted yet.".to_owned());
             }
             Action::Save => match save(&feed.seen(), &view, pid) {

@@ -1,7 +1,7 @@
 //! What is to be drawn, computed from what has been seen.
 
+use super::counts::Moments;
 use super::feed::Seen;
-use super::tally::Moments;
 use super::view::{Sort, View};
 use crate::escape::in_line;
 use crate::profile::places::{Places, Unit};
@@ -67,7 +67,7 @@ impl Painter {
         if self.places.unit() != view.unit {
             self.places = Places::new(view.unit);
         }
-        let moments = seen.tally.moments(view.recent);
+        let moments = seen.counts.moments(view.recent);
         self.picture = Picture {
             title: title(seen),
             status: status(seen, moments),
@@ -80,7 +80,7 @@ impl Painter {
     }
 
     fn rows(&mut self, seen: &Seen, view: &View, moments: Moments) -> Vec<Row> {
-        let stacks = seen.tally.stacks(view.recent, view.only_gil);
+        let stacks = seen.counts.stacks(view.recent, view.only_gil);
         let shares = self.places.shares(&seen.profile, stacks);
         let percent = |count: u64| 100.0 * count as f64 / moments.all.max(1) as f64;
         let mut rows: Vec<Row> = shares
@@ -133,8 +133,8 @@ fn status(seen: &Seen, moments: Moments) -> String {
     };
     format!(
         "{:.0} per second, {} samples in {:.0} s, {held}",
-        seen.tally.rate(),
-        seen.tally.whole_samples(),
+        seen.counts.rate(),
+        seen.counts.whole_samples(),
         seen.about.elapsed.as_secs_f64(),
     )
 }
@@ -149,8 +149,8 @@ fn errors(seen: &Seen) -> Option<String> {
 }
 
 fn threads(seen: &Seen, filter: &str) -> Vec<ThreadRow> {
-    let all = seen.tally.moments(true).all.max(1) as f64;
-    let row = |activity: super::tally::Activity| {
+    let all = seen.counts.moments(true).all.max(1) as f64;
+    let row = |activity: super::counts::Activity| {
         let state = activity.state;
         let leaf = seen.profile.leaf(activity.stack).map(|frame| seen.profile.frames.frame(frame));
         ThreadRow {
@@ -171,7 +171,7 @@ fn threads(seen: &Seen, filter: &str) -> Vec<ThreadRow> {
         }
     };
     let is_shown = |row: &ThreadRow| contains(&row.name, filter) || contains(&row.place, filter);
-    seen.tally.threads().into_iter().map(row).filter(is_shown).collect()
+    seen.counts.threads().into_iter().map(row).filter(is_shown).collect()
 }
 
 /// Text that may hold anything, as one line that moves no cursor.
@@ -182,7 +182,7 @@ fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::top::tally::Tally;
+    use crate::app::top::counts::Counts;
     use crate::profile::stats::Rows;
     use crate::profile::{Detail, Process, Profile, RunInfo, Sample, State, Step};
     use crate::stack::Frame;
@@ -201,10 +201,10 @@ mod tests {
             let state = State { holds_gil, ..State::default() };
             profile.record(time, Sample { stack, thread, state });
         }
-        let mut tally = Tally::default();
-        tally.add(&profile.take_timeline());
+        let mut counts = Counts::default();
+        counts.add(&profile.take_timeline());
         let account = Rows::from([(Key::Torn, 2), (Key::Late, 0), (Key::Samples, 4)]);
-        Seen { profile, tally, about: RunInfo { account, ..RunInfo::default() } }
+        Seen { profile, counts, about: RunInfo { account, ..RunInfo::default() } }
     }
 
     #[test]
@@ -238,7 +238,7 @@ mod tests {
         let mut seen = seen();
         painter.paint(&mut seen, &view);
         view.paused = true;
-        seen.tally.reset();
+        seen.counts.reset();
         assert_eq!(painter.paint(&mut seen, &view).rows.len(), 2);
         view.paused = false;
         assert!(painter.paint(&mut seen, &view).rows.is_empty());

@@ -65,10 +65,10 @@ pub(super) fn run(options: &Options, arguments: &[OsString], roots: &[i32]) -> R
         eprintln!("Passed over {others} that run no Python.");
     }
     if dumps.is_empty() {
-        let tally = TreeStats { not_python: others, denied, ..TreeStats::default() };
+        let stats = TreeStats { not_python: others, denied, ..TreeStats::default() };
         let found = match others {
-            0 if tally.denied.total() == 0 => "there is none any more that can be".to_owned(),
-            _ => tally.to_string(),
+            0 if stats.denied.total() == 0 => "there is none any more that can be".to_owned(),
+            _ => stats.to_string(),
         };
         return Err(Error::NothingSampled { found });
     }

@@ -69,11 +69,11 @@ impl Merged {
     }
 
     /// What there is to say of the run by now.
-    fn about(&self, tally: &TreeStats) -> RunInfo {
+    fn run_info(&self, stats: &TreeStats) -> RunInfo {
         let all = RunInfo::of_all(self.live.values().chain([&self.past]));
         let elapsed = self.begin.elapsed();
         let mut account = all.account;
-        tally.rows().for_each(|(key, count)| account.add(key, count));
+        stats.rows().for_each(|(key, count)| account.add(key, count));
         account.put(Key::Elapsed, Value::Time(elapsed));
         RunInfo { elapsed, ticks: all.ticks, style: all.style, account, ..self.own.clone() }
     }
@@ -86,9 +86,9 @@ impl Shared {
     }
 
     /// The same, with what there is to say of the run by now.
-    pub(super) fn with_about(&self, tally: &TreeStats) -> MutexGuard<'_, Merged> {
+    pub(super) fn with_run_info(&self, stats: &TreeStats) -> MutexGuard<'_, Merged> {
         let mut merged = self.lock();
-        merged.profile.about = merged.about(tally);
+        merged.profile.about = merged.run_info(stats);
         merged
     }
 }

@@ -75,9 +75,9 @@ pub(crate) fn run(options: &Options, arguments: &[OsString]) -> Result<u8, Error
     }
     let roots = roots(options)?;
     let mut results = Sinks::open(options)?;
-    let family = ProcessSet::new(options, arguments, &roots);
+    let processes = ProcessSet::new(options, arguments, &roots);
     let progress = Progress::start(options.duration);
-    let outcome = Tree::new(options, family).run(&signals, &mut results, &progress);
+    let outcome = Tree::new(options, processes).run(&signals, &mut results, &progress);
     drop(progress);
     write(options, results, outcome?)?;
     Ok(0)
@@ -99,7 +99,7 @@ fn run_command(options: &Options, arguments: &[OsString], words: &[OsString]) ->
     launch.wait();
     // Those of a command that goes on are its own.
     if launch.has_ended() {
-        tree.family.survivors().iter().for_each(|words| say(words));
+        tree.processes.survivors().iter().for_each(|words| say(words));
     }
     written.map(|()| launch.status())
 }
@@ -152,7 +152,7 @@ fn named_roots(options: &Options) -> Result<Vec<i32>, Error> {
 /// A run with several processes.
 struct Tree<'a> {
     options: &'a Options,
-    family: ProcessSet<'a>,
+    processes: ProcessSet<'a>,
     merged: Shared,
     /// When the present window began.
     window: Instant,
@@ -161,10 +161,10 @@ struct Tree<'a> {
 }
 
 impl<'a> Tree<'a> {
-    fn new(options: &'a Options, family: ProcessSet<'a>) -> Self {
+    fn new(options: &'a Options, processes: ProcessSet<'a>) -> Self {
         let merged = Merged::begin(options);
         let (window, earlier) = (Instant::now(), Outcome::default());
-        Self { options, family, merged, window, earlier }
+        Self { options, processes, merged, window, earlier }
     }
 
     /// Samples until the time is over, the processes that were named have ended, or a
@@ -179,18 +179,18 @@ impl<'a> Tree<'a> {
         let duration = self.options.duration.filter(|duration| !duration.is_zero());
         let mut told = start;
         while !signals.ask_for_end() && duration.is_none_or(|time| start.elapsed() < time) {
-            let search = self.family.look(&self.merged);
-            if self.family.has_ended() {
+            let search = self.processes.look(&self.merged);
+            if self.processes.has_ended() {
                 break;
             }
             if signals.ask_for_snapshot() {
-                results.snapshot(&mut self.merged.with_about(&self.family.tally()).profile);
+                results.snapshot(&mut self.merged.with_run_info(&self.processes.stats()).profile);
             }
             if self.options.rotation.is_some_and(|length| self.window.elapsed() >= length) {
                 results.window(self.end_window());
             }
             if results.are_due() {
-                let mut merged = self.merged.with_about(&self.family.tally());
+                let mut merged = self.merged.with_run_info(&self.processes.stats());
                 if !results.record(&mut merged.profile) {
                     break;
                 }
@@ -204,13 +204,13 @@ impl<'a> Tree<'a> {
             let left = duration.map_or(rest, |time| time.saturating_sub(start.elapsed()));
             nap(rest.min(left), signals);
         }
-        self.family.end_samplers();
-        self.family.conclude();
-        let tally = self.family.tally();
-        if tally.sampled == 0 {
-            return Err(Error::NothingSampled { found: tally.to_string() });
+        self.processes.end_samplers();
+        self.processes.conclude();
+        let stats = self.processes.stats();
+        if stats.sampled == 0 {
+            return Err(Error::NothingSampled { found: stats.to_string() });
         }
-        let mut merged = self.merged.with_about(&tally);
+        let mut merged = self.merged.with_run_info(&stats);
         merged.profile.sort_timeline();
         let profile = std::mem::take(&mut merged.profile);
         let outcome = self.earlier.and(&Outcome::of_rows(&profile.about.account));
@@ -220,8 +220,8 @@ impl<'a> Tree<'a> {
     /// Ends a window: those who sample begin anew with the next, so that they give back
     /// their memory too.
     fn end_window(&mut self) -> Profile {
-        self.family.end_samplers();
-        let mut merged = self.merged.with_about(&self.family.tally());
+        self.processes.end_samplers();
+        let mut merged = self.merged.with_run_info(&self.processes.stats());
         self.window = Instant::now();
         let mut last = merged.begin_anew(self.options);
         last.sort_timeline();

@@ -22,7 +22,7 @@ use crate::target::ThreadState;
 use crate::target::live;
 
 /// The most processes that are known at a time.
-const MOST_MEMBERS: usize = 10_000;
+const MOST_TRACKED: usize = 10_000;
 
 /// The most processes that are sampled at a time.
 const MOST_SAMPLERS: usize = 100;
@@ -44,7 +44,7 @@ const MOST_COMPLAINTS: usize = 5;
 pub(super) struct ProcessSet<'a> {
     options: &'a Options,
     arguments: &'a [OsString],
-    pub(super) members: BTreeMap<i32, Tracked>,
+    pub(super) tracked: BTreeMap<i32, Tracked>,
     /// The command that this program has started: what it leaves behind comes to this program.
     command: Option<i32>,
     /// Those that have ended.
@@ -74,13 +74,13 @@ struct Starts {
 impl<'a> ProcessSet<'a> {
     /// The processes `roots`.
     pub(super) fn new(options: &'a Options, arguments: &'a [OsString], roots: &[i32]) -> Self {
-        let members = roots.iter().filter_map(|pid| Some((*pid, Tracked::new(*pid, true)?)));
-        let members: BTreeMap<i32, Tracked> = members.collect();
-        let too_short = (roots.len() - members.len()) as u64;
+        let tracked = roots.iter().filter_map(|pid| Some((*pid, Tracked::new(*pid, true)?)));
+        let tracked: BTreeMap<i32, Tracked> = tracked.collect();
+        let too_short = (roots.len() - tracked.len()) as u64;
         Self {
             options,
             arguments,
-            members,
+            tracked,
             command: None,
             past: TreeStats { too_short, ..TreeStats::default() },
             counted: HashMap::new(),
@@ -113,7 +113,7 @@ impl<'a> ProcessSet<'a> {
         }
         self.looked = true;
         let search = begin.elapsed();
-        let pids: Vec<i32> = self.members.keys().copied().collect();
+        let pids: Vec<i32> = self.tracked.keys().copied().collect();
         for pid in pids {
             self.attend(pid);
             self.start_sampler(pid, merged);
@@ -124,20 +124,20 @@ impl<'a> ProcessSet<'a> {
     /// Looks for processes that are new, and finds out what they all are. Nobody samples them.
     pub(super) fn look_around(&mut self) {
         self.find_children();
-        let pids: Vec<i32> = self.members.keys().copied().collect();
+        let pids: Vec<i32> = self.tracked.keys().copied().collect();
         pids.into_iter().for_each(|pid| self.attend(pid));
     }
 
     /// Whether there is nothing left to do: all who were named have ended, or the one
     /// moment that was wanted has been sampled.
     pub(super) fn has_ended(&self) -> bool {
-        let mut members = self.members.values();
+        let mut tracked = self.tracked.values();
         if self.is_moment() {
             let is_late = self.begin.elapsed() > STARTING;
-            let is_sampled = |member: &Tracked| matches!(member.state, State::Sampled(..));
-            return members.all(|member| member.is_done() || is_late && !is_sampled(member));
+            let is_sampled = |process: &Tracked| matches!(process.state, State::Sampled(..));
+            return tracked.all(|process| process.is_done() || is_late && !is_sampled(process));
         }
-        !members.any(|member| member.is_root)
+        !tracked.any(|process| process.is_root)
     }
 
     fn is_moment(&self) -> bool {
@@ -146,10 +146,10 @@ impl<'a> ProcessSet<'a> {
 
     fn find_children(&mut self) {
         self.adopt();
-        let mut parents: Vec<i32> = self.members.keys().copied().collect();
+        let mut parents: Vec<i32> = self.tracked.keys().copied().collect();
         while let Some(parent) = parents.pop() {
             for pid in live::children(parent).unwrap_or_default() {
-                if !self.members.contains_key(&pid) && self.meet(pid) {
+                if !self.tracked.contains_key(&pid) && self.meet(pid) {
                     parents.push(pid);
                 }
             }
@@ -164,12 +164,12 @@ impl<'a> ProcessSet<'a> {
     fn adopt(&mut self) {
         let Some(command) = self.command else { return };
         let own = i32::try_from(std::process::id()).unwrap_or_default();
-        let samplers: Vec<i32> = self.members.values().filter_map(Tracked::sampler).collect();
+        let samplers: Vec<i32> = self.tracked.values().filter_map(Tracked::sampler).collect();
         for pid in live::children(own).unwrap_or_default() {
             if pid == command || samplers.contains(&pid) {
                 continue;
             }
-            if !self.members.contains_key(&pid) {
+            if !self.tracked.contains_key(&pid) {
                 self.meet(pid);
             }
             if live::stat(pid).is_some_and(|stat| stat.state == ThreadState::Zombie) {
@@ -181,21 +181,21 @@ impl<'a> ProcessSet<'a> {
     /// Takes up a process that a known one has started. `false` if it has ended, or there is
     /// no room for it.
     fn meet(&mut self, pid: i32) -> bool {
-        let Some(member) = Tracked::new(pid, false) else {
+        let Some(process) = Tracked::new(pid, false) else {
             // It is not there any more. If it has not been counted, it was not sampled.
             self.past.too_short += u64::from(self.counted.remove(&pid).is_none());
             return false;
         };
-        let started = member.started();
+        let started = process.started();
         let is_counted = started.is_some() && self.counted.get(&pid).copied() == started;
-        if is_counted || !member.is_alive() {
+        if is_counted || !process.is_alive() {
             self.past.too_short += u64::from(!is_counted);
             self.counted.extend(started.map(|started| (pid, started)));
             return false;
         }
-        let is_room = self.members.len() < MOST_MEMBERS;
+        let is_room = self.tracked.len() < MOST_TRACKED;
         if is_room {
-            self.members.insert(pid, member);
+            self.tracked.insert(pid, process);
         }
         is_room
     }
@@ -203,23 +203,23 @@ impl<'a> ProcessSet<'a> {
     /// Does for one process what is to be done.
     fn attend(&mut self, pid: i32) {
         let is_moment = self.is_moment();
-        let Some(member) = self.members.get_mut(&pid) else { return };
-        if let State::Sampled(_, sampler) = &mut member.state {
+        let Some(process) = self.tracked.get_mut(&pid) else { return };
+        if let State::Sampled(_, sampler) = &mut process.state {
             let Some(ended) = sampler.ended() else { return };
             self.sampler_ended(pid, ended);
         }
-        let Some(member) = self.members.get_mut(&pid) else { return };
-        if !member.is_alive() {
-            member.count(&mut self.past);
-            self.counted.extend(member.started().map(|started| (pid, started)));
-            self.members.remove(&pid);
+        let Some(process) = self.tracked.get_mut(&pid) else { return };
+        if !process.is_alive() {
+            process.count(&mut self.past);
+            self.counted.extend(process.started().map(|started| (pid, started)));
+            self.tracked.remove(&pid);
             return;
         }
-        if is_moment && matches!(member.state, State::Done) {
+        if is_moment && matches!(process.state, State::Done) {
             return;
         }
-        member.notice_exec();
-        if let Some(words) = member.take_failure(false) {
+        process.notice_exec();
+        if let Some(words) = process.take_failure(false) {
             self.complain(&words);
         }
         self.identify(pid);
@@ -227,31 +227,31 @@ impl<'a> ProcessSet<'a> {
 
     fn sampler_ended(&mut self, pid: i32, ended: Ended) {
         let is_moment = self.is_moment();
-        let Some(member) = self.members.get_mut(&pid) else { return };
+        let Some(process) = self.tracked.get_mut(&pid) else { return };
         let Ended { status, sampled, words } = ended;
         if status == Some(Error::STATUS_OTHER_BINARY.into()) {
             // The file is Python, but not always of this version.
-            member.executed_file().map(|file| self.python.remove(&file));
+            process.executed_file().map(|file| self.python.remove(&file));
         }
-        member.after_sampler(status, sampled, words);
+        process.after_sampler(status, sampled, words);
         if is_moment && sampled {
-            member.state = State::Done;
+            process.state = State::Done;
         }
     }
 
     /// Finds out whether a process of which nothing is known runs Python, if that is due.
     fn identify(&mut self, pid: i32) {
-        let Some(member) = self.members.get_mut(&pid) else { return };
-        if !member.is_due() {
+        let Some(process) = self.tracked.get_mut(&pid) else { return };
+        if !process.is_due() {
             return;
         }
-        let file = member.executed_file();
-        let known = file.filter(|_| !member.has_failed());
+        let file = process.executed_file();
+        let known = file.filter(|_| !process.has_failed());
         let known = known.and_then(|file| self.python.get(&file)).copied();
         let known = known.map(|version| Look::Python(version, true));
-        match known.unwrap_or_else(|| member.look()) {
+        match known.unwrap_or_else(|| process.look()) {
             Look::Python(version, is_of_file) => {
-                member.state = State::Python(version);
+                process.state = State::Python(version);
                 if self.python.len() >= MOST_FILES {
                     self.python.clear();
                 }
@@ -260,28 +260,28 @@ impl<'a> ProcessSet<'a> {
                 self.python.extend(file.map(|file| (file, version)));
             }
             // One that is about to end may not be looked at either.
-            Look::Refused(_) | Look::Denied(..) if !member.is_alive() => {}
+            Look::Refused(_) | Look::Denied(..) if !process.is_alive() => {}
             Look::Denied(denial, error) => {
-                member.state = State::Denied(denial);
+                process.state = State::Denied(denial);
                 // Of those with the same reason, one is enough.
                 if self.told.note(denial) {
                     self.complain_with(error.exit_status(), &error.to_string());
                 }
             }
-            Look::Failed(words) => member.fail(words),
+            Look::Failed(words) => process.fail(words),
             Look::Refused(error) => self.refuse(pid, error),
             Look::NotYet => {}
         }
     }
 
     fn start_sampler(&mut self, pid: i32, merged: &Shared) {
-        let is_sampled = |member: &&Tracked| matches!(member.state, State::Sampled(..));
-        let Some(State::Python(version)) = self.members.get(&pid).map(|member| &member.state)
+        let is_sampled = |process: &&Tracked| matches!(process.state, State::Sampled(..));
+        let Some(State::Python(version)) = self.tracked.get(&pid).map(|process| &process.state)
         else {
             return;
         };
         let version = *version;
-        if self.members.values().filter(is_sampled).count() >= MOST_SAMPLERS
+        if self.tracked.values().filter(is_sampled).count() >= MOST_SAMPLERS
             || !self.starts.take_one()
         {
             return;
@@ -292,15 +292,15 @@ impl<'a> ProcessSet<'a> {
             Ok(sampler) => State::Sampled(version, sampler),
             Err(error) => return self.refuse(pid, error),
         };
-        if let Some(member) = self.members.get_mut(&pid) {
-            member.state = state;
+        if let Some(process) = self.tracked.get_mut(&pid) {
+            process.state = state;
         }
     }
 
     /// Lets a process be as long as it executes what it does, for this reason.
     pub(super) fn refuse(&mut self, pid: i32, error: Error) {
-        if let Some(member) = self.members.get_mut(&pid) {
-            member.state = State::Refused;
+        if let Some(process) = self.tracked.get_mut(&pid) {
+            process.state = State::Refused;
         }
         self.complain_with(error.exit_status(), &error.to_string());
     }
@@ -327,17 +327,17 @@ impl<'a> ProcessSet<'a> {
 
     /// Ends all samplers, which may be started again afterwards.
     pub(super) fn end_samplers(&mut self) {
-        for member in self.members.values() {
-            if let State::Sampled(_, sampler) = &member.state {
+        for process in self.tracked.values() {
+            if let State::Sampled(_, sampler) = &process.state {
                 sampler.tell_to_end();
             }
         }
-        for member in self.members.values_mut() {
-            let State::Sampled(version, sampler) = &mut member.state else { continue };
+        for process in self.tracked.values_mut() {
+            let State::Sampled(version, sampler) = &mut process.state else { continue };
             let (version, ended) = (*version, sampler.wait());
-            member.after_sampler(ended.status, ended.sampled, ended.words);
+            process.after_sampler(ended.status, ended.sampled, ended.words);
             if ended.status == Some(0) {
-                member.state = State::Python(version);
+                process.state = State::Python(version);
             }
         }
         self.starts = Starts::new();
@@ -346,17 +346,18 @@ impl<'a> ProcessSet<'a> {
     /// Says of the processes that are there at the end which ones could not be profiled, and
     /// how many could not be read.
     pub(super) fn conclude(&mut self) {
-        let alive = self.members.values_mut().filter(|member| member.is_alive());
-        let failures: Vec<String> = alive.filter_map(|member| member.take_failure(true)).collect();
+        let alive = self.tracked.values_mut().filter(|process| process.is_alive());
+        let failures: Vec<String> =
+            alive.filter_map(|process| process.take_failure(true)).collect();
         failures.iter().for_each(|words| self.complain(words));
-        self.tally().denied.summary().iter().for_each(|words| say(words));
+        self.stats().denied.summary().iter().for_each(|words| say(words));
     }
 
     /// What has become of the processes by now.
-    pub(super) fn tally(&self) -> TreeStats {
-        let mut tally = self.past.clone();
-        self.members.values().for_each(|member| member.count(&mut tally));
-        tally
+    pub(super) fn stats(&self) -> TreeStats {
+        let mut stats = self.past.clone();
+        self.tracked.values().for_each(|process| process.count(&mut stats));
+        stats
     }
 }
 
@@ -391,23 +392,23 @@ mod tests {
     fn a_child_that_has_ended_is_counted_once_however_often_it_is_met() {
         let arguments = ["pyflame", "--subprocesses", "-p", "1"].map(OsString::from);
         let Ok(Request::Profile(options)) = parse(&arguments, &[]) else { panic!("options") };
-        let mut family = ProcessSet::new(&options, &[], &[]);
+        let mut processes = ProcessSet::new(&options, &[], &[]);
         let mut child = Command::new("true").spawn().expect("a child");
         let pid = i32::try_from(child.id()).expect("a pid");
         while live::stat(pid).is_some_and(|stat| stat.state != ThreadState::Zombie) {
             std::thread::yield_now();
         }
         for _ in 0..2 {
-            assert!(!family.meet(pid));
-            assert_eq!(family.tally().too_short, 1);
+            assert!(!processes.meet(pid));
+            assert_eq!(processes.stats().too_short, 1);
         }
         // It was still listed when its parent collected it.
         child.wait().expect("it has ended");
-        assert!(!family.meet(pid));
-        assert_eq!(family.tally().too_short, 1);
+        assert!(!processes.meet(pid));
+        assert_eq!(processes.stats().too_short, 1);
         // Another one that is gone before it is looked at.
-        assert!(!family.meet(pid));
-        assert_eq!(family.tally().too_short, 2);
+        assert!(!processes.meet(pid));
+        assert_eq!(processes.stats().too_short, 2);
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub(crate) struct Python {
 
 /// The processes of a command.
 pub(crate) struct Search<'a> {
-    family: ProcessSet<'a>,
+    processes: ProcessSet<'a>,
     begin: Instant,
     /// Pythons that ran while another was sampled, as they were last seen, and whether they
     /// have been counted: what has just been forked may be about to execute something else.
@@ -78,10 +78,10 @@ pub(crate) struct Search<'a> {
 impl<'a> Search<'a> {
     /// Nothing has been looked at yet.
     pub(crate) fn new(options: &'a Options, arguments: &'a [OsString], command: i32) -> Self {
-        let mut family = ProcessSet::of_command(options, arguments, command);
-        family.unsaid = Some(Vec::new());
+        let mut processes = ProcessSet::of_command(options, arguments, command);
+        processes.unsaid = Some(Vec::new());
         Self {
-            family,
+            processes,
             begin: Instant::now(),
             others: HashMap::new(),
             other_pythons: 0,
@@ -92,8 +92,10 @@ impl<'a> Search<'a> {
 
     /// Looks once for a Python. Says why those cannot be profiled that cannot.
     pub(crate) fn look(&mut self) -> Option<Python> {
-        self.family.look_around();
-        for (status, words) in self.family.unsaid.as_mut().map(std::mem::take).unwrap_or_default() {
+        self.processes.look_around();
+        for (status, words) in
+            self.processes.unsaid.as_mut().map(std::mem::take).unwrap_or_default()
+        {
             // Where it is not known to be Python, others may be what is wanted.
             if status == 1 {
                 self.unsaid.push(words);
@@ -124,15 +126,15 @@ impl<'a> Search<'a> {
     pub(crate) fn note_failure(&mut self, pid: i32, error: &Error) {
         if error.exit_status() != 1 {
             self.refuse(pid, error);
-        } else if let Some(member) = self.family.members.get_mut(&pid) {
-            member.fail(error.to_string());
+        } else if let Some(process) = self.processes.tracked.get_mut(&pid) {
+            process.fail(error.to_string());
         }
     }
 
     /// Lets a process be, as long as it executes what it does, and says why.
     pub(crate) fn refuse(&mut self, pid: i32, error: &Error) {
-        if let Some(member) = self.family.members.get_mut(&pid) {
-            member.state = State::Refused;
+        if let Some(process) = self.processes.tracked.get_mut(&pid) {
+            process.state = State::Refused;
         }
         say(&error.to_string());
         self.refused.get_or_insert(error.exit_status());
@@ -141,8 +143,8 @@ impl<'a> Search<'a> {
     /// The exit status of what has been said of those that cannot be profiled. Says the rest
     /// too, if nothing has been said yet.
     pub(crate) fn conclude(&mut self) -> Option<u8> {
-        self.family.conclude();
-        let last = self.family.unsaid.as_mut().map(std::mem::take).unwrap_or_default();
+        self.processes.conclude();
+        let last = self.processes.unsaid.as_mut().map(std::mem::take).unwrap_or_default();
         self.unsaid.extend(last.into_iter().map(|(_, words)| words));
         if self.refused.is_none() && !self.unsaid.is_empty() {
             self.unsaid.drain(..).for_each(|words| say(words.trim_end()));
@@ -157,7 +159,7 @@ impl<'a> Search<'a> {
     pub(crate) fn watch(&mut self, python: Python, over: &Receiver<()>, leave: impl Fn()) {
         loop {
             let begin = Instant::now();
-            self.family.look_around();
+            self.processes.look_around();
             let pythons = self.pythons();
             self.count_others(&pythons, python);
             if is_wrapper(&python, &pythons, &live::words) {
@@ -170,7 +172,7 @@ impl<'a> Search<'a> {
                 let nap = if python.is_command { rest } else { WATCH.min(rest) };
                 if over.recv_timeout(nap) != Err(RecvTimeoutError::Timeout) {
                     return;
-                } else if !python.is_command && !self.family.has_command() {
+                } else if !python.is_command && !self.processes.has_command() {
                     leave();
                 }
             }
@@ -179,11 +181,11 @@ impl<'a> Search<'a> {
 
     /// The processes that are left when the command has ended, in words.
     pub(crate) fn survivors(&mut self) -> Option<String> {
-        self.family.survivors()
+        self.processes.survivors()
     }
 
     fn pythons(&self) -> Vec<Python> {
-        self.family.pythons()
+        self.processes.pythons()
     }
 
     /// Counts those that were there at the last look already, and execute the same still.
@@ -206,14 +208,14 @@ impl<'a> Search<'a> {
 impl ProcessSet<'_> {
     /// Those that run Python and are not sampled.
     fn pythons(&self) -> Vec<Python> {
-        let members = self.members.values();
-        let pythons = members.filter_map(|member| match member.state {
+        let tracked = self.tracked.values();
+        let pythons = tracked.filter_map(|process| match process.state {
             State::Python(version) => Some(Python {
-                pid: member.pid,
+                pid: process.pid,
                 version,
-                started: member.started()?,
-                executed: member.execution(),
-                is_command: member.is_root,
+                started: process.started()?,
+                executed: process.execution(),
+                is_command: process.is_root,
             }),
             _ => None,
         });
@@ -222,7 +224,7 @@ impl ProcessSet<'_> {
 
     /// Whether the command runs still.
     fn has_command(&self) -> bool {
-        self.members.values().any(|member| member.is_root && member.is_alive())
+        self.tracked.values().any(|process| process.is_root && process.is_alive())
     }
 
     /// The processes that a command has left behind, in words.
@@ -230,8 +232,8 @@ impl ProcessSet<'_> {
         let begin = Instant::now();
         loop {
             self.look_around();
-            let alive = self.members.values().filter(|member| member.is_alive());
-            let alive: Vec<i32> = alive.map(|member| member.pid).collect();
+            let alive = self.tracked.values().filter(|process| process.is_alive());
+            let alive: Vec<i32> = alive.map(|process| process.pid).collect();
             // Helpers end when they notice that their program has.
             if alive.is_empty() || begin.elapsed() > ENDING {
                 return in_words(alive);

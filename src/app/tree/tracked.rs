@@ -252,18 +252,18 @@ impl Tracked {
     }
 
     /// Counts what became of it, if it ends now.
-    pub(super) fn count(&self, tally: &mut TreeStats) {
+    pub(super) fn count(&self, stats: &mut TreeStats) {
         let count = match &self.state {
-            _ if self.was_sampled => &mut tally.sampled,
+            _ if self.was_sampled => &mut stats.sampled,
             State::Denied(denial) => {
-                tally.denied.note(*denial);
+                stats.denied.note(*denial);
                 return;
             }
-            State::Unknown(looks) if looks.is_other => &mut tally.not_python,
-            State::Python(_) => &mut tally.left_out,
-            State::Refused => &mut tally.refused,
+            State::Unknown(looks) if looks.is_other => &mut stats.not_python,
+            State::Python(_) => &mut stats.left_out,
+            State::Refused => &mut stats.refused,
             State::Unknown(_) | State::Sampled(..) | State::Failing(..) | State::Done => {
-                &mut tally.too_short
+                &mut stats.too_short
             }
         };
         *count += 1;

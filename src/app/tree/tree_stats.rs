@@ -104,25 +104,25 @@ mod tests {
     #[test]
     fn a_sentence_names_what_there_was() {
         assert_eq!(TreeStats::default().to_string(), "there was none");
-        let tally = TreeStats { not_python: 2, too_short: 1, ..TreeStats::default() };
-        assert_eq!(tally.to_string(), "2 not Python, 1 ended before the first sample");
+        let stats = TreeStats { not_python: 2, too_short: 1, ..TreeStats::default() };
+        assert_eq!(stats.to_string(), "2 not Python, 1 ended before the first sample");
     }
 
     #[test]
     fn each_reason_not_to_read_is_counted_by_itself() {
-        let mut tally = TreeStats { sampled: 1, ..TreeStats::default() };
-        let mut note = |denial| tally.denied.note(denial);
+        let mut stats = TreeStats { sampled: 1, ..TreeStats::default() };
+        let mut note = |denial| stats.denied.note(denial);
         assert!(note(Denial::OtherUser { owner: Some(5) }));
         assert!(!note(Denial::OtherUser { owner: Some(6) }));
         assert!(note(Denial::NotDumpable));
-        assert_eq!(tally.denied.total(), 3);
+        assert_eq!(stats.denied.total(), 3);
         let text = "1 not readable (not dumpable), 2 not readable (of another user)";
-        assert_eq!(tally.to_string(), text);
-        let row = |key| tally.rows().find(|row| row.0 == key).map(|row| row.1);
+        assert_eq!(stats.to_string(), text);
+        let row = |key| stats.rows().find(|row| row.0 == key).map(|row| row.1);
         assert_eq!(row(Key::ProcessesSampled), Some(1));
         assert_eq!(row(Key::DeniedUser), Some(2));
         assert_eq!(row(Key::DeniedDump), Some(1));
-        let summary = tally.denied.summary();
+        let summary = stats.denied.summary();
         let words = "2 processes could not be read: of another user. Run as that user, or as root";
         assert!(summary.len() == 1 && summary[0].starts_with(words), "{summary:?}");
     }

@@ -38,7 +38,7 @@ pub(super) struct Activity {
 
 /// Samples, counted.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct Counts {
     lately: VecDeque<Event>,
     stacks: HashMap<(StackId, bool), u64, FxBuildHasher>,
     moments: Moments,
@@ -48,7 +48,7 @@ pub(super) struct Tally {
     samples: u64,
 }
 
-impl Tally {
+impl Counts {
     /// Adds events, ordered by time.
     pub(super) fn add(&mut self, events: &[Event]) {
         for event in events {
@@ -185,33 +185,33 @@ mod tests {
     #[test]
     fn threads_of_one_look_are_one_moment() {
         let (stack, [one, two]) = scene();
-        let mut tally = Tally::default();
-        tally.add(&[
+        let mut counts = Counts::default();
+        counts.add(&[
             sample(10, stack, one, true),
             sample(10, stack, two, false),
             sample(20, stack, one, false),
             Event { microseconds: 30, seen: Seen::Idle },
         ]);
         for recent in [true, false] {
-            assert_eq!(tally.moments(recent), Moments { all: 3, held: 1 });
-            assert_eq!(tally.stacks(recent, true), [(stack, 1)]);
-            assert_eq!(tally.stacks(recent, false), [(stack, 3)]);
+            assert_eq!(counts.moments(recent), Moments { all: 3, held: 1 });
+            assert_eq!(counts.stacks(recent, true), [(stack, 1)]);
+            assert_eq!(counts.stacks(recent, false), [(stack, 3)]);
         }
-        let threads: Vec<_> = tally.threads().iter().map(|t| (t.seen, t.held)).collect();
+        let threads: Vec<_> = counts.threads().iter().map(|t| (t.seen, t.held)).collect();
         assert_eq!(threads, [(2, 1), (1, 0)]);
-        assert!((tally.rate() - 100_000.0).abs() < 1.0);
+        assert!((counts.rate() - 100_000.0).abs() < 1.0);
     }
 
     #[test]
     fn what_is_long_ago_counts_only_in_the_whole() {
         let (stack, [one, _]) = scene();
-        let mut tally = Tally::default();
-        tally.add(&[sample(1, stack, one, true)]);
-        tally.add(&[sample(LATELY + 2, stack, one, true)]);
-        assert_eq!(tally.stacks(true, true), [(stack, 1)]);
-        assert_eq!(tally.stacks(false, true), [(stack, 2)]);
-        assert_eq!(tally.whole_samples(), 2);
-        tally.reset();
-        assert!(tally.stacks(false, false).is_empty() && tally.rate() == 0.0);
+        let mut counts = Counts::default();
+        counts.add(&[sample(1, stack, one, true)]);
+        counts.add(&[sample(LATELY + 2, stack, one, true)]);
+        assert_eq!(counts.stacks(true, true), [(stack, 1)]);
+        assert_eq!(counts.stacks(false, true), [(stack, 2)]);
+        assert_eq!(counts.whole_samples(), 2);
+        counts.reset();
+        assert!(counts.stacks(false, false).is_empty() && counts.rate() == 0.0);
     }
 }
