@@ -7,9 +7,11 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::app::cli::UsageError;
+use crate::app::report::error::ReportError;
+use crate::app::top::error::TopError;
+use crate::app::tree::error::TreeError;
 use crate::cpython::abi::AbiTag;
 use crate::profile::SaveError;
-use crate::profile::filter::Lacking;
 use crate::profile::stats::Outcome;
 use crate::sampler::interrupt::KernelError;
 use crate::sampler::stop::pause::Pause;
@@ -158,16 +160,6 @@ pub(crate) enum Error {
         /// What was named instead; `None` for stdout.
         path: Option<PathBuf>,
     },
-    /// A profile does not tell what is to be chosen by.
-    #[error("cannot choose from \"{}\"{}: {source}.", path.display(), and_more(*others))]
-    Lacking {
-        /// The file.
-        path: PathBuf,
-        /// How many other files were read with it.
-        others: usize,
-        /// What is missing.
-        source: Lacking,
-    },
     /// No stack could be read consistently.
     #[error("process {pid} could not be read: {reason}.")]
     Unreadable {
@@ -221,49 +213,6 @@ pub(crate) enum Error {
         /// The command that was to be run.
         command: String,
     },
-    /// A file cannot be read.
-    #[error("cannot read \"{}\": {source}", path.display())]
-    Input {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A file is neither a recording nor folded stacks.
-    #[error(
-        "\"{}\" is neither a recording nor folded stacks: line {line} is not \
-         `frame;frame;... COUNT`.",
-        path.display()
-    )]
-    NotFolded {
-        /// The file.
-        path: PathBuf,
-        /// The first line that does not fit.
-        line: usize,
-    },
-    /// There is nothing to compare.
-    #[error("there are no samples of Python code in \"{}\".", path.display())]
-    NoSamples {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The live view has nowhere to be.
-    #[error(
-        "pyflame top draws on a terminal, and stdout is none.\n\
-         To sample into a file or a pipe, run pyflame without top."
-    )]
-    NoTerminal,
-    /// The terminal does not do what it should.
-    #[error("cannot use the terminal: {0}")]
-    Terminal(#[source] io::Error),
-    /// The profiler that feeds the live view ended with an error.
-    #[error("{words}")]
-    Profiler {
-        /// What it said.
-        words: String,
-        /// Its exit status.
-        status: u8,
-    },
     /// The binary for a version is there, but cannot be executed.
     #[error("cannot execute {}: {source}", program.display())]
     Execute {
@@ -272,45 +221,18 @@ pub(crate) enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// `--subprocesses` on a kernel that does not help.
-    #[error(
-        "this kernel does not tell which processes a process has started \
-         (CONFIG_PROC_CHILDREN).\nName the processes with several -p, or with --name."
-    )]
-    NoChildren,
-    /// `--name` with a pattern that is none.
-    #[error("\"{pattern}\" is not a regular expression for --name: {reason}")]
-    Pattern {
-        /// The pattern.
-        pattern: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// `--name` with a pattern that nobody matches.
-    #[error(
-        "no process of Python that may be profiled matches --name {pattern}{}.\n\
-         pgrep -af python lists those that there are.",
-        if *unreadable > 0 {
-            format!(" ({unreadable} that match may not be read)")
-        } else {
-            String::new()
-        }
-    )]
-    NobodyNamed {
-        /// The pattern.
-        pattern: String,
-        /// How many match it and may not be read.
-        unreadable: u64,
-    },
-    /// None of the processes could be sampled.
-    #[error("no process could be sampled: {found}.")]
-    NothingSampled {
-        /// What the processes were instead.
-        found: String,
-    },
     /// The kernel does not take samples.
     #[error(transparent)]
     Kernel(#[from] KernelError),
+    /// Recordings cannot be rendered or compared.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// The live view is over.
+    #[error(transparent)]
+    Top(#[from] TopError),
+    /// Several processes cannot be profiled.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
     /// Signals cannot be caught.
     #[error("cannot catch signals: {0}")]
     Signals(#[source] io::Error),
@@ -325,10 +247,6 @@ fn what_to_try(outcome: &Outcome, pause: Pause) -> &'static str {
              which says what is in the way."
         }
     }
-}
-
-fn and_more(others: usize) -> String {
-    if others == 0 { String::new() } else { format!(" and {others} more") }
 }
 
 fn supported() -> String {
@@ -349,7 +267,7 @@ impl Error {
     #[must_use]
     pub(crate) fn exit_status(&self) -> u8 {
         match self {
-            Self::Profiler { status, .. } => *status,
+            Self::Top(TopError::Profiler { status, .. }) => *status,
             Self::NoneOfAll { error, .. } => error.exit_status(),
             Self::OtherVersion { .. } => Self::STATUS_OTHER_BINARY,
             Self::Unsupported { .. } | Self::UnknownVersion { .. } => Self::STATUS_UNSUPPORTED,

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
 
+use super::error::ReportError;
 use super::load::{Stacks, load_stacks};
 use super::print;
 use crate::app::error::Error;
@@ -29,7 +30,7 @@ pub(crate) fn diff(options: &DiffOptions) -> Result<(), Error> {
     let stacks = [before?, after?];
     for (stacks, file) in stacks.iter().zip(files) {
         if stacks.values().all(|count| *count == 0) {
-            return Err(Error::NoSamples { path: file.clone() });
+            return Err(ReportError::NoSamples { path: file.clone() }.into());
         }
     }
     if let Some(output) = &options.output {

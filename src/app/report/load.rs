@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use super::error::ReportError;
 use crate::app::error::Error;
 use crate::escape::say;
 use crate::profile::recording::{MAGIC, Reader};
@@ -42,7 +43,7 @@ pub(super) fn load_stacks(file: &Path, lines: bool) -> Result<Stacks, Error> {
     let mut input = open(file)?;
     let start = input.fill_buf().map_err(|source| unreadable(file, source))?;
     if !start.starts_with(&MAGIC[..MAGIC.len() - 1]) {
-        return read_folded(file, input, lines);
+        return Ok(read_folded(file, input, lines)?);
     }
     let mut profile = Profile::new(Detail::Stacks);
     let about = read_recording(file, input, &mut profile)?;
@@ -61,7 +62,7 @@ fn named_stacks(profile: &Profile, style: FrameStyle) -> Stacks {
     stacks
 }
 
-fn open(file: &Path) -> Result<Box<dyn BufRead>, Error> {
+fn open(file: &Path) -> Result<Box<dyn BufRead>, ReportError> {
     if file.as_os_str() == "-" {
         return Ok(Box::new(BufReader::new(io::stdin())));
     }
@@ -69,8 +70,8 @@ fn open(file: &Path) -> Result<Box<dyn BufRead>, Error> {
     Ok(Box::new(BufReader::with_capacity(64 * 1024, input)))
 }
 
-fn unreadable(file: &Path, source: io::Error) -> Error {
-    Error::Input { path: file.to_path_buf(), source }
+fn unreadable(file: &Path, source: io::Error) -> ReportError {
+    ReportError::Input { path: file.to_path_buf(), source }
 }
 
 fn read_recording(file: &Path, input: impl BufRead, into: &mut Profile) -> Result<RunInfo, Error> {
@@ -85,7 +86,7 @@ fn read_recording(file: &Path, input: impl BufRead, into: &mut Profile) -> Resul
 }
 
 /// Reads lines of `frame;frame;... COUNT`.
-fn read_folded(file: &Path, mut input: impl BufRead, lines: bool) -> Result<Stacks, Error> {
+fn read_folded(file: &Path, mut input: impl BufRead, lines: bool) -> Result<Stacks, ReportError> {
     let mut stacks = Stacks::new();
     let mut bytes = Vec::new();
     for number in 1.. {
@@ -99,7 +100,7 @@ fn read_folded(file: &Path, mut input: impl BufRead, lines: bool) -> Result<Stac
             Some((stack, count.parse::<u64>().ok().filter(|count| *count < 1 << 53)?))
         });
         let Some((stack, count)) = parts else {
-            return Err(Error::NotFolded { path: file.to_path_buf(), line: number });
+            return Err(ReportError::NotFolded { path: file.to_path_buf(), line: number });
         };
         if matches!(stack, "(idle)" | "(failed)") {
             continue;
@@ -145,7 +146,7 @@ mod tests {
         assert_eq!(folded.expect("folded"), named);
     }
 
-    fn read(text: &str, lines: bool) -> Result<Stacks, Error> {
+    fn read(text: &str, lines: bool) -> Result<Stacks, ReportError> {
         read_folded(Path::new("a.folded"), text.as_bytes(), lines)
     }
 
@@ -160,7 +161,10 @@ mod tests {
     #[test]
     fn what_is_not_folded_is_named_by_its_line() {
         for text in ["a 1\nb\n", "a 1\nb -1\n", "a 1\nb 99999999999999999999\n"] {
-            assert!(matches!(read(text, false), Err(Error::NotFolded { line: 2, .. })), "{text}");
+            assert!(
+                matches!(read(text, false), Err(ReportError::NotFolded { line: 2, .. })),
+                "{text}"
+            );
         }
         assert!(read("", false).expect("folded").is_empty());
     }

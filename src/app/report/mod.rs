@@ -1,6 +1,7 @@
 //! `pyflame report` and `pyflame diff`: what is made of recordings afterwards.
 
 mod compare;
+pub(crate) mod error;
 mod load;
 #[cfg(test)]
 mod tests;
@@ -8,6 +9,7 @@ mod tests;
 use std::io::{self, IsTerminal, Write};
 
 pub(crate) use self::compare::diff;
+use self::error::ReportError;
 use self::load::load;
 use crate::app::error::Error;
 use crate::app::options::ReportOptions;
@@ -29,7 +31,7 @@ pub(crate) fn report(options: &ReportOptions) -> Result<(), Error> {
     let (detail, whole) = details(options.format, options);
     let mut profile = Profile::new(whole);
     let has_tree = load(&options.files, &mut profile)?;
-    let mut profile = choose(options, profile, detail).map_err(|source| Error::Lacking {
+    let mut profile = choose(options, profile, detail).map_err(|source| ReportError::Lacking {
         path: options.files.first().cloned().unwrap_or_default(),
         others: options.files.len().saturating_sub(1),
         source,

@@ -11,6 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::counts::Counts;
+use super::error::TopError;
 use crate::app::error::Error;
 use crate::app::options::TopOptions;
 use crate::app::signals::Signals;
@@ -132,8 +133,8 @@ impl Feed {
     /// Ends the profiler.
     ///
     /// # Errors
-    /// [`Error::Profiler`] if it failed by itself.
-    pub(super) fn end(mut self, pid: i32) -> Result<(), Error> {
+    /// [`TopError::Profiler`] if it failed by itself.
+    pub(super) fn end(mut self, pid: i32) -> Result<(), TopError> {
         let ended = self.has_ended();
         if !ended {
             // It passes on what it holds of the process, and ends.
@@ -149,7 +150,7 @@ impl Feed {
             }
             Some(status) if ended => {
                 let status = u8::try_from(status).unwrap_or(1);
-                Err(Error::Profiler { words, status })
+                Err(TopError::Profiler { words, status })
             }
             _ => Ok(()),
         }

@@ -6,6 +6,7 @@
 
 mod counts;
 mod draw;
+pub(crate) mod error;
 mod feed;
 mod picture;
 mod view;
@@ -20,6 +21,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event};
 
+use self::error::TopError;
 use self::feed::{Feed, Seen};
 use self::picture::Painter;
 use self::view::{Action, View};
@@ -39,7 +41,7 @@ const REDRAW: Duration = Duration::from_millis(250);
 /// [`Error`] if it cannot be sampled, or there is no terminal.
 pub(crate) fn top(options: &TopOptions) -> Result<(), Error> {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
-        return Err(Error::NoTerminal);
+        return Err(TopError::NoTerminal.into());
     }
     let program = profiler_of(options.pid)?;
     keep_private(&[options.pid]);
@@ -47,18 +49,18 @@ pub(crate) fn top(options: &TopOptions) -> Result<(), Error> {
     let feed = Feed::start(&program, options)?;
     // What goes wrong at the beginning is said where the command was typed.
     if !feed.wait_for_start(&signals) {
-        return feed.end(options.pid);
+        return Ok(feed.end(options.pid)?);
     }
     let shown = {
         let terminal = Terminal::open()?;
         show(terminal, &feed, &signals, options.pid)
     };
-    let saved = shown.map_err(Error::Terminal)?;
+    let saved = shown.map_err(TopError::Terminal)?;
     println!("{}", feed.seen().summary(options.pid));
     for path in saved {
         println!("Wrote {}.", path.display());
     }
-    feed.end(options.pid)
+    Ok(feed.end(options.pid)?)
 }
 
 /// The terminal in the state for drawing. Dropped, it is as it was before; a panic does
@@ -66,10 +68,10 @@ pub(crate) fn top(options: &TopOptions) -> Result<(), Error> {
 struct Terminal(DefaultTerminal);
 
 impl Terminal {
-    fn open() -> Result<Self, Error> {
+    fn open() -> Result<Self, TopError> {
         ratatui::try_init().map(Self).map_err(|error| {
             ratatui::restore();
-            Error::Terminal(error)
+            TopError::Terminal(error)
         })
     }
 }

@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
+use super::error::TreeError;
 use super::sampler::command;
 use super::tree_stats::{Denials, TreeStats};
 use crate::app::error::Error;
@@ -70,7 +71,7 @@ pub(super) fn run(options: &Options, arguments: &[OsString], roots: &[i32]) -> R
             0 if stats.denied.total() == 0 => "there is none any more that can be".to_owned(),
             _ => stats.to_string(),
         };
-        return Err(Error::NothingSampled { found });
+        return Err(TreeError::NothingSampled { found }.into());
     }
     let text = together(options.dump_style, &dumps);
     Ok(output.write(|out| out.write_all(&text))?)

@@ -6,6 +6,7 @@
 //! ([`merged`]). [`process_set`] finds the processes, and decides what becomes of each.
 
 mod dump;
+pub(crate) mod error;
 mod merged;
 mod names;
 pub(super) use dump::with_descendants;
@@ -19,6 +20,7 @@ mod tree_stats;
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
+use self::error::TreeError;
 use self::merged::{Merged, Shared};
 use self::process_set::ProcessSet;
 use crate::app::closing_words::tell_account;
@@ -63,7 +65,7 @@ pub(crate) fn run(options: &Options, arguments: &[OsString]) -> Result<u8, Error
     }
     check_proc()?;
     if options.subprocesses && !tells_children() {
-        return Err(Error::NoChildren);
+        return Err(TreeError::NoChildren.into());
     }
     if let Target::Command { words, .. } = &options.target {
         return run_command(options, arguments, words);
@@ -208,7 +210,7 @@ impl<'a> Tree<'a> {
         self.processes.conclude();
         let stats = self.processes.stats();
         if stats.sampled == 0 {
-            return Err(Error::NothingSampled { found: stats.to_string() });
+            return Err(TreeError::NothingSampled { found: stats.to_string() }.into());
         }
         let mut merged = self.merged.with_run_info(&stats);
         merged.profile.sort_timeline();

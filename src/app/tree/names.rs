@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 
 use regex_lite::Regex;
 
+use super::error::TreeError;
 use super::tree_stats::Denials;
 use crate::app::error::Error;
 use crate::escape::{in_line, say};
@@ -18,9 +19,9 @@ const LONGEST_LINE: usize = 120;
 /// The processes that match `pattern`, run Python and may be profiled. Lists them on stderr.
 ///
 /// # Errors
-/// [`Error::Pattern`] if it is no regular expression, [`Error::NobodyNamed`] if none is.
+/// [`TreeError::Pattern`] if it is no regular expression, [`TreeError::NobodyNamed`] if none is.
 pub(in crate::app) fn choose(pattern: &str) -> Result<Vec<i32>, Error> {
-    let expression = Regex::new(pattern).map_err(|source| Error::Pattern {
+    let expression = Regex::new(pattern).map_err(|source| TreeError::Pattern {
         pattern: pattern.to_owned(),
         reason: source.to_string(),
     })?;
@@ -54,7 +55,7 @@ pub(in crate::app) fn choose(pattern: &str) -> Result<Vec<i32>, Error> {
     denied.summary().iter().for_each(|words| say(words));
     let unreadable = denied.total();
     match chosen.is_empty() {
-        true => Err(Error::NobodyNamed { pattern: pattern.to_owned(), unreadable }),
+        true => Err(TreeError::NobodyNamed { pattern: pattern.to_owned(), unreadable }.into()),
         false => Ok(chosen),
     }
 }
