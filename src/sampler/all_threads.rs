@@ -28,7 +28,7 @@ use crate::sampler::tick::{ATTEMPTS, Proof, Tick, TickTime, Unproven};
 /// What a tick has come to so far.
 #[derive(Default)]
 pub(super) struct Sum {
-    /// Stacks that were proven, or are owed.
+    /// Stacks that were proven, or are deferred.
     stacks: usize,
     /// Threads of which there is none.
     lost: u64,
@@ -59,8 +59,8 @@ impl Sum {
 
 /// What one thread has come to.
 pub(super) enum Sampled {
-    /// Its stack is proven, or owed.
-    Stack { is_owed: bool, retried: bool },
+    /// Its stack is proven, or deferred.
+    Stack { is_deferred: bool, retried: bool },
     /// It runs no Python code, or is not to be sampled.
     Nothing,
 }
@@ -219,7 +219,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
         let rest = self.rest(thread)?;
         if rest.is_some_and(|rest| self.has_rested(state, rest)) {
             self.count_again(now, microseconds, state);
-            return Ok(Sampled::Stack { is_owed: false, retried: false });
+            return Ok(Sampled::Stack { is_deferred: false, retried: false });
         }
         let keeps_threads = profile.keeps_threads();
         let owner = keeps_threads.then(|| profile.intern_thread(self.process, thread.id));
@@ -227,7 +227,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
         self.turn_to(state);
         let sampled = self.read_thread(time, thread, moment, held, profile);
         self.turn_to(state);
-        if let (Ok(Sampled::Stack { is_owed: false, .. }), Some(rest)) = (&sampled, rest) {
+        if let (Ok(Sampled::Stack { is_deferred: false, .. }), Some(rest)) = (&sampled, rest) {
             self.note_rest(state, rest);
         }
         sampled
@@ -253,7 +253,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
             self.prefetch.fetch()?;
             if self.is_as_before(thread) {
                 self.count_again(time.now, time.microseconds, thread);
-                return Ok(Sampled::Stack { is_owed: false, retried });
+                return Ok(Sampled::Stack { is_deferred: false, retried });
             }
             let proof = self.prove_thread(thread, is_held);
             let is_it = |id| held.holds(thread, id);
@@ -268,11 +268,11 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
             match proof {
                 Ok(Proof::Stack) => {
                     self.count(time.now, thread, moment, profile);
-                    return Ok(Sampled::Stack { is_owed: false, retried });
+                    return Ok(Sampled::Stack { is_deferred: false, retried });
                 }
                 Ok(Proof::Callers(callee)) => {
                     self.owe(thread, callee, moment);
-                    return Ok(Sampled::Stack { is_owed: true, retried });
+                    return Ok(Sampled::Stack { is_deferred: true, retried });
                 }
                 Ok(Proof::Idle) => {
                     self.threads.remove(&thread.address());

@@ -86,7 +86,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     }
 
     /// Interns the proven stack and lets it wait for its code objects: for this moment, and
-    /// for those that are owed it.
+    /// for those that wait for it.
     pub(super) fn count(
         &mut self,
         now: Instant,
@@ -145,7 +145,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             let Moment { microseconds, owner, state, .. } = moment;
             let seen = profile::Sample { stack, thread: owner, state };
             self.pending.push(now, Sample { microseconds, seen, weight: self.weight });
-            self.pay(now, thread, stack);
+            self.resolve(now, thread, stack);
         }
     }
 
@@ -161,28 +161,28 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     pub(super) fn owe_all(&mut self) -> bool {
         let is_all = self.owing.iter().any(|claim| claim.moment.is_alone);
         for claim in self.owing.drain(..) {
-            self.owed.note(&claim);
+            self.deferred.note(&claim);
         }
         is_all
     }
 
     /// Whether there are moments for which a stack is still to be found.
     pub(crate) fn owes_stacks(&self) -> bool {
-        !self.owed.is_none()
+        !self.deferred.is_none()
     }
 
     /// Forgets all moments that are owed a stack, as if they had not been.
     pub(crate) fn forget_owed(&mut self) {
-        self.owed = Deferred::default();
+        self.deferred = Deferred::default();
     }
 
     /// Counts the `stack` under proof for the moments that are owed to a call of it.
-    fn pay(&mut self, now: Instant, thread: Remote<Thread>, stack: StackId) {
-        if self.owed.is_none() {
+    fn resolve(&mut self, now: Instant, thread: Remote<Thread>, stack: StackId) {
+        if self.deferred.is_none() {
             return;
         }
         let links = self.copied.chains().part(self.stack);
-        for moment in self.owed.pay(thread.address(), links) {
+        for moment in self.deferred.resolve(thread.address(), links) {
             self.paid += u64::from(moment.is_alone);
             let Moment { microseconds, owner, state, .. } = moment;
             let seen = profile::Sample { stack, thread: owner, state };
@@ -191,9 +191,9 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     }
 
     /// Accounts for the ticks that were owed a stack.
-    pub(super) fn account_for_owed(&mut self, account: &mut Account) {
+    pub(super) fn account_for_deferred(&mut self, account: &mut Account) {
         account.retried += std::mem::take(&mut self.paid);
-        for moment in self.owed.given_up() {
+        for moment in self.deferred.given_up() {
             if moment.is_alone {
                 account.note_torn(TornReason::Over, 1);
             } else {

@@ -62,7 +62,7 @@ pub(crate) struct Engine<A, M> {
     pub(super) pending: Pending,
     /// How many ticks the samples of this one count for.
     pub(super) weight: Weight,
-    pub(super) owed: Deferred,
+    pub(super) deferred: Deferred,
     /// What the attempt adds to that.
     pub(super) owing: Vec<Claim>,
     /// Ticks of which a later stack told what they came to.
@@ -83,7 +83,7 @@ pub(crate) struct Engine<A, M> {
 /// What an attempt came to.
 #[derive(Default)]
 struct Found {
-    /// Stacks that were proven, or are owed.
+    /// Stacks that were proven, or are deferred.
     stacks: usize,
     /// Threads of which there is none.
     lost: u64,
@@ -118,7 +118,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
             unreached: None,
             pending: Pending::new(),
             weight: Weight::ONE,
-            owed: Deferred::default(),
+            deferred: Deferred::default(),
             owing: Vec::new(),
             paid: 0,
             copied: Copied::default(),
@@ -236,7 +236,7 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
     }
 
     /// Counts the samples that have waited long enough, or all if `now` is `None`. Then what
-    /// is still owed is torn.
+    /// is still deferred is torn.
     pub(crate) fn settle(
         &mut self,
         now: Option<Instant>,
@@ -250,9 +250,9 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
             account.dropped += dropped;
         }
         if now.is_none() {
-            self.owed.give_up();
+            self.deferred.give_up();
         }
-        self.account_for_owed(account);
+        self.account_for_deferred(account);
     }
 
     /// Turns to another profile, which calls the process `process`. What has been learnt

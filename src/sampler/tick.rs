@@ -14,7 +14,7 @@ pub(super) const ATTEMPTS: usize = 6;
 /// What one tick came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tick {
-    /// So many stacks were proven and wait to be counted, or are owed; none when idle.
+    /// So many stacks were proven and wait to be counted, or are deferred; none when idle.
     Proven(usize),
     /// No stack was proven.
     Torn(TornReason),

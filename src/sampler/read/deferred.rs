@@ -4,7 +4,7 @@
 //! top. Which frame it had called, and where that stood, its copy does not say, and the
 //! callee's may be of another moment: a short function comes and goes while all is copied.
 //! To give such a moment to the caller, or to look until some callee is met, would give the
-//! time of short functions to others. So it is owed: the next proven stack that goes
+//! time of short functions to others. So it is deferred: the next proven stack that goes
 //! through the same call is counted for it too. Up to 3.10 a pointer named the innermost
 //! frame, and it has left ([`crate::sampler::read::top_pointer`]): the next proven stack with that on top, and
 //! the same functions below, is counted for it.
@@ -16,13 +16,13 @@ use crate::cpython::read::frames::Position;
 use crate::profile::{State, ThreadId};
 use crate::sampler::frame_record::FrameRecord;
 
-/// The most calls that something is owed to at a time. Beyond that the oldest is given up.
+/// The most calls that moments wait for at a time. Beyond that the oldest is given up.
 const MOST_CALLS: usize = 1024;
 
 /// After so many proven stacks that do not go through it, a call is given up.
 const PATIENCE: u32 = 1 << 16;
 
-/// A moment that is owed.
+/// A moment that waits for its stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Moment {
     /// When, since the epoch.
@@ -57,9 +57,9 @@ pub(crate) struct Claim {
     pub moment: Moment,
 }
 
-/// What is owed to one call.
+/// Moments that wait for one call.
 #[derive(Debug)]
-struct Debt {
+struct DeferredCall {
     /// The thread, by address.
     thread: u64,
     /// The stack up to the frame that made the call, outermost first: functions, and where
@@ -73,11 +73,11 @@ struct Debt {
     since: u32,
 }
 
-/// All that is owed.
+/// All moments that wait.
 #[derive(Debug, Default)]
 pub(crate) struct Deferred {
     /// The oldest first.
-    debts: Vec<Debt>,
+    calls: Vec<DeferredCall>,
     /// How many proven stacks there were.
     stacks: u32,
     given_up: Vec<Moment>,
@@ -88,47 +88,54 @@ impl Deferred {
     /// led to.
     pub(crate) fn note(&mut self, claim: &Claim) {
         let Claim { thread, ref callers, callee, moment } = *claim;
-        let is_same = |debt: &&mut Debt| {
-            debt.callee == callee
-                && debt.callers.len() == callers.len()
-                && debt.has_callers(thread, callers)
+        let is_same = |call: &&mut DeferredCall| {
+            call.callee == callee
+                && call.callers.len() == callers.len()
+                && call.has_callers(thread, callers)
         };
-        let known = self.debts.iter_mut().find(is_same);
-        if let Some(debt) = known {
-            debt.moments.push(moment);
+        let known = self.calls.iter_mut().find(is_same);
+        if let Some(call) = known {
+            call.moments.push(moment);
             return;
         }
-        if self.debts.len() >= MOST_CALLS {
-            self.given_up.append(&mut self.debts.remove(0).moments);
+        if self.calls.len() >= MOST_CALLS {
+            self.given_up.append(&mut self.calls.remove(0).moments);
         }
         let references = callers.last().map_or(0, |last| last.references);
         let callers = callers.iter().map(|link| (link.code, link.position)).collect();
         let moments = vec![moment];
-        self.debts.push(Debt { thread, callers, references, callee, moments, since: self.stacks });
+        self.calls.push(DeferredCall {
+            thread,
+            callers,
+            references,
+            callee,
+            moments,
+            since: self.stacks,
+        });
     }
 
-    /// Whether nothing is owed.
+    /// Whether no moment waits.
     pub(crate) fn is_none(&self) -> bool {
-        self.debts.is_empty()
+        self.calls.is_empty()
     }
 
     /// The moments that a proven stack stands for, besides its own.
-    pub(crate) fn pay(&mut self, thread: u64, stack: &[FrameRecord]) -> Vec<Moment> {
-        let mut paid = Vec::new();
+    pub(crate) fn resolve(&mut self, thread: u64, stack: &[FrameRecord]) -> Vec<Moment> {
+        let mut resolved = Vec::new();
         self.stacks = self.stacks.wrapping_add(1);
-        let Self { debts, stacks, given_up } = self;
-        debts.retain_mut(|debt| {
-            let ended = if debt.is_owed_to(thread, stack) {
-                &mut paid
-            } else if stacks.wrapping_sub(debt.since) > PATIENCE {
+        let Self { calls, stacks, given_up } = self;
+        calls.retain_mut(|call| {
+            let ended = if call.is_resolved_by(thread, stack) {
+                &mut resolved
+            } else if stacks.wrapping_sub(call.since) > PATIENCE {
                 &mut *given_up
             } else {
                 return true;
             };
-            ended.append(&mut debt.moments);
+            ended.append(&mut call.moments);
             false
         });
-        paid
+        resolved
     }
 
     /// The moments for which no stack was found.
@@ -136,15 +143,15 @@ impl Deferred {
         mem::take(&mut self.given_up)
     }
 
-    /// Gives up all that is still owed.
+    /// Gives up all that still wait.
     pub(crate) fn give_up(&mut self) {
-        self.debts.drain(..).for_each(|mut debt| self.given_up.append(&mut debt.moments));
+        self.calls.drain(..).for_each(|mut call| self.given_up.append(&mut call.moments));
     }
 }
 
-impl Debt {
+impl DeferredCall {
     /// Whether a stack goes on from the same callers, to the same frame.
-    fn is_owed_to(&self, thread: u64, stack: &[FrameRecord]) -> bool {
+    fn is_resolved_by(&self, thread: u64, stack: &[FrameRecord]) -> bool {
         let Some((callers, rest)) = stack.split_at_checked(self.callers.len()) else {
             return false;
         };
@@ -161,8 +168,8 @@ impl Debt {
     fn has_callers(&self, thread: u64, callers: &[FrameRecord]) -> bool {
         let references = callers.last().map_or(0, |last| last.references);
         let anywhere = self.callee != Callee::Any;
-        let is_same = |(owed, link): (&(CodeId, Position), &FrameRecord)| {
-            owed.0 == link.code && (anywhere || owed.1 == link.position)
+        let is_same = |(deferred, link): (&(CodeId, Position), &FrameRecord)| {
+            deferred.0 == link.code && (anywhere || deferred.1 == link.position)
         };
         // The innermost first: they differ most.
         self.thread == thread
@@ -200,68 +207,68 @@ mod tests {
 
     #[test]
     fn the_next_stack_through_the_same_call_pays_for_all_moments() {
-        let mut owed = Deferred::default();
-        owed.note(&claim(callers(), Callee::Any, moment(1)));
-        owed.note(&claim(callers(), Callee::Any, moment(2)));
-        assert_eq!(owed.pay(7, &callers()), [], "it has to go on from there");
-        assert_eq!(owed.pay(8, &on(&callers())), [], "of another thread");
+        let mut deferred = Deferred::default();
+        deferred.note(&claim(callers(), Callee::Any, moment(1)));
+        deferred.note(&claim(callers(), Callee::Any, moment(2)));
+        assert_eq!(deferred.resolve(7, &callers()), [], "it has to go on from there");
+        assert_eq!(deferred.resolve(8, &on(&callers())), [], "of another thread");
         let mut elsewhere = callers();
         elsewhere[1].position = chain(&[(2, 20, 8)])[0].position;
-        assert_eq!(owed.pay(7, &on(&elsewhere)), []);
+        assert_eq!(deferred.resolve(7, &on(&elsewhere)), []);
         let mut referenced = callers();
         referenced[1].references = 3;
         assert_eq!(
-            owed.pay(7, &on(&referenced)),
+            deferred.resolve(7, &on(&referenced)),
             [],
             "the caller was held by more than its callee"
         );
         let mut later = callers();
         later[0].frame = 11;
-        assert_eq!(owed.pay(7, &on(&later)), [moment(1), moment(2)], "in other frames");
-        assert_eq!(owed.pay(7, &on(&callers())), []);
-        assert_eq!(owed.given_up(), []);
+        assert_eq!(deferred.resolve(7, &on(&later)), [moment(1), moment(2)], "in other frames");
+        assert_eq!(deferred.resolve(7, &on(&callers())), []);
+        assert_eq!(deferred.given_up(), []);
     }
 
     #[test]
-    fn a_frame_that_was_on_top_is_paid_by_itself_on_top_of_the_same_functions() {
-        let mut owed = Deferred::default();
-        owed.note(&claim(callers(), Callee::Top(3), moment(1)));
-        owed.note(&claim(callers(), Callee::Top(4), moment(2)));
+    fn a_frame_that_was_on_top_is_resolved_by_itself_on_top_of_the_same_functions() {
+        let mut deferred = Deferred::default();
+        deferred.note(&claim(callers(), Callee::Top(3), moment(1)));
+        deferred.note(&claim(callers(), Callee::Top(4), moment(2)));
         let mut moved = callers();
         moved[1].position = chain(&[(2, 20, 8)])[0].position;
         let mut deeper = on(&moved);
         deeper.extend(chain(&[(5, 50, 0)]));
-        assert_eq!(owed.pay(7, &deeper), [], "it is not on top");
+        assert_eq!(deferred.resolve(7, &deeper), [], "it is not on top");
         let mut others = moved.clone();
         others[0].code = chain(&[(1, 11, 4)])[0].code;
-        assert_eq!(owed.pay(7, &on(&others)), [], "other functions called it");
-        assert_eq!(owed.pay(7, &on(&moved)), [moment(1)], "wherever its callers stand");
-        owed.give_up();
-        assert_eq!(owed.given_up(), [moment(2)]);
+        assert_eq!(deferred.resolve(7, &on(&others)), [], "other functions called it");
+        assert_eq!(deferred.resolve(7, &on(&moved)), [moment(1)], "wherever its callers stand");
+        deferred.give_up();
+        assert_eq!(deferred.given_up(), [moment(2)]);
     }
 
     #[test]
     fn what_no_stack_pays_for_is_given_up() {
-        let mut owed = Deferred::default();
-        owed.note(&claim(callers(), Callee::Any, moment(1)));
+        let mut deferred = Deferred::default();
+        deferred.note(&claim(callers(), Callee::Any, moment(1)));
         for _ in 0..PATIENCE {
-            assert_eq!(owed.pay(7, &callers()), []);
+            assert_eq!(deferred.resolve(7, &callers()), []);
         }
-        assert_eq!(owed.given_up(), []);
-        assert_eq!(owed.pay(7, &callers()), []);
-        assert_eq!(owed.given_up(), [moment(1)]);
+        assert_eq!(deferred.given_up(), []);
+        assert_eq!(deferred.resolve(7, &callers()), []);
+        assert_eq!(deferred.given_up(), [moment(1)]);
     }
 
     #[test]
     fn of_too_many_calls_the_oldest_is_given_up() {
-        let mut owed = Deferred::default();
+        let mut deferred = Deferred::default();
         for call in 0..=MOST_CALLS as u32 {
             let callers = chain(&[(1, call, 4)]);
-            owed.note(&claim(callers, Callee::Any, moment(u64::from(call))));
+            deferred.note(&claim(callers, Callee::Any, moment(u64::from(call))));
         }
-        assert_eq!(owed.given_up(), [moment(0)]);
-        owed.give_up();
-        assert_eq!(owed.given_up().len(), MOST_CALLS);
-        assert_eq!(owed.given_up(), []);
+        assert_eq!(deferred.given_up(), [moment(0)]);
+        deferred.give_up();
+        assert_eq!(deferred.given_up().len(), MOST_CALLS);
+        assert_eq!(deferred.given_up(), []);
     }
 }

@@ -5,7 +5,7 @@
 //! turned back: for a function of a fraction of a microsecond that takes as long as the call
 //! itself. The pointer turns at one instant, and the clock alone decides when it is copied.
 //! If the frame that it named has left the stack by the time that the frames are copied,
-//! the moment is owed to it ([`crate::sampler::read::deferred`]).
+//! the moment is deferred ([`crate::sampler::read::deferred`]).
 
 use crate::cpython::abi::Abi;
 use crate::cpython::memory::{Memory, Remote};
@@ -18,7 +18,7 @@ use crate::sampler::read::chain::{Chains, Part, position};
 
 /// So many spans between the two copies of the pointer take two or three microseconds. A
 /// stack that takes longer to copy, and changes, has other frames by then: nothing would be
-/// met again that the first pointer named, and what is owed would never be paid.
+/// met again that the first pointer named, and what is deferred would never be resolved.
 const BRIEF: usize = 8;
 
 /// So many of the innermost frames may have been the caller of one that has left.
