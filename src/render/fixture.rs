@@ -100,15 +100,41 @@ fn frame(profile: &mut Profile, file: &str, function: &str, line: i32) -> Step {
     Step::Frame(profile.frames.intern(frame))
 }
 
+/// One thread of a free-threaded process: attached, suspended by a stop-the-world pause, then
+/// detached, 10 ms each, in a function of its own.
+pub(crate) fn pauses() -> Profile {
+    let mut profile = Profile::new(Detail::Timeline);
+    profile.about = about();
+    let process = profile.add_process(Process::new(7, "python3.14t", "3.14.2t"));
+    let thread = profile.intern_thread(process, 7);
+    let states = [
+        State { holds_gil: true, ..State::default() },
+        State { is_suspended: true, ..State::default() },
+        State::default(),
+    ];
+    for (position, state) in (1..).zip(states) {
+        let step = frame(&mut profile, "a.py", &format!("f{position}"), position);
+        let stack = profile.child(None, step);
+        let time = STARTED + 10_000 * u64::from(position.unsigned_abs());
+        record(&mut profile, time, stack, thread, state);
+    }
+    profile
+}
+
 fn record(profile: &mut Profile, time: u64, stack: StackId, thread: ThreadId, state: State) {
     profile.record(time, Sample { stack, thread: Some(thread), state });
 }
 
 /// The hostile profile, written.
 pub(crate) fn written(format: Format) -> Vec<u8> {
+    written_of(&profile(), format)
+}
+
+/// Another one, written.
+pub(crate) fn written_of(profile: &Profile, format: Format) -> Vec<u8> {
     let mut out = Vec::new();
     let settings = Settings::default();
-    (format.write)(&profile(), &settings, &mut out).expect("a Vec takes everything");
+    (format.write)(profile, &settings, &mut out).expect("a Vec takes everything");
     out
 }
 

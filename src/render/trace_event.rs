@@ -79,6 +79,9 @@ struct Doing {
     /// Of one of a free-threaded process.
     #[serde(skip_serializing_if = "Option::is_none")]
     attached: Option<u8>,
+    /// Of such a thread too: a stop-the-world pause has it wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suspended: Option<u8>,
     #[serde(rename = "on a CPU", skip_serializing_if = "Option::is_none")]
     on_cpu: Option<u8>,
 }
@@ -220,7 +223,8 @@ impl Doing {
         let none = last.and_then(|last| last.on_cpu).map(|_| 0);
         let runs = Some(u8::from(state.holds_gil));
         let (holds_gil, attached) = if is_free_threaded { (None, runs) } else { (runs, None) };
-        Self { holds_gil, attached, on_cpu: state.on_cpu.map(u8::from).or(none) }
+        let suspended = is_free_threaded.then_some(u8::from(state.is_suspended));
+        Self { holds_gil, attached, suspended, on_cpu: state.on_cpu.map(u8::from).or(none) }
     }
 }
 
@@ -293,6 +297,28 @@ mod tests {
         assert_eq!(
             main.iter().map(|(time, _)| *time).collect::<Vec<_>>(),
             [0, 10_000, 90_000, 110_000, 190_000, 200_000]
+        );
+    }
+
+    #[test]
+    fn pauses_are_counted_beside_what_is_attached() {
+        let document: Value =
+            serde_json::from_slice(&fixture::written_of(&fixture::pauses(), FORMAT))
+                .expect("it is JSON");
+        let events = document["traceEvents"].as_array().expect("events");
+        let counters = events.iter().filter(|event| event["ph"] == "C");
+        let counters: Vec<(u64, &Value)> =
+            counters.map(|e| (e["ts"].as_u64().expect("a time"), &e["args"])).collect();
+        let args = |attached, suspended| serde_json::json!({ "attached": attached, "suspended": suspended });
+        assert_eq!(
+            counters,
+            [
+                (0, &args(0, 0)),
+                (10_000, &args(1, 0)),
+                (20_000, &args(0, 1)),
+                (30_000, &args(0, 0)),
+                (40_000, &args(0, 0)),
+            ]
         );
     }
 

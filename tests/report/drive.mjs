@@ -216,6 +216,28 @@ function openSource(page, name) {
   }, name);
 }
 
+async function pauses(page) {
+  const keys = () =>
+    page.$$eval("#legend .key", (all) => all.map((key) => [key.textContent, getComputedStyle(key, "::before").backgroundColor]));
+  const shown = await keys();
+  assert.deepEqual(shown.map(([words]) => words), ["attached", "suspended", "detached"]);
+  assert.equal(new Set(shown.map(([, colour]) => colour)).size, 3, "each has a colour of its own");
+  const choices = await page.$$eval("#state option", (all) => all.map((option) => option.textContent));
+  assert.deepEqual(choices, ["Any state", "Attached", "Detached", "Suspended"]);
+  for (const [state, samples] of [["suspended", 300], ["gil", 600], ["free", 100], ["any", 1000]]) {
+    await page.select("#state", state);
+    assert.equal(await total(page), samples, state);
+  }
+  // The canvas has all three, in the order of the run.
+  const colours = await page.$eval(".plot canvas", (canvas) => {
+    const { data } = canvas.getContext("2d").getImageData(0, canvas.height - 2, canvas.width, 1);
+    const at = (share) => 4 * Math.floor(share * canvas.width);
+    return [0.3, 0.75, 0.95].map((share) => `rgb(${[...data.slice(at(share), at(share) + 3)].join(", ")})`);
+  });
+  assert.deepEqual(colours, shown.map(([, colour]) => colour));
+  await screenshots(page);
+}
+
 async function empty(page) {
   assert.equal(await text(page, "#warning"), "No samples were taken.");
   assert.match(await text(page, "#selection"), /^0 of 0 samples/);
@@ -290,7 +312,7 @@ try {
   await page.setViewport({ width: 1400, height: 1100 });
   const before = Date.now();
   await page.goto(url);
-  await { report, empty, picture, million, run }[what](page, before);
+  await { report, pauses, empty, picture, million, run }[what](page, before);
   assert.deepEqual(complaints, [], "the console is empty");
   assert.deepEqual(new Set(requests), new Set([url]), "nothing but the file was asked for");
 } finally {

@@ -23,6 +23,10 @@ def render(rows):
 const HOSTILE: [&str; 6] =
     ["a;b", "line\nbreak", "</script><b>\"'&", "🔥 é", "\u{1b}[31m", "constructor"];
 
+/// Of a thread that holds the GIL or is attached, and of one that does not.
+const HELD: State = State { holds_gil: true, ..FREE };
+const FREE: State = State { holds_gil: false, is_suspended: false, on_cpu: None };
+
 /// A program with two threads, looked at 1000 times in a second, and idle for 50 ms.
 ///
 /// The first thread holds the GIL: `main` calls `parse` for 500 ms, then `render` for
@@ -54,9 +58,9 @@ pub(crate) fn profile(file: &str) -> Profile {
             500..900 => render,
             _ => fib,
         };
-        see(&mut profile, tick, threads[0], of_main, true);
+        see(&mut profile, tick, threads[0], of_main, HELD);
         let of_worker = usize::try_from(tick).ok().and_then(|tick| strange.get(tick));
-        see(&mut profile, tick, threads[1], *of_worker.unwrap_or(&wait), false);
+        see(&mut profile, tick, threads[1], *of_worker.unwrap_or(&wait), FREE);
     }
     for tick in 1000..1050 {
         profile.record_idle(STARTED + tick * 1000);
@@ -68,6 +72,33 @@ pub(crate) fn profile(file: &str) -> Profile {
         ticks: 1050,
         every_thread: true,
         account: [(Key::Ticks, 1050), (Key::Samples, 2000), (Key::Torn, 7), (Key::Late, 60)].into(),
+        ..RunInfo::default()
+    };
+    profile
+}
+
+/// A thread of a free-threaded program, looked at 1000 times in a second: `works` is attached for
+/// 600 ms, then a stop-the-world pause suspends it for 300 ms, then `sleeps` is detached.
+pub(crate) fn pauses() -> Profile {
+    let mut profile = Profile::new(Detail::Timeline);
+    let process = profile.add_process(Process::new(4242, "python3.14t app.py", "3.14.2t"));
+    let thread = profile.intern_thread(process, 1);
+    let works = stack(&mut profile, None, "app.py", "works", 1);
+    let sleeps = stack(&mut profile, None, "app.py", "sleeps", 2);
+    for tick in 0..1000 {
+        let (stack, state) = match tick {
+            0..600 => (works, HELD),
+            600..900 => (works, State { is_suspended: true, ..FREE }),
+            _ => (sleeps, FREE),
+        };
+        see(&mut profile, tick, thread, stack, state);
+    }
+    profile.about = RunInfo {
+        started: STARTED,
+        elapsed: Duration::from_secs(1),
+        interval: Duration::from_millis(1),
+        ticks: 1000,
+        every_thread: true,
         ..RunInfo::default()
     };
     profile
@@ -105,7 +136,7 @@ pub(crate) fn million() -> Profile {
         // A few stacks have most of the samples.
         let most = below(stacks.len() as u64) + 1;
         let chosen = stacks[below(most) as usize];
-        see(&mut profile, tick * 4, thread, chosen, tick % 8 == 0);
+        see(&mut profile, tick * 4, thread, chosen, if tick % 8 == 0 { HELD } else { FREE });
     }
     profile.about = RunInfo {
         started: STARTED,
@@ -130,8 +161,7 @@ fn stack(
     profile.child(caller, Step::Frame(frame))
 }
 
-fn see(profile: &mut Profile, millisecond: u64, thread: ThreadId, stack: StackId, gil: bool) {
-    let state = State { holds_gil: gil, ..State::default() };
+fn see(profile: &mut Profile, millisecond: u64, thread: ThreadId, stack: StackId, state: State) {
     let sample = Sample { stack, thread: Some(thread), state };
     profile.record(STARTED + millisecond * 1000, sample);
 }

@@ -64,6 +64,14 @@ fn a_report_shows_what_is_known() -> Outcome {
 
 #[test]
 #[ignore = "needs a browser: make report-test"]
+fn pauses_of_a_free_threaded_program_are_a_state() -> Outcome {
+    let report = folder("pauses")?.join("report.html");
+    write(&fixture::pauses(), &report)?;
+    drive("pauses", &report, &[]).map(drop)
+}
+
+#[test]
+#[ignore = "needs a browser: make report-test"]
 fn an_empty_report_says_so() -> Outcome {
     let report = folder("empty")?.join("report.html");
     write(&Profile::default(), &report)?;

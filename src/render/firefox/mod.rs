@@ -37,14 +37,16 @@ const GECKO_VERSION: u32 = 24;
 const HOLDS_GIL: &str = "Holds the GIL";
 const WITHOUT_GIL: &str = "Without the GIL";
 
-/// What a sample can be of, and its colour. Readers know the names of the first two.
-const CATEGORIES: [(&str, &str); 6] = [
+/// What a sample can be of, and its colour. Readers know the names of the first two. The last is
+/// left out where no process is free-threaded: others have no such pauses.
+const CATEGORIES: [(&str, &str); 7] = [
     ("Other", "grey"),
     ("Idle", "transparent"),
     ("Failed", "red"),
     (HOLDS_GIL, "green"),
     (WITHOUT_GIL, "blue"),
     ("Off CPU", "orange"),
+    ("Suspended", "purple"),
 ];
 
 #[derive(Serialize)]
@@ -157,6 +159,8 @@ pub(crate) fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io:
 impl Meta {
     fn of(profile: &Profile, tracks: &Tracks<'_>) -> Self {
         let is_free_threaded = profile.is_free_threaded();
+        let has_pauses = profile.processes().any(|(_, process)| process.is_free_threaded());
+        let occurring = CATEGORIES.len() - usize::from(!has_pauses);
         let words = |(name, color)| {
             let name = match name {
                 HOLDS_GIL if is_free_threaded => "Attached",
@@ -178,7 +182,7 @@ impl Meta {
             uses_only_one_stack_type: true,
             source_is_elsewhere: true,
             marker_schema: [],
-            categories: CATEGORIES.map(words).into(),
+            categories: CATEGORIES[..occurring].iter().copied().map(words).collect(),
             extra: extra(profile),
         }
     }
@@ -269,6 +273,7 @@ fn category(seen: Seen) -> Category {
         Seen::Idle => 1,
         Seen::Failed => 2,
         Seen::Sample(sample) => match sample.state {
+            State { is_suspended: true, .. } => 6,
             State { holds_gil: true, .. } => 3,
             State { on_cpu: Some(false), .. } => 5,
             State { .. } => 4,
@@ -309,6 +314,22 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_suspended_thread_has_a_category_where_there_are_pauses() {
+        let document: Value =
+            serde_json::from_slice(&fixture::written_of(&fixture::pauses(), FORMAT))
+                .expect("it is JSON");
+        let categories = document["meta"]["categories"].as_array().expect("categories");
+        let names: Vec<&str> = categories.iter().filter_map(|c| c["name"].as_str()).collect();
+        assert_eq!(names[3..], ["Attached", "Detached", "Off CPU", "Suspended"]);
+        let table = &document["threads"][0]["frameTable"]["category"];
+        assert_eq!(*table, serde_json::json!([3, 6, 4]));
+        let with_gil: Value =
+            serde_json::from_slice(&fixture::written(FORMAT)).expect("it is JSON");
+        let categories = with_gil["meta"]["categories"].as_array().expect("categories");
+        assert!(categories.iter().all(|category| category["name"] != "Suspended"));
     }
 
     #[test]

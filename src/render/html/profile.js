@@ -6,6 +6,7 @@ const data = JSON.parse(document.getElementById("profile").textContent);
 const HOLDS_GIL = 1;
 const OFF_CPU = 2;
 const ON_CPU = 4;
+const SUSPENDED = 8;
 
 const profile = {
   /** The caller of each stack; -1 for none. Callers come first. */
@@ -87,7 +88,8 @@ const isFreeThreaded = data.processes.length > 0 && data.processes.every(({ pyth
 const STATES = {
   any: { name: "Any state", matches: () => true },
   gil: { name: isFreeThreaded ? "Attached" : "Holding the GIL", matches: (state) => (state & HOLDS_GIL) !== 0 },
-  free: { name: isFreeThreaded ? "Detached" : "Without the GIL", matches: (state) => (state & HOLDS_GIL) === 0 },
+  free: { name: isFreeThreaded ? "Detached" : "Without the GIL", matches: (state) => (state & (HOLDS_GIL | SUSPENDED)) === 0 },
+  suspended: { name: "Suspended", matches: (state) => (state & SUSPENDED) !== 0 },
   on: { name: "On a processor", matches: (state) => (state & ON_CPU) !== 0 },
   off: { name: "Off the processor", matches: (state) => (state & OFF_CPU) !== 0 },
 };
@@ -96,9 +98,9 @@ const STATES = {
 function statesThatOccur() {
   const seen = new Set(profile.rows.map((row) => row.state));
   const names = ["any"];
-  for (const pair of [["gil", "free"], ["on", "off"]]) {
-    const occurring = pair.filter((name) => [...seen].some(STATES[name].matches));
-    if (occurring.length === 2) names.push(...occurring);
+  for (const group of [["gil", "free", "suspended"], ["on", "off"]]) {
+    const occurring = group.filter((name) => [...seen].some(STATES[name].matches));
+    if (occurring.length > 1) names.push(...occurring);
   }
   return names;
 }

@@ -21,7 +21,7 @@ class Timeline {
     const all = newLane("All samples", null);
     const threads = data.threads.map((_, thread) => newLane(threadName(thread), thread));
     for (const row of profile.rows) {
-      const kind = row.state & HOLDS_GIL ? "gil" : "free";
+      const kind = row.state & HOLDS_GIL ? "gil" : row.state & SUSPENDED ? "suspended" : "free";
       for (const lane of [all, threads[row.thread]]) if (lane) add(lane[kind], row.when, lane);
     }
     add(all.idle, profile.idle, all);
@@ -76,7 +76,7 @@ class Timeline {
 
   showLegend() {
     const [gil, free] = isFreeThreaded ? ["attached", "detached"] : ["holds the GIL", "does not hold it"];
-    const kinds = { gil, free, idle: "idle", failed: "failed" };
+    const kinds = { gil, suspended: "suspended", free, idle: "idle", failed: "failed" };
     const occurring = Object.keys(kinds).filter((kind) => this.lanes[0][kind].some((n) => n > 0));
     this.legend.replaceChildren(...occurring.map((kind) => element("span", { className: `key ${kind}`, textContent: kinds[kind] })));
   }
@@ -143,7 +143,7 @@ class Timeline {
 
 function newLane(name, thread) {
   const bins = () => new Float64Array(profile.bins);
-  return { name, thread, samples: 0, gil: bins(), free: bins(), idle: bins(), failed: bins() };
+  return { name, thread, samples: 0, gil: bins(), suspended: bins(), free: bins(), idle: bins(), failed: bins() };
 }
 
 function add(bins, when, lane) {
@@ -159,7 +159,7 @@ function drawLane(canvas, lane, style) {
   const height = (canvas.height = Math.max(1, Math.round(canvas.clientHeight * scale)));
   const context = canvas.getContext("2d");
   const columns = Math.min(Math.ceil(width / (2 * scale)), profile.bins);
-  const kinds = ["gil", "free", "failed", "idle"];
+  const kinds = ["gil", "suspended", "free", "failed", "idle"];
   const sums = kinds.map((kind) => intoColumns(lane[kind], columns));
   const totals = Array.from({ length: columns }, (_, at) => sums.reduce((sum, of) => sum + of[at], 0));
   const most = usual(totals);

@@ -83,14 +83,14 @@ fn key(sample: Sample) -> (u64, u64, u64) {
 }
 
 /// 1 for holding the GIL, and 2 for being off, 4 for being on a processor, where that
-/// is known.
+/// is known; 8 for being suspended by a stop-the-world pause.
 fn state(state: State) -> u64 {
     let processor = match state.on_cpu {
         None => 0,
         Some(false) => 2,
         Some(true) => 4,
     };
-    u64::from(state.holds_gil) + processor
+    u64::from(state.holds_gil) + processor + 8 * u64::from(state.is_suspended)
 }
 
 fn flatten(bins: &Bins, into: &mut Vec<u64>) {
@@ -132,6 +132,13 @@ mod tests {
         assert_eq!(timeline.rows, [0, 0, 1, 1, 0, 3]);
         assert_eq!(timeline.idle, [1, 1]);
         assert_eq!(timeline.failed, [0, 1]);
+    }
+
+    #[test]
+    fn a_pause_is_a_state_of_its_own() {
+        let rows = Timeline::of(&crate::render::fixture::pauses()).rows;
+        let states: Vec<u64> = rows.chunks(6).map(|row| row[2]).collect();
+        assert_eq!(states, [1, 8, 0]);
     }
 
     #[test]
