@@ -3,7 +3,7 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 .PHONY: help build dist documents install uninstall demo clean interpreters libclang clang \
-	test measure-test formats-test nuitka-test report-test documents-test install-test portability bench lint \
+	test measure-test abi-table formats-test nuitka-test report-test documents-test install-test portability bench lint \
 	pictures vendor deb apt-repo package-test reproducible rpm rpm-test
 # Two targets may both want apt.
 .NOTPARALLEL:
@@ -54,6 +54,16 @@ test: interpreters libclang clang ## all tests but those of measure-test, on eve
 measure-test: interpreters libclang clang ## shares of time, and the kernel's engine: one test at a time
 	scripts/need tmux tmux
 	$(cargo) test --no-fail-fast --test live_kernel --test live_shares
+
+# The test programs that declare what they show, and where their tests record what they saw.
+showing = $(patsubst tests/%.rs,--test %,$(patsubst %/main.rs,%.rs,$(shell grep -ls 'SHOWS: Shows' tests/live_*.rs tests/live_*/main.rs)))
+records = $(abspath $(target))/abis.tsv
+
+abi-table: interpreters libclang clang ## write docs/ABIS.md: what the tests show of each ABI, in half an hour
+	scripts/need tmux tmux
+	rm -f $(records)
+	-PYFLAME_RECORD=$(records) $(cargo) test --no-fail-fast $(showing)
+	PYFLAME_RECORDS=$(records) $(cargo) test --test abi_table -- --ignored --exact write
 
 formats-test: ## let speedscope, pprof, Chrome's and Firefox's tools read what is written
 	tests/formats/run

@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 mod support;
 
 use support::binaries::{Binaries, age, is_built};
+use support::features::{Feature, Shows};
 use support::interpreters::{Interpreter, Interpreters};
 use support::process::{
     Running, expect_left_alone, status_line, wait_at_rest, wait_until, wait_until_it_works,
@@ -58,8 +59,17 @@ const TESTS: [(&str, Test); 15] = [
     ("target that is killed", target_that_is_killed),
 ];
 
+/// What docs/ABIS.md has from here.
+const SHOWS: Shows = &[
+    (Feature::Stops, "attach, program of short calls"),
+    (Feature::Reading, "attach, loops of short calls, not stopped"),
+    (Feature::Idle, "attach, idle program"),
+    (Feature::AllThreads, "attach, all threads"),
+    (Feature::FlameChart, "attach, flame chart"),
+];
+
 fn main() -> ExitCode {
-    runner::main(trials)
+    runner::main_showing(SHOWS, trials)
 }
 
 fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {

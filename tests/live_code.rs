@@ -10,6 +10,7 @@ use std::sync::Arc;
 mod support;
 
 use support::binaries::Binaries;
+use support::features::{Feature, Shows};
 use support::interpreters::{Interpreter, Interpreters};
 use support::process::expect_left_alone;
 use support::profiler::{Frame, Profile, attach, start_sampling, wait_for_ticks};
@@ -30,8 +31,11 @@ const TESTS: [(&str, Test<Case>); 2] =
 const ALONE: [(&str, Test<Case>); 2] =
     [("the same texts in turn", same_texts), ("always another text", fresh_texts)];
 
+/// What docs/ABIS.md has from here.
+const SHOWS: Shows = &[(Feature::NewCode, "code, in the memory of other code")];
+
 fn main() -> ExitCode {
-    runner::main(trials)
+    runner::main_showing(SHOWS, trials)
 }
 
 fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {

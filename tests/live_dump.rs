@@ -9,6 +9,7 @@ use std::sync::Arc;
 mod support;
 
 use support::binaries::{Binaries, age, is_built};
+use support::features::{Feature, Shown, Shows, record};
 use support::interpreters::{Interpreter, Interpreters, Kind};
 use support::process::{expect_left_alone, wait_at_rest};
 use support::profiler::dump;
@@ -138,14 +139,44 @@ const BROKEN: (&str, &str) = ("3.13t-static", "interpreters");
 /// The one that ends the program, and so has to come last.
 const LAST: &str = "at-exit";
 
+/// What scenarios show of the interpreter.
+const GROUPS: [(Feature, &[&str]); 8] = [
+    (
+        Feature::Generators,
+        &[
+            "generators-in-generators",
+            "generator-send",
+            "generator-throw-and-close",
+            "generator-deallocated",
+            "generator-resumed-elsewhere",
+        ],
+    ),
+    (
+        Feature::Coroutines,
+        &["coroutines-in-coroutines", "generators-in-coroutines", "coroutine-throw-and-close"],
+    ),
+    (Feature::AsyncGenerators, &["async-generators", "async-generator-methods"]),
+    (Feature::EventLoop, &["event-loop"]),
+    (
+        Feature::ThroughC,
+        &["callbacks-from-c", "ctypes-callback", "ctypes-callbacks-nested", "thread-made-by-c"],
+    ),
+    (Feature::Traced, &["traced", "profiled", "stopped-in-trace-function"]),
+    (Feature::Monitored, &["monitored", "stopped-in-monitoring-callback"]),
+    (Feature::ManyInterpreters, &["subinterpreter", "interpreters"]),
+];
+
 /// How many failures of one interpreter are shown.
 const SHOWN: usize = 8;
 
 /// How often a thread may be found on its way to the place where it blocks.
 const TRIES: usize = 50;
 
+/// What docs/ABIS.md has from here.
+const SHOWS: Shows = &[(Feature::Dump, "dump")];
+
 fn main() -> ExitCode {
-    runner::main(trials)
+    runner::main_showing(SHOWS, trials)
 }
 
 fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
@@ -194,11 +225,29 @@ fn matrix(interpreter: &Interpreter, profiler: &Path) -> Outcome<String> {
     target.end()?;
     let summary = format!("{} scenarios, {stops} stops, {threads} stacks", scenarios.len());
     if failures.is_empty() {
+        record_groups(interpreter, &scenarios)?;
         return Ok(summary);
     }
     let number = failures.len();
     failures.truncate(SHOWN);
     Err(format!("{number} of {stops} stops differ\n{}", failures.join("\n")))
+}
+
+/// Records each group of which an interpreter has a scenario: all that ran have passed.
+fn record_groups(interpreter: &Interpreter, scenarios: &[&str]) -> Outcome {
+    for (feature, group) in GROUPS {
+        let first = SCENARIOS.iter().find(|(name, _)| group.contains(name));
+        let (_, since) = first.context(|| format!("{feature:?} has no scenario"))?;
+        let shown = if age(interpreter.abi) < age(since) {
+            Shown::Not(format!("Python has them from {since} on"))
+        } else if group.iter().any(|name| scenarios.contains(name)) {
+            Shown::Yes
+        } else {
+            continue;
+        };
+        record(interpreter, "dump", feature, shown)?;
+    }
+    Ok(())
 }
 
 /// The scenarios to run, if they are exactly those that the target has.

@@ -18,6 +18,7 @@ use pyflame::profile::Detail;
 use pyflame::profile::recording::Reader;
 use pyflame::render::{FORMATS, Format, Settings, json_lines, recording};
 use support::binaries::{Binaries, is_built};
+use support::features::{Feature, Shows, stands};
 use support::interpreters::{Interpreter, Interpreters};
 use support::profiler::{Folded, Frame, Profile, attach};
 use support::runner::{self, Trial};
@@ -51,15 +52,18 @@ const CHECKS: [(&str, Check); 6] = [
     ("jsonl", json_lines),
 ];
 
+/// What docs/ABIS.md has from here.
+const SHOWS: Shows = &[(Feature::Formats, "formats")];
+
 fn main() -> ExitCode {
-    runner::main(trials)
+    runner::main_showing(SHOWS, trials)
 }
 
 /// What is written depends on names, lines and the kind of frames, not on each ABI.
 const VERSIONS: [&str; 4] = ["2.7", "3.6", "3.11", "3.15"];
 
 fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
-    let is_chosen = |i: &&Interpreter| VERSIONS.contains(&i.abi) && is_built(i.abi);
+    let is_chosen = |i: &&Interpreter| stands(&VERSIONS, i.abi) && is_built(i.abi);
     let built = interpreters.one_per_abi().into_iter().filter(is_chosen);
     let trial = |interpreter: &Interpreter| {
         let profiler = binaries.profiler(interpreter.abi);

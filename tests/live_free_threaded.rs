@@ -8,7 +8,8 @@ use std::sync::Arc;
 #[allow(dead_code)]
 mod support;
 
-use support::binaries::{Binaries, is_built};
+use support::binaries::{ABIS, Binaries, is_built};
+use support::features::{Feature, Shows, not_here};
 use support::interpreters::{Interpreter, Interpreters};
 use support::process::wait_until;
 use support::profiler::{Profile, attach, may_use_kernel};
@@ -35,11 +36,24 @@ const TESTS: [(&str, Test<Case>); 7] = [
 /// A tick every 5 ms.
 const RATE: &str = "0.005";
 
+/// What docs/ABIS.md has from here.
+const SHOWS: Shows = &[
+    (Feature::SideBySideKernel, "side by side, by the kernel"),
+    (Feature::SideBySideStops, "side by side, in stops"),
+    (Feature::SideBySideRead, "side by side, read"),
+    (Feature::GilSwitchedOn, "with the GIL switched on"),
+    (Feature::Pauses, "stop-the-world pauses"),
+];
+
 fn main() -> ExitCode {
-    runner::main(trials)
+    runner::main_showing(SHOWS, trials)
 }
 
 fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
+    for (abi, _) in ABIS.iter().filter(|(abi, _)| !abi.ends_with('t')) {
+        let of_this = SHOWS.iter().map(|(feature, _)| *feature);
+        of_this.for_each(|feature| not_here(abi, feature, "the build has a GIL that is always on"));
+    }
     let free = interpreters.here.iter().filter(|i| i.abi.ends_with('t') && is_built(i.abi));
     let trials = free.flat_map(|interpreter| {
         TESTS.map(|(name, test)| {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 mod support;
 
 use support::binaries::{ABIS, Binaries, is_built};
+use support::features::{Feature, Shows};
 use support::interpreters::{Interpreter, Interpreters};
 use support::process::run;
 use support::profiler::{Profile, attach, command, expect_dump};
@@ -30,8 +31,11 @@ const TESTS: [(&str, Test); 6] = [
     ("-v", version_of_what_is_there),
 ];
 
+/// What docs/ABIS.md has from here.
+const SHOWS: Shows = &[(Feature::Launcher, "launcher")];
+
 fn main() -> ExitCode {
-    runner::main(trials)
+    runner::main_showing(SHOWS, trials)
 }
 
 fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {

@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 mod support;
 
 use support::binaries::{Binaries, is_built};
+use support::features::{Feature, Shows};
 use support::interpreters::{Interpreter, Interpreters};
 use support::process::{Running, run, wait_until};
 use support::profiler::{Profile, attach, command, start_sampling, wait_for_ticks};
@@ -43,8 +44,11 @@ const TESTS: [(&str, Test); 8] = [
     ("rate with a unit", rate_with_a_unit),
 ];
 
+/// What docs/ABIS.md has from here.
+const SHOWS: Shows = &[(Feature::Windows, "a file for each window")];
+
 fn main() -> ExitCode {
-    runner::main(trials)
+    runner::main_showing(SHOWS, trials)
 }
 
 fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 mod support;
 
 use support::binaries::{ABIS, Binaries, age, is_built};
+use support::features::{Feature, Shows, not_here};
 use support::interpreters::{Build, Interpreter, Interpreters, headers};
 use support::process::{Finished, wait_at_rest, wait_until_it_works};
 use support::profiler::{Frame, Profile, attach, dump, start_sampling, wait_for_ticks};
@@ -43,12 +44,21 @@ const TESTS: [(&str, Test<Case>); 6] = [
 /// What is called in a thread of its own, and the same for a call of `loop`.
 const LOOPS: [&str; 2] = ["made.py:root:10", "loop"];
 
+/// What docs/ABIS.md has from here.
+const SHOWS: Shows = &[
+    (Feature::MachineCode, "machine code, at rest"),
+    (Feature::MachineCode, "machine code, called for long"),
+];
+
 fn main() -> ExitCode {
-    runner::main(trials)
+    runner::main_showing(SHOWS, trials)
 }
 
 fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
     let mut trials = Vec::new();
+    for (abi, _) in ABIS.iter().filter(|(abi, _)| age(abi) < age(FIRST)) {
+        not_here(abi, Feature::MachineCode, "up to 3.10 their frames are like all others");
+    }
     let has_gil = |abi: &str| abi.ends_with(|letter: char| letter.is_ascii_digit());
     let abis = ABIS.iter().map(|(abi, _)| *abi).skip(age(FIRST)).filter(|abi| has_gil(abi));
     for abi in abis.filter(|abi| is_built(abi)) {

@@ -13,10 +13,11 @@ use nix::unistd::Pid;
 mod support;
 
 use support::binaries::Binaries;
+use support::features::{Feature, Shows};
 use support::interpreters::{Interpreter, Interpreters};
 use support::process::{Running, wait_until, wait_until_asleep};
 use support::profiler::{Profile, attach, command, wait_until_it_catches};
-use support::runner::{self, Test, Trial, one_per_abi};
+use support::runner::{self, Test, one_per_abi};
 use support::target::{Target, in_folder, new_file};
 use support::truth::parse_dump;
 use support::{Context, Outcome, expect, measured};
@@ -43,8 +44,12 @@ const TESTS: [(&str, Test<Case>); 6] = [
     ("a dump", dump),
 ];
 
+/// What docs/ABIS.md has from here.
+const SHOWS: Shows =
+    &[(Feature::ManyThreads, "threads that wait"), (Feature::DeepStacks, "a deep stack")];
+
 fn main() -> ExitCode {
-    runner::main(|interpreters: Interpreters, binaries: Arc<Binaries>| -> Vec<Trial> {
+    runner::main_showing(SHOWS, |interpreters: Interpreters, binaries: Arc<Binaries>| {
         one_per_abi(&interpreters, "", &TESTS, |interpreter| Case {
             interpreter: interpreter.clone(),
             profiler: binaries.profiler(interpreter.abi),

@@ -12,6 +12,7 @@ use serde_json::Value;
 mod support;
 
 use support::binaries::{Binaries, age};
+use support::features::{Feature, Shows};
 use support::interpreters::Interpreter;
 use support::process::{
     Finished, expect_left_alone, run, wait_at_rest, wait_until, wait_until_asleep,
@@ -40,8 +41,16 @@ const TESTS: [(&str, Test<Case>); 9] = [
     ("threads that follow one another", successors),
 ];
 
+/// What docs/ABIS.md has from here.
+const SHOWS: Shows = &[
+    (Feature::Subinterpreters, "busy in a subinterpreter"),
+    (Feature::Subinterpreters, "waiting in a subinterpreter"),
+    (Feature::FirstThreadGone, "first thread gone"),
+    (Feature::ForkedByC, "forked by C, at rest"),
+];
+
 fn main() -> ExitCode {
-    runner::main(|interpreters, binaries| {
+    runner::main_showing(SHOWS, |interpreters, binaries| {
         runner::one_per_abi(&interpreters, "", &TESTS, |interpreter| Case {
             interpreter: interpreter.clone(),
             binaries: std::sync::Arc::clone(&binaries),

@@ -12,6 +12,7 @@ mod support;
 
 use support::binaries::{Binaries, is_built};
 use support::copies::{copy, libpython, loader, replace, set_paths};
+use support::features::{Feature, Shows};
 use support::interpreters::{Interpreter, Interpreters, Kind};
 use support::process::{status_line, wait_at_rest, wait_until};
 use support::profiler::{Profile, attach, expect_dump};
@@ -54,8 +55,14 @@ const OF_LIBRARIES: [(&str, Test); 7] = [
     ("two interpreters of one version", two_of_one_version),
 ];
 
+/// What docs/ABIS.md has from here.
+const SHOWS: Shows = &[
+    (Feature::Replaced, "executable replaced by another version"),
+    (Feature::Containers, "in another mount namespace"),
+];
+
 fn main() -> ExitCode {
-    runner::main(trials)
+    runner::main_showing(SHOWS, trials)
 }
 
 fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {

@@ -15,6 +15,7 @@ use pyflame::profile::{Detail, Profile as Seen};
 mod support;
 
 use support::binaries::{Binaries, is_built};
+use support::features::{Feature, Shows};
 use support::interpreters::{Interpreter, Interpreters};
 use support::process::{Guard, run, wait_until, wait_until_asleep};
 use support::profiler::{Profile, command, parse_flamechart, start_sampling};
@@ -35,8 +36,15 @@ const TESTS: [(&str, Test); 8] = [
     ("chosen of several processes", several_processes),
 ];
 
+/// What docs/ABIS.md has from here.
+const SHOWS: Shows = &[
+    (Feature::Recordings, "recorded and reported"),
+    (Feature::Recordings, "killed while it records"),
+    (Feature::Comparison, "compared"),
+];
+
 fn main() -> ExitCode {
-    runner::main(trials)
+    runner::main_showing(SHOWS, trials)
 }
 
 fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 mod support;
 
 use support::binaries::{ABIS, Binaries, is_built};
+use support::features::{Feature, Shows};
 use support::interpreters::{Interpreter, Interpreters};
 use support::process::{Finished, Guard, expect_left_alone, run, status_line, wait_until};
 use support::profiler::{attach, command, dump};
@@ -43,8 +44,11 @@ const TESTS: [(&str, Test); 10] = [
     ("PyPy", pypy),
 ];
 
+/// What docs/ABIS.md has from here.
+const SHOWS: Shows = &[(Feature::Refused, "refused by the other binaries")];
+
 fn main() -> ExitCode {
-    runner::main(trials)
+    runner::main_showing(SHOWS, trials)
 }
 
 fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {

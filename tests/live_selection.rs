@@ -10,6 +10,7 @@ use std::sync::Arc;
 mod support;
 
 use support::binaries::{Binaries, is_built};
+use support::features::{Feature, Shows, stands};
 use support::interpreters::{Interpreter, Interpreters};
 use support::process::wait_until_asleep;
 use support::profiler::{Profile, attach};
@@ -21,9 +22,15 @@ use support::{Context, Outcome, expect};
 /// A version of each way to find a thread's id and its name.
 const VERSIONS: [&str; 6] = ["2.7", "3.5", "3.8", "3.11", "3.12", "3.14"];
 
+/// What docs/ABIS.md has from here.
+const SHOWS: Shows = &[
+    (Feature::Selection, "threads and frames are chosen"),
+    (Feature::FrameFilters, "threads and frames are chosen"),
+];
+
 fn main() -> ExitCode {
-    runner::main(|interpreters: Interpreters, binaries: Arc<Binaries>| {
-        let is_chosen = |i: &&Interpreter| VERSIONS.contains(&i.abi) && is_built(i.abi);
+    runner::main_showing(SHOWS, |interpreters: Interpreters, binaries: Arc<Binaries>| {
+        let is_chosen = |i: &&Interpreter| stands(&VERSIONS, i.abi) && is_built(i.abi);
         let chosen = interpreters.one_per_abi().into_iter().filter(is_chosen).cloned();
         let trial = |interpreter: Interpreter| {
             let profiler = binaries.profiler(interpreter.abi);

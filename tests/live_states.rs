@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 mod support;
 
 use support::binaries::Binaries;
+use support::features::{Feature, Shows};
 use support::interpreters::{Interpreter, Interpreters};
 use support::process::{Guard, expect_left_alone, status_line, wait_until, wait_until_asleep};
 use support::profiler::{Profile, attach, dump, expect_dump};
@@ -39,8 +40,14 @@ const TESTS: [(&str, Test<Case>); 6] = [
 /// How often a starting process is looked at.
 const STARTS: usize = 15;
 
+/// What docs/ABIS.md has from here.
+const SHOWS: Shows = &[
+    (Feature::SystemCalls, "system calls undisturbed by samples"),
+    (Feature::SystemCalls, "system calls undisturbed by dumps"),
+];
+
 fn main() -> ExitCode {
-    runner::main(trials)
+    runner::main_showing(SHOWS, trials)
 }
 
 fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {

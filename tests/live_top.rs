@@ -12,6 +12,7 @@ use std::sync::Arc;
 mod support;
 
 use support::binaries::{Binaries, is_built};
+use support::features::{Feature, Shows, stands};
 use support::interpreters::{Interpreter, Interpreters};
 use support::process::{expect_left_alone, status_line, wait_until};
 use support::runner::{self, Trial};
@@ -35,12 +36,16 @@ const TESTS: [(&str, Test); 8] = [
     ("a panic", panics),
 ];
 
+/// What docs/ABIS.md has from here.
+const SHOWS: Shows =
+    &[(Feature::LiveView, "shows and quits"), (Feature::LiveView, "states of threads")];
+
 fn main() -> ExitCode {
-    runner::main(trials)
+    runner::main_showing(SHOWS, trials)
 }
 
 fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
-    let is_chosen = |i: &&Interpreter| CHOSEN.contains(&i.abi) && is_built(i.abi);
+    let is_chosen = |i: &&Interpreter| stands(&CHOSEN, i.abi) && is_built(i.abi);
     let mut trials = Vec::new();
     for interpreter in interpreters.one_per_abi().into_iter().filter(is_chosen) {
         let (own, all) = (interpreter.clone(), Arc::clone(&binaries));

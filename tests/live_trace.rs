@@ -15,6 +15,7 @@ mod support;
 
 use support::binaries::{Binaries, is_built};
 use support::copies::copy_file;
+use support::features::{Feature, Shows};
 use support::interpreters::{Interpreter, Interpreters};
 use support::process::{Finished, Running, run, wait_until};
 use support::profiler::{Profile, command, wait_for_ticks, wait_until_it_catches};
@@ -51,8 +52,14 @@ const TESTS: [(&str, Test); 10] = [
     ("killed program", killed_program),
 ];
 
+/// What docs/ABIS.md has from here.
+const SHOWS: Shows = &[
+    (Feature::Command, "pyflame -t, command"),
+    (Feature::Wrapper, "pyflame -t, wrapper that starts Python"),
+];
+
 fn main() -> ExitCode {
-    runner::main(trials)
+    runner::main_showing(SHOWS, trials)
 }
 
 fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {

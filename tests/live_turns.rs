@@ -11,6 +11,7 @@ use nix::unistd::Pid;
 #[allow(dead_code)]
 mod support;
 
+use support::features::{Feature, Shows};
 use support::interpreters::{Build, Interpreter};
 use support::process::{Finished, Running, expect_left_alone, run};
 use support::profiler::{
@@ -52,8 +53,15 @@ impl Case {
     }
 }
 
+/// What docs/ABIS.md has from here.
+const SHOWS: Shows = &[
+    (Feature::Turns, "turns, each tick has its turn"),
+    (Feature::NoPtrace, "turns, no ptrace call"),
+    (Feature::WithoutGil, "turns, threads that compute without the GIL"),
+];
+
 fn main() -> ExitCode {
-    runner::main(|interpreters, binaries| {
+    runner::main_showing(SHOWS, |interpreters, binaries| {
         let case = |interpreter: &Interpreter| Case {
             interpreter: interpreter.clone(),
             profiler: binaries.profiler(interpreter.abi),

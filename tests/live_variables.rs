@@ -12,6 +12,7 @@ use serde_json::Value;
 mod support;
 
 use support::binaries::{Binaries, is_built};
+use support::features::{Feature, Shows};
 use support::interpreters::{Interpreter, Interpreters};
 use support::process::wait_at_rest;
 use support::profiler::attach;
@@ -31,8 +32,12 @@ const FUNCTIONS: [&str; 8] = [
     "hold",
 ];
 
+/// What docs/ABIS.md has from here.
+const SHOWS: Shows =
+    &[(Feature::ThreadNames, "names and variables"), (Feature::Locals, "names and variables")];
+
 fn main() -> ExitCode {
-    runner::main(|interpreters: Interpreters, binaries: Arc<Binaries>| {
+    runner::main_showing(SHOWS, |interpreters: Interpreters, binaries: Arc<Binaries>| {
         let supported = interpreters.here.iter().filter(|i| is_built(i.abi)).cloned();
         let trial = |interpreter: Interpreter| {
             let profiler = binaries.profiler(interpreter.abi);

@@ -22,6 +22,7 @@ mod processes_profile;
 mod support;
 
 use self::support::binaries::Binaries;
+use self::support::features::{Feature, Shows};
 use self::support::interpreters::{Interpreter, Interpreters};
 use self::support::process::{Finished, Running, expect_left_alone, run};
 use self::support::profiler::{
@@ -61,8 +62,12 @@ const TESTS_OF_KINDS: [(&str, Test<Case>); 5] = [
 const KINDS: [&str; 6] = ["2.7", "3.8", "3.11", "3.13", "3.15", "3.14t"];
 const WITH_GIL: &[&str] = KINDS.split_at(5).0;
 
+/// What docs/ABIS.md has from here.
+const SHOWS: Shows =
+    &[(Feature::Kernel, "kernel, busy program"), (Feature::Kernel, "kernel, short calls")];
+
 fn main() -> ExitCode {
-    runner::main(trials)
+    runner::main_showing(SHOWS, trials)
 }
 
 fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 pub(crate) mod binaries;
 pub(crate) mod copies;
+pub(crate) mod features;
 pub(crate) mod interpreters;
 pub(crate) mod missing;
 pub(crate) mod native;

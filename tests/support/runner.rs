@@ -21,7 +21,8 @@ use libtest_mimic::{Arguments, Completion};
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::Signal;
 
-use super::binaries::{Binaries, is_built};
+use super::binaries::{ABIS, Binaries, is_built};
+use super::features::{Feature, Shown, Shows, is_recording, record};
 use super::interpreters::{Interpreter, Interpreters};
 use super::missing::Missing;
 use super::process::status_line;
@@ -79,19 +80,32 @@ impl Trial {
         self.name.strip_prefix(version).is_some_and(|rest| rest.starts_with('-'))
     }
 
+    /// The label of the interpreter that it is of, if it is of one, and the rest of its name.
+    fn parts(&self) -> (&str, &str) {
+        self.name.split_once(' ').unwrap_or(("", &self.name))
+    }
+
     /// Runs while no other test does: what it measures depends on how busy the machine is.
     pub(crate) fn alone(self) -> Self {
         Self { is_alone: true, ..self }
     }
 
-    fn into_test(self) -> libtest_mimic::Trial {
+    /// `shows` is what is to be recorded of it.
+    fn into_test(self, shows: Option<(Interpreter, Vec<Feature>)>) -> libtest_mimic::Trial {
+        let rest = self.parts().1.to_owned();
         let Self { name, is_alone, body } = self;
         libtest_mimic::Trial::ignorable_test(name.clone(), move || {
             let _turn = turn(is_alone)?;
             if let Some(other) = HANGS.get() {
                 return Ok(Completion::ignored_with(format!("not run: {other} does not end")));
             }
-            let words = in_time(&name, body)?;
+            let outcome = in_time(&name, body);
+            if let Some((interpreter, features)) = shows {
+                for feature in features {
+                    record(&interpreter, &rest, feature, Shown::of(&outcome))?;
+                }
+            }
+            let words = outcome?;
             if !words.is_empty() {
                 // Nobody is left to be told when standard error is gone.
                 let _ = writeln!(std::io::stderr(), "{name}: {words}");
@@ -104,16 +118,30 @@ impl Trial {
 /// The `main` of a test program: installs the profilers, reads the list of
 /// interpreters, and runs the tests that `make` makes of them.
 pub(crate) fn main(make: impl FnOnce(Interpreters, Arc<Binaries>) -> Vec<Trial>) -> ExitCode {
+    main_showing(&[], make)
+}
+
+/// The same of a program whose tests show features.
+pub(crate) fn main_showing(
+    shows: Shows,
+    make: impl FnOnce(Interpreters, Arc<Binaries>) -> Vec<Trial>,
+) -> ExitCode {
     let arguments = Arguments::from_args();
     let prepared = || -> Outcome<Vec<libtest_mimic::Trial>> {
         catch_what_is_ignored()?;
         let mut interpreters = Interpreters::load()?;
         let missing = std::mem::take(&mut interpreters.missing);
+        let here = interpreters.here.clone();
         let mut trials = make(interpreters, Arc::new(Binaries::install()?));
+        expect_declared(shows, &trials)?;
         // Last, or one that waits to be alone would wait for ever new ones.
         trials.sort_by_key(|trial| trial.is_alone);
         let missing = missing.into_iter().filter(|missing| is_built(missing.abi)).map(is_here);
-        Ok(missing.chain(trials.into_iter().map(Trial::into_test)).collect())
+        let tests = trials.into_iter().filter_map(|trial| {
+            let shown = shown_by(shows, &here, &trial);
+            (shown.is_some() || !is_recording()).then(|| trial.into_test(shown))
+        });
+        Ok(missing.chain(tests).collect())
     };
     match prepared() {
         Ok(tests) => libtest_mimic::run(&arguments, tests).exit_code(),
@@ -122,6 +150,29 @@ pub(crate) fn main(make: impl FnOnce(Interpreters, Arc<Binaries>) -> Vec<Trial>)
             ExitCode::FAILURE
         }
     }
+}
+
+/// What a test shows, and on which interpreter.
+fn shown_by(
+    shows: Shows,
+    here: &[Interpreter],
+    trial: &Trial,
+) -> Option<(Interpreter, Vec<Feature>)> {
+    let (label, rest) = trial.parts();
+    let interpreter = here.iter().find(|interpreter| interpreter.label == label)?;
+    let declared = shows.iter().filter(|(_, test)| *test == rest);
+    let features: Vec<Feature> = declared.map(|(feature, _)| *feature).collect();
+    (!features.is_empty()).then(|| (interpreter.clone(), features))
+}
+
+/// Where all profilers are built, each test that is declared to show something is there.
+fn expect_declared(shows: Shows, trials: &[Trial]) -> Outcome {
+    let is_complete = ABIS.iter().all(|(abi, _)| is_built(abi));
+    let is_there = |test: &str| trials.iter().any(|trial| trial.parts().1 == test);
+    let missing = shows.iter().find(|(_, test)| !is_there(test)).filter(|_| is_complete);
+    missing.map_or(Ok(()), |(feature, test)| {
+        Err(format!("no test is called {test:?}, which is to show: {}", feature.title()))
+    })
 }
 
 /// Fails in place of all tests of an interpreter that is missing, unless it may be.
