@@ -15,6 +15,7 @@ use support::interpreters::{Interpreter, Interpreters};
 use support::process::expect_left_alone;
 use support::profiler::{Frame, Profile, attach, start_sampling, wait_for_ticks};
 use support::runner::{self, Test, Trial};
+use support::shares::share_within;
 use support::target::Target;
 use support::{Context, Outcome, expect, measured, with_more_time};
 
@@ -93,10 +94,12 @@ fn same_texts(case: &Case) -> Outcome<String> {
     for engine in [["--pause", "always"], ["--engine", "read"]] {
         words.push(measured(|| {
             let (profile, proven) = profile(case, "same", &engine)?;
-            let share = |text| 100 * profile.samples_with(text) / profile.total().max(1);
-            let shares = ["run1", "run2", "run3"].map(share);
-            let is_within = proven >= 60 && (35..=65).contains(&shares[0]);
-            Ok((is_within, format!("{engine:?}: {proven} % proven, {shares:?} %")))
+            let samples = ["run1", "run2", "run3"].map(|text| profile.samples_with(text));
+            // It runs as often as the others together. Of what is not proven, the times of a
+            // text that is just compiled, there may be more in one than in the others.
+            let first = share_within(samples[0], samples.iter().sum(), 0.5, 0.05);
+            let is_within = proven >= 60 && first.is_near();
+            Ok((is_within, format!("{engine:?}: {proven} % proven, in run1 {first}")))
         })?);
     }
     Ok(words.join("; "))

@@ -118,13 +118,14 @@ fn side_by_side(case: &Case, engine: &str) -> Outcome<String> {
         let of = |function: &str| percent(profile.samples_with(function), ticks);
         let shares = ["one", "other", "sleep", "hash_long"].map(of);
         let words = format!("{engine}: {shares:?} % of {ticks} ticks");
-        // Reading leaves out what cannot be proven.
+        // No chance is in this: at each tick both have a sample, and one that came late may have
+        // the ticks of others. A busy machine has fewer ticks, as the profiler waits. Reading leaves out what cannot be proven.
         let least = if engine == "read" { 30 } else { 85 };
         let compute = &shares[..2];
         let is_right = compute.iter().all(|share| (least..=112).contains(share))
             && shares[2] <= 15
             && shares[3] <= 15
-            && ticks >= 300;
+            && ticks >= 100;
         Ok((is_right, words))
     })
 }
@@ -150,6 +151,8 @@ fn with_the_gil(case: &Case) -> Outcome<String> {
         end(target)?;
         let shares = ["one", "other"].map(|f| percent(profile.samples_with(f), ticks));
         let all = shares[0] + shares[1];
+        // One of them is attached at each tick but for those at which the GIL goes on; for how
+        // long each keeps it is the interpreter's choice.
         let is_right = (80..=120).contains(&all) && shares.iter().all(|share| *share >= 20);
         Ok((is_right, format!("{shares:?} % of {ticks} ticks")))
     })

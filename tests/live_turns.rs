@@ -19,6 +19,7 @@ use support::profiler::{
 };
 use support::runner::{self, Test, Trial};
 use support::shape::Shape;
+use support::shares::equal_within;
 use support::target::Target;
 use support::truth::parse_dump;
 use support::{Context, Outcome, expect, measured, with_more_time};
@@ -158,15 +159,12 @@ fn a_turn_a_tick(case: &Case) -> Outcome<String> {
         expect(row(&finished, "stopped") == 0, words)?;
         let (ticks, turns) = (row(&finished, "ticks"), row(&finished, "turns"));
         let samples = row(&finished, "samples");
-        let leaves = ["alpha", "beta", "gamma", "delta"]
-            .map(|leaf| 100 * profile.samples_in(leaf) / profile.total().max(1));
-        let are_alike = leaves.iter().all(|share| (12..=32).contains(share));
+        let leaves = ["alpha", "beta", "gamma", "delta"].map(|leaf| profile.samples_in(leaf));
+        // The four are alike but for where their code lies.
+        let (are_alike, shares) = equal_within(leaves, 0.03);
         // On a busy machine the thread waits at many ticks, with nobody to take its turn.
         let is_full = turns * 2 > ticks && samples * 100 >= ticks * 98 && ticks > 300;
-        Ok((
-            is_full && are_alike,
-            format!("{samples} of {ticks} ticks, {turns} turns, {leaves:?} %"),
-        ))
+        Ok((is_full && are_alike, format!("{samples} of {ticks} ticks, {turns} turns, {shares}")))
     })
 }
 
@@ -214,6 +212,7 @@ fn other_threads(case: &Case) -> Outcome<String> {
         let third = 100 * profile.samples_with("third") / profile.total().max(1);
         let (skipped, ticks) = (row(&finished, "skipped"), row(&finished, "ticks"));
         let words = format!("{third} % of {ticks} ticks, {skipped} without a stop");
+        // Who has the GIL next is a matter of the kernel, not of chance alone.
         let least = if case.interpreter.abi == "2.7" { 8 } else { 15 };
         Ok(((least..=75).contains(&third) && skipped * 2 > ticks, words))
     })

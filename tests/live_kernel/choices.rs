@@ -2,9 +2,10 @@
 
 use super::support::profiler::Profile;
 use super::support::runner::Test;
+use super::support::shares::share_of_looks;
 use super::support::target::Target;
 use super::support::{Context, Outcome, expect, twice};
-use super::{Case, account, sample, share, start};
+use super::{Case, account, sample, start};
 
 /// The tests of this file.
 pub(crate) const TESTS: [(&str, Test<Case>); 3] = [
@@ -21,15 +22,15 @@ fn in_step(case: &Case) -> Outcome<String> {
     let moved = ["--cpu", "-s", "4", "-r", "0.002", "--jitter"];
     let (moved, finished) = sample(case, &target, &moved)?;
     target.end()?;
-    let early = [even, moved].map(|profile| {
+    let early = |profile: &Profile| {
         let (early, late) = (profile.samples_in("early"), profile.samples_in("late"));
-        (share(early, early + late), early + late)
-    });
-    let words = format!("share of early(): {:.2} at even times, {:.2}", early[0].0, early[1].0);
-    let [_, (moved, samples)] = early;
-    expect((moved - 0.5).abs() < 0.15 && samples > 100, || {
-        format!("{words} {}", finished.words())
-    })?;
+        // Where it is told that its half is over depends on what it does between two looks.
+        // Time on a processor has no waits, and the ticks are moved apart from each other.
+        share_of_looks(early, early + late, early + late, 0.5, 0.03)
+    };
+    let (even, jittered) = (early(&even), early(&moved));
+    let words = format!("in early(): {:.3} at even times, {jittered}", even.seen);
+    expect(jittered.is_near(), || format!("{words} {}", finished.words()))?;
     Ok(words)
 }
 
@@ -41,13 +42,14 @@ fn system_calls(case: &Case) -> Outcome<String> {
     let spent = target.spent()?;
     let &[computing, entering] = spent.as_slice() else { return Err("no times".into()) };
     let (computes, enters) = (profile.samples_with("computes"), profile.samples_with("enters"));
-    let (measured, sampled) =
-        (computing / (computing + entering), share(computes, computes + enters));
-    let words = format!("share of computes(): {measured:.3} measured, {sampled:.3} sampled");
-    let is_all = computes + enters > 1500 && (0.2..0.8).contains(&measured);
-    expect(is_all && (measured - sampled).abs() < 0.08, || {
-        format!("{words}; {}", finished.words())
-    })?;
+    let measured = computing / (computing + entering);
+    // To look at the clock takes a part of the time of both, and of neither in the profile. A
+    // turn takes microseconds, and who waits for a processor waits by its own clock too.
+    let all = computes + enters;
+    let share = share_of_looks(computes, all, all, measured, 0.04);
+    let words = format!("in computes(): {share}");
+    let is_all = all > 1500 && (0.2..0.8).contains(&measured);
+    expect(is_all && share.is_near(), || format!("{words}; {}", finished.words()))?;
     Ok(words)
 }
 

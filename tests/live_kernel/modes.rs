@@ -6,6 +6,7 @@ use super::support::process::{run, wait_until_asleep};
 use super::support::profiler::{Folded, Profile, command};
 use super::support::runner::Test;
 use super::support::shape::Shape;
+use super::support::shares::{equal_within, share_of_looks};
 use super::support::target::{Target, in_folder, new_file};
 use super::support::{Context, Outcome, expect, measured, twice};
 use super::{Case, account, sample, share, start};
@@ -109,20 +110,18 @@ fn portions(case: &Case) -> Outcome<String> {
         let samples = profile.samples_with(function);
         expect(samples.abs_diff(ticks) <= 1, || finished.words())?;
     }
-    // Where others take the processors, it does little in three seconds.
-    let near = if account(&finished, "interrupts")? * 2 > ticks { 0.1 } else { 0.3 };
     let mut words = Vec::new();
     for pair in [["fills", "sleeps"], ["spins", "naps"]] {
         let samples = pair.map(|function| profile.samples_with(function));
         let [first, second] = pair.map(|function| spent.get(function).copied().unwrap_or(0.0));
-        let (seen, truth) = (share(samples[0], samples[0] + samples[1]), first / (first + second));
-        words.push(format!("{seen:.3} in {}, of {truth:.3}", pair[0]));
-        // What it does between the two is neither.
         let all = samples[0] + samples[1];
+        // Its own times are of its whole life, and what it does between the two is neither.
+        // Turns of 10 ms on average are ten samples.
+        let turns = all / 10;
+        let seen = share_of_looks(samples[0], all, turns, first / (first + second), 0.02);
+        words.push(format!("{}: {seen}", pair[0]));
         let is_whole = all <= ticks + ticks / 20 && all >= ticks * 4 / 5;
-        expect(is_whole && (seen - truth).abs() < near, || {
-            format!("{words:?}: {}", finished.words())
-        })?;
+        expect(is_whole && seen.is_near(), || format!("{words:?}: {}", finished.words()))?;
     }
     Ok(words.join(", "))
 }
@@ -157,10 +156,11 @@ fn processor_time(case: &Case) -> Outcome<String> {
     let times: Vec<u64> = order.map(|(tid, time)| time - before.get(tid).unwrap_or(time)).collect();
     let &[_, filling, spinning, _] = times.as_slice() else { return Err(format!("{times:?}")) };
     let samples = ["fills", "spins"].map(|function| profile.samples_with(function));
-    let (seen, truth) =
-        (share(samples[0], samples[0] + samples[1]), share(filling, filling + spinning));
-    let words = format!("{seen:.3} in fills, of {truth:.3}; {samples:?} of {times:?} ns");
-    expect((seen - truth).abs() < 0.08, || format!("{words}; {}", finished.words()))?;
+    // The kernel's times are of the same turns, but for the beginning and the end of a run.
+    let (truth, whole) = (share(filling, filling + spinning), samples[0] + samples[1]);
+    let seen = share_of_looks(samples[0], whole, whole, truth, 0.02);
+    let words = format!("in fills: {seen}; {samples:?} of {times:?} ns");
+    expect(seen.is_near(), || format!("{words}; {}", finished.words()))?;
     // The profiler takes some of that time to begin and to end.
     let expected = share(filling + spinning, 1_000_000);
     let counted = share(samples[0] + samples[1], 1);
@@ -236,11 +236,9 @@ fn threads_that_start(case: &Case) -> Outcome<String> {
     target.end()?;
     let samples = ["first", "second", "third"].map(|function| profile.samples_in(function));
     let whole: u64 = samples.iter().sum();
-    let shares = samples.map(|samples| share(samples, whole));
-    let words = format!("{shares:.2?} of {whole} samples");
-    expect(whole > 50 && shares.iter().all(|part| (0.15..0.6).contains(part)), || {
-        format!("{words}; {}", finished.words())
-    })?;
+    // They have the same to do, for the time of some samples each.
+    let (are_alike, words) = equal_within(samples, 0.05);
+    expect(whole > 50 && are_alike, || format!("{words}; {}", finished.words()))?;
     // Nothing else takes long in it.
     expect(profile.total() - profile.idle < whole * 3, || finished.words())?;
     Ok(words)

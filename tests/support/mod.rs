@@ -18,6 +18,7 @@ pub(crate) mod process;
 pub(crate) mod profiler;
 pub(crate) mod runner;
 pub(crate) mod shape;
+pub(crate) mod shares;
 pub(crate) mod target;
 pub(crate) mod terminal;
 pub(crate) mod truth;
