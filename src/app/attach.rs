@@ -8,7 +8,7 @@ use crate::app::interpreters::{STARTING, not_python, wait_for_all};
 use crate::app::programs::check_supported;
 use crate::cpython::abi::{Abi, Roots, SystemLayout};
 use crate::cpython::read::objects::Types;
-use crate::cpython::read::proof::{Proof, check_debug_offsets, prove, system_layout};
+use crate::cpython::read::proof::{Proof, Standstill, check_debug_offsets, prove, system_layout};
 use crate::cpython::read::thread_names::ThreadNames;
 use crate::cpython::read::threads::{ProcessRoots, RootSymbols};
 use crate::cpython::read::types::ObjectTypes;
@@ -219,8 +219,12 @@ fn wait_for_proof<A: Abi, T: Target>(
     loop {
         let proof = {
             let held = stopper.hold();
-            let stands_still = held.as_ref().is_some_and(Hold::is_complete);
-            prove::<A, _>(memory, roots, types, stands_still)
+            let standstill = match held.as_ref().is_some_and(Hold::is_complete) {
+                true if T::CHANGES => Standstill::Held,
+                true => Standstill::Kept,
+                false => Standstill::None,
+            };
+            prove::<A, _>(memory, roots, types, standstill)
         };
         let waited = start.elapsed();
         match proof {

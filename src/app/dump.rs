@@ -13,7 +13,7 @@ use crate::cpython::read::thread_names::{Names, ThreadNames};
 use crate::cpython::read::threads::ProcessRoots;
 use crate::profile;
 use crate::profile::filter::{ThreadFilter, in_words};
-use crate::profile::snapshot::{Activity, Snapshot, ThreadSnapshot};
+use crate::profile::snapshot::{Activity, CoreFile, Snapshot, ThreadSnapshot};
 use crate::render::{Destination, dump, dump_json, dump_text};
 use crate::sampler::snapshot::{Sample, SnapshotReader};
 use crate::sampler::thread_ids::ThreadIds;
@@ -51,6 +51,21 @@ pub(crate) fn dump_process<A: Abi>(
     write(options, &take::<A, _>(options, attached, wait)?, output)
 }
 
+/// Takes a dump of a target that stands still, as `core` tells it was left, and writes it.
+///
+/// # Errors
+/// As [`dump_process`].
+pub(super) fn dump_kept<A: Abi, T: Target>(
+    options: &Options,
+    attached: Attached<T>,
+    core: CoreFile,
+    output: Destination,
+) -> Result<(), Error> {
+    let mut snapshot = take::<A, _>(options, attached, None)?;
+    snapshot.core = Some(core);
+    write(options, &snapshot, output)
+}
+
 /// Lets the thread that has this id, and holds a GIL, stand still by itself, where nobody is
 /// stopped: for the next attempt to read it.
 type Wait = Box<dyn FnMut(Option<i32>)>;
@@ -74,7 +89,8 @@ fn take<A: Abi, T: Target>(
     let pid = process.pid();
     let code = CodeCache::<A>::new(types).line_numbers(options.reads_lines());
     let mut frames = FrameTable::default();
-    let mut careful = SnapshotReader::new(memory.clone(), roots.clone(), code);
+    let careful = SnapshotReader::new(memory.clone(), roots.clone(), code);
+    let mut careful = careful.partial(!T::CHANGES);
     if options.locals {
         careful = careful.with_variables(objects.types.clone());
     }
@@ -100,7 +116,7 @@ fn take<A: Abi, T: Target>(
     let is_plain = options.dump_style == DumpStyle::Original && options.threads.is_open();
     let threads = if is_plain {
         let plain = |stack| ThreadSnapshot { stack, ..ThreadSnapshot::default() };
-        stacks.into_iter().map(plain).collect()
+        stacks.into_iter().map(plain).collect::<Vec<_>>()
     } else {
         let names = settled_names::<A, _>(&objects.names(), &memory, &roots);
         let stopped = careful.stopped();
@@ -109,9 +125,15 @@ fn take<A: Abi, T: Target>(
         let native = |state| ids.get::<A, _>(&process, &memory, &roots, state);
         let native: Vec<Option<i32>> = states.map(native).collect();
         let all = stacks.into_iter().zip(native).map(|(stack, id)| look.thread(stack, id));
-        chosen(&options.threads, pid, all.collect())?
+        all.collect()
     };
-    Ok(Snapshot { process: profile::Process::new(pid, command, python), threads, frames })
+    let process = profile::Process::new(pid, command, python);
+    let threads = threads.into_iter().zip(careful.failures()).map(|(thread, failure)| {
+        let unreadable = failure.map(|failure| failure.to_string());
+        ThreadSnapshot { unreadable, ..thread }
+    });
+    let threads = chosen(&options.threads, pid, threads.collect())?;
+    Ok(Snapshot { process, core: None, threads, frames })
 }
 
 /// Lets the thread that holds a GIL wait for its processor while it is read, as far as it can
@@ -186,7 +208,7 @@ impl<T: Target> Look<'_, T> {
         };
         let kernels = || native.and_then(|native| native.name).map(Arc::from);
         let name = self.names.get(&stack.thread).cloned().or_else(kernels);
-        ThreadSnapshot { stack, native_id, name, activity }
+        ThreadSnapshot { stack, native_id, name, activity, unreadable: None }
     }
 }
 
@@ -198,9 +220,10 @@ mod tests {
     use super::*;
     use crate::app::attach::attach_to;
     use crate::app::cli::{Request, parse};
-    use crate::cpython::abi::{AbiTag, Python36};
+    use crate::cpython::abi::{AbiTag, Python36, TopFrame};
     use crate::cpython::memory::Remote;
     use crate::cpython::read::fixtures::{FakePython, TYPES};
+    use crate::cpython::read::objects::Thread;
     use crate::target::elf::fixture::{DATA, ElfFile};
     use crate::target::simulated::Simulated;
     use crate::target::{NativeThread, ThreadId};
@@ -276,6 +299,28 @@ Thread 140 \"made\" (native 4242): idle, holds the GIL
   app.py:work:7
 ";
         assert_eq!(String::from_utf8_lossy(&out), expected);
+    }
+
+    /// A target that cannot be read again is shown without the thread that cannot be read.
+    #[test]
+    fn a_broken_thread_does_not_hide_the_others() {
+        let mut target = target();
+        let state = Remote::<Thread>::new(target.memory.read(ROOTS[1]).expect("a root"));
+        let broken = 0x2000_0000;
+        let bytes = target.memory.read_bytes(state.address(), 0x800).expect("a thread state");
+        target.memory.write(broken, &bytes);
+        let TopFrame::Direct(top) = Python36::THREAD.top else { panic!("it is in the state") };
+        target.memory.write_word(broken + top.offset() as u64, 0xdead_0000);
+        target.memory.write_word(broken + Python36::THREAD.id.offset() as u64, 141);
+        let next = state.address() + Python36::THREAD.next.offset() as u64;
+        target.memory.write_word(next, broken);
+        let attached = attach_to::<Python36, _>(target, true).expect("one thread proves it");
+        let snapshot = take::<Python36, _>(&options(), attached, None).expect("it stands still");
+        let [whole, broken] = snapshot.threads.as_slice() else { panic!("{snapshot:?}") };
+        assert_eq!((whole.stack.frames.len(), whole.unreadable.as_deref()), (1, None));
+        assert_eq!((broken.stack.thread, broken.stack.frames.len()), (141, 0));
+        let reason = broken.unreadable.as_deref().expect("it says why");
+        assert!(reason.contains("cannot read"), "{reason}");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::profile::SaveError;
 use crate::profile::stats::Outcome;
 use crate::sampler::interrupt::KernelError;
 use crate::sampler::stop::pause::Pause;
+use crate::target::core::CoreError;
 use crate::target::live::OpenError;
 use crate::target::locate::LocateError;
 
@@ -50,6 +51,21 @@ pub(crate) enum Error {
         error: Box<Error>,
         /// The list of them.
         all: String,
+    },
+    /// A core file cannot be read.
+    #[error(transparent)]
+    Core(#[from] CoreError),
+    /// The process of a core file cannot be dumped.
+    #[error("core file \"{}\": {error}{}{}", path.display(), cut_off(*missing), about_files(files))]
+    InCore {
+        /// The core file.
+        path: PathBuf,
+        /// What is to be said of the process.
+        error: Box<Error>,
+        /// How many bytes of memory are missing.
+        missing: u64,
+        /// What is to be said of files that it had mapped, a line each.
+        files: Vec<String>,
     },
     /// The process runs a CPython that another binary is for.
     #[error(
@@ -249,6 +265,25 @@ fn what_to_try(outcome: &Outcome, pause: Pause) -> &'static str {
     }
 }
 
+fn cut_off(missing: u64) -> String {
+    match missing {
+        0 => String::new(),
+        missing => format!("\nIt was cut off: {missing} bytes of memory are missing."),
+    }
+}
+
+fn about_files(files: &[String]) -> String {
+    if files.is_empty() {
+        return String::new();
+    }
+    format!(
+        "\nCode and symbols are in no core file. They are read from the files that the process \
+         had mapped,\nas they were, at the same paths; the program may be named after the core \
+         file. Of these,\n{}",
+        files.join("\n")
+    )
+}
+
 fn supported() -> String {
     let versions: Vec<String> =
         crate::cpython::abi::SUPPORTED.iter().map(AbiTag::to_string).collect();
@@ -268,7 +303,7 @@ impl Error {
     pub(crate) fn exit_status(&self) -> u8 {
         match self {
             Self::Top(TopError::Profiler { status, .. }) => *status,
-            Self::NoneOfAll { error, .. } => error.exit_status(),
+            Self::NoneOfAll { error, .. } | Self::InCore { error, .. } => error.exit_status(),
             Self::OtherVersion { .. } => Self::STATUS_OTHER_BINARY,
             Self::Unsupported { .. } | Self::UnknownVersion { .. } => Self::STATUS_UNSUPPORTED,
             Self::Locate(error) if error.is_other_python() => Self::STATUS_UNSUPPORTED,

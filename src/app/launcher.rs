@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 use crate::app::cli::{self, Invocation, Request};
+use crate::app::core::profiler_of_core;
 use crate::app::error::Error;
 use crate::app::exit::{conclude, show};
 use crate::app::find::profiler_of;
@@ -40,12 +41,18 @@ fn launch(arguments: &[OsString]) -> Result<u8, Error> {
 
 /// Becomes the profiler for one process.
 fn profile(options: &Options, arguments: &[OsString]) -> Result<u8, Error> {
+    let mut input = None;
     let program = match (options.abi, &options.target) {
         (Some(version), _) => {
             let what = format!("--abi {}", version.abi());
             programs::profiler(version).ok_or(Error::NotInstalled { what, version })?
         }
         (None, Target::Process(pid)) => profiler_of(*pid)?,
+        (None, Target::Core { file, program }) => {
+            let (profiler, file) = profiler_of_core(file, program.as_deref())?;
+            input = file;
+            profiler
+        }
         (None, Target::Command { words, .. }) => return follow::start(options, words, arguments),
         // Several processes are a tree, and not for one binary.
         (None, Target::Processes(_) | Target::Named(_)) => {
@@ -55,6 +62,9 @@ fn profile(options: &Options, arguments: &[OsString]) -> Result<u8, Error> {
     let mut command = Command::new(&program);
     // Whoever else may have set it, it is not for this one.
     command.args(arguments.iter().skip(1)).env_remove(VARIABLE);
+    if let Some(file) = input {
+        command.stdin(file);
+    }
     let source = command.exec();
     Err(Error::Execute { program, source })
 }

@@ -5,6 +5,7 @@ pub(crate) mod attach;
 pub(crate) mod check;
 pub mod cli;
 mod closing_words;
+mod core;
 pub(crate) mod dump;
 pub(crate) mod error;
 mod exit;

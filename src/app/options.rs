@@ -122,6 +122,13 @@ pub enum Target {
     Processes(Vec<i32>),
     /// All of Python that match a regular expression.
     Named(String),
+    /// One that a core file keeps.
+    Core {
+        /// The core file.
+        file: PathBuf,
+        /// Where its program is, if not where it was.
+        program: Option<PathBuf>,
+    },
     /// One that is started: a program and its arguments.
     Command {
         /// The words after `-t`.

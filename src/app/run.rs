@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use crate::app::attach::{Attached, attach};
 use crate::app::closing_words::{NO_SUCH_THREAD, tell_account};
+use crate::app::core::dump_core;
 use crate::app::dump::dump_process;
 use crate::app::error::Error;
 use crate::app::follow::follow;
@@ -32,6 +33,9 @@ pub(crate) fn run<A: Abi>(options: &Options, arguments: &[OsString]) -> Result<u
     }
     let pid = match &options.target {
         Target::Process(pid) => *pid,
+        Target::Core { file, program } => {
+            return dump_core::<A>(options, file, program.as_deref()).map(|()| 0);
+        }
         Target::Command { words, handover } => {
             return follow::<A>(options, words, handover.as_ref(), arguments);
         }

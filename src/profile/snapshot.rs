@@ -1,5 +1,6 @@
 //! Every thread of a process at one moment, as plain data.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::profile::Process;
@@ -10,10 +11,59 @@ use crate::stack::{FrameTable, Stack};
 pub(crate) struct Snapshot {
     /// The process.
     pub process: Process,
+    /// The core file that it was read from, if it was one.
+    pub core: Option<CoreFile>,
     /// Its threads, in the order in which Python lists them.
     pub threads: Vec<ThreadSnapshot>,
     /// The frames that the stacks are made of.
     pub frames: FrameTable,
+}
+
+/// What a core file says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CoreFile {
+    /// Its path.
+    pub path: String,
+    /// What ended the process; `None` if nothing did.
+    pub ending: Option<Ending>,
+    /// How many bytes of memory it should hold and does not, because it was cut off.
+    pub missing: u64,
+}
+
+/// The signal that ended a process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ending {
+    /// Its name.
+    pub signal: String,
+    /// The address that was wrong, of a signal that is about one.
+    pub address: Option<u64>,
+    /// The process that sent it, if one did.
+    pub sender: Option<i32>,
+    /// The kernel's id of the thread that it ended.
+    pub thread: i32,
+}
+
+impl fmt::Display for CoreFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Core file {}: ", self.path)?;
+        match &self.ending {
+            None => f.write_str("no signal has ended the process")?,
+            Some(Ending { signal, address, sender, thread }) => {
+                f.write_str(signal)?;
+                if let Some(address) = address {
+                    write!(f, " at address {address:#x}")?;
+                }
+                if let Some(sender) = sender {
+                    write!(f, " from process {sender}")?;
+                }
+                write!(f, ", in the thread with native id {thread}")?;
+            }
+        }
+        match self.missing {
+            0 => Ok(()),
+            missing => write!(f, "; it was cut off, and {missing} bytes of memory are missing"),
+        }
+    }
 }
 
 /// One thread.
@@ -27,6 +77,8 @@ pub(crate) struct ThreadSnapshot {
     pub name: Option<Arc<str>>,
     /// What it was doing, where that is known.
     pub activity: Option<Activity>,
+    /// Why it has no stack, if it could not be read.
+    pub unreadable: Option<String>,
 }
 
 /// What the kernel says that a thread was doing.
@@ -90,10 +142,25 @@ pub(crate) mod tests {
             native_id: Some(4242),
             name: Some("Main\n\"1\"".into()),
             activity: Some(Activity::Running),
+            unreadable: None,
         };
         let other = Stack { thread: 141, ..Stack::default() };
         let other = ThreadSnapshot { stack: other, ..ThreadSnapshot::default() };
         let process = Process::new(4242, "python3 app.py", "3.11.7");
-        Snapshot { process, threads: vec![main, other], frames }
+        Snapshot { process, core: None, threads: vec![main, other], frames }
+    }
+
+    #[test]
+    fn a_core_file_tells_what_ended_the_process() {
+        let ending =
+            Ending { signal: "SIGSEGV".to_owned(), address: Some(8), sender: None, thread: 4243 };
+        let mut core = CoreFile { path: "core.1".to_owned(), ending: Some(ending), missing: 0 };
+        let words = "Core file core.1: SIGSEGV at address 0x8, in the thread with native id 4243";
+        assert_eq!(core.to_string(), words);
+        core.ending = None;
+        core.missing = 7;
+        let words = "Core file core.1: no signal has ended the process; it was cut off, and 7 \
+                     bytes of memory are missing";
+        assert_eq!(core.to_string(), words);
     }
 }

@@ -18,6 +18,9 @@ pub(crate) fn write(snapshot: &Snapshot, style: FrameStyle, out: &mut dyn Write)
             out.write_all(b"\n")?;
         }
         writeln!(out, "{}{}:", stack.thread, if stack.holds_gil { "*" } else { "" })?;
+        if thread.unreadable.is_some() {
+            out.write_all(b"(could not be read)\n")?;
+        }
         for frame in &stack.frames {
             style.write(snapshot.frames.frame(*frame), out)?;
             out.write_all(b"\n")?;

@@ -2,14 +2,15 @@
 //!
 //! `state` is `running`, `idle` or `stopped`. `name`, `native_id` and `state` are null
 //! where they are not known, and so is `locals` of a frame whose variables changed
-//! while they were read; it is missing where it was not asked for.
+//! while they were read; it is missing where it was not asked for. `core` is there for a core
+//! file, and `error` for a thread of one that could not be read.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
 use super::json::ProcessWords;
-use crate::profile::snapshot::{Snapshot, ThreadSnapshot};
+use crate::profile::snapshot::{CoreFile, Snapshot, ThreadSnapshot};
 use crate::stack::{FrameTable, VariableKind};
 
 /// Writes the object, and a line break behind it.
@@ -21,6 +22,7 @@ pub(crate) fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> 
     let is_free_threaded = snapshot.process.is_free_threaded();
     let dump = Dump {
         process: ProcessWords::of(&snapshot.process),
+        core: snapshot.core.as_ref().map(Core::of),
         threads: threads
             .map(|thread| Thread::of(thread, &snapshot.frames, is_free_threaded))
             .collect(),
@@ -32,7 +34,33 @@ pub(crate) fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> 
 #[derive(Serialize)]
 struct Dump<'a> {
     process: ProcessWords<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    core: Option<Core<'a>>,
     threads: Vec<Thread<'a>>,
+}
+
+#[derive(Serialize)]
+struct Core<'a> {
+    file: &'a str,
+    signal: Option<&'a str>,
+    address: Option<u64>,
+    sender: Option<i32>,
+    native_id: Option<i32>,
+    missing_bytes: u64,
+}
+
+impl<'a> Core<'a> {
+    fn of(core: &'a CoreFile) -> Self {
+        let ending = core.ending.as_ref();
+        Self {
+            file: &core.path,
+            signal: ending.map(|ending| ending.signal.as_str()),
+            address: ending.and_then(|ending| ending.address),
+            sender: ending.and_then(|ending| ending.sender),
+            native_id: ending.map(|ending| ending.thread),
+            missing_bytes: core.missing,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -49,6 +77,8 @@ struct Thread<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     suspended: Option<bool>,
     state: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
     truncated: bool,
     frames: Vec<Frame<'a>>,
 }
@@ -87,6 +117,7 @@ impl<'a> Thread<'a> {
             attached: is_free_threaded.then_some(stack.holds_gil),
             suspended: is_free_threaded.then_some(stack.is_suspended),
             state: thread.activity.map(|activity| activity.word()),
+            error: thread.unreadable.as_deref(),
             truncated: stack.truncated,
             frames: (0..stack.frames.len()).map(frame).collect(),
         }
@@ -108,7 +139,32 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::profile::snapshot::Ending;
     use crate::profile::snapshot::tests::snapshot;
+
+    #[test]
+    fn a_core_file_has_an_object() {
+        let mut snapshot = snapshot();
+        let ending = Ending {
+            signal: "SIGABRT".to_owned(),
+            sender: Some(7),
+            thread: 9,
+            ..Ending::default()
+        };
+        snapshot.core =
+            Some(CoreFile { path: "core".to_owned(), ending: Some(ending), missing: 3 });
+        snapshot.threads[1].unreadable = Some("no such bytes".to_owned());
+        let mut out = Vec::new();
+        write(&snapshot, &mut out).expect("a Vec takes everything");
+        let seen: Value = serde_json::from_slice(&out).expect("JSON");
+        let expected = json!({
+            "file": "core", "signal": "SIGABRT", "address": null, "sender": 7, "native_id": 9,
+            "missing_bytes": 3,
+        });
+        assert_eq!(seen["core"], expected);
+        assert_eq!(seen["threads"][1]["error"], "no such bytes");
+        assert!(seen["threads"][0].get("error").is_none());
+    }
 
     #[test]
     fn everything_comes_back() {

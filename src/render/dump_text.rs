@@ -23,6 +23,10 @@ pub(crate) fn write(snapshot: &Snapshot, style: FrameStyle, out: &mut dyn Write)
     write!(out, "Process {}: ", process.pid)?;
     write_in_line(&process.command, out)?;
     writeln!(out, " (Python {})", process.python)?;
+    if let Some(core) = &snapshot.core {
+        write_in_line(&core.to_string(), out)?;
+        out.write_all(b"\n")?;
+    }
     for thread in &snapshot.threads {
         out.write_all(b"\n")?;
         write_head(thread, process.is_free_threaded(), out)?;
@@ -60,8 +64,10 @@ fn write_frames(
     style: FrameStyle,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    if thread.stack.frames.is_empty() {
-        out.write_all(b"  (no Python code)\n")?;
+    match &thread.unreadable {
+        Some(reason) => writeln!(out, "  (could not be read: {reason})")?,
+        None if thread.stack.frames.is_empty() => out.write_all(b"  (no Python code)\n")?,
+        None => {}
     }
     for (position, frame) in thread.stack.frames.iter().enumerate() {
         out.write_all(b"  ")?;
@@ -92,6 +98,7 @@ fn write_frames(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile::snapshot::CoreFile;
     use crate::profile::snapshot::tests::snapshot;
 
     #[test]
@@ -114,6 +121,20 @@ Thread 141
   (no Python code)
 ";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_core_file_is_named_and_what_is_missing_in_it() {
+        let mut snapshot = snapshot();
+        let core = CoreFile { path: "a\nb".to_owned(), ..CoreFile::default() };
+        snapshot.core = Some(core);
+        snapshot.threads[1].unreadable = Some("no such bytes".to_owned());
+        let mut out = Vec::new();
+        write(&snapshot, FrameStyle::WithLines, &mut out).expect("a Vec takes everything");
+        let text = String::from_utf8(out).expect("UTF-8");
+        let head = "Process 4242: python3 app.py (Python 3.11.7)\nCore file a\\nb: no signal";
+        assert!(text.starts_with(head), "{text}");
+        assert!(text.ends_with("Thread 141\n  (could not be read: no such bytes)\n"), "{text}");
     }
 
     #[test]

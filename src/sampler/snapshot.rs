@@ -38,6 +38,10 @@ pub(crate) struct SnapshotReader<A, M> {
     shown: Vec<RawFrame>,
     /// The threads that were stopped for the last attempt.
     stopped: Vec<i32>,
+    /// Whether threads may be missing that cannot be read.
+    is_partial: bool,
+    /// Of each thread, why it could not be read.
+    failures: Vec<Option<Failure>>,
 }
 
 /// What one sample came to.
@@ -86,7 +90,22 @@ impl<A: Abi, M: Memory> SnapshotReader<A, M> {
             variables: None,
             shown: Vec::new(),
             stopped: Vec::new(),
+            is_partial: false,
+            failures: Vec::new(),
         }
+    }
+
+    /// Of a target that is `kept` as it was left, threads that cannot be read have an empty
+    /// stack, and [`Self::failures`] tells why: another attempt would find the same.
+    #[must_use]
+    pub(crate) fn partial(mut self, kept: bool) -> Self {
+        self.is_partial = kept;
+        self
+    }
+
+    /// Why threads of the last sample have no stack, in the order of the stacks.
+    pub(crate) fn failures(&self) -> impl Iterator<Item = Option<Failure>> {
+        self.failures.iter().copied()
     }
 
     /// Reads the variables of every frame too.
@@ -134,6 +153,8 @@ impl<A: Abi, M: Memory> SnapshotReader<A, M> {
         let holders = self.holders()?;
         self.threads = self.roots.threads::<A, M>(&self.memory).map_err(Broken::from)?;
         self.walks.resize_with(self.threads.len(), Walk::default);
+        self.failures.clear();
+        self.failures.resize(self.threads.len(), None);
         self.walk_all()?;
         self.name_all(&holders, frames)?;
         self.compare_variables();
@@ -142,24 +163,31 @@ impl<A: Abi, M: Memory> SnapshotReader<A, M> {
     }
 
     fn holders(&self) -> Result<Vec<Remote<Thread>>, Broken> {
-        Ok(self.roots.gil_holders::<A, M>(&self.memory)?)
+        match self.roots.gil_holders::<A, M>(&self.memory) {
+            Err(_) if self.is_partial => Ok(Vec::new()),
+            holders => Ok(holders?),
+        }
     }
 
     fn walk_all(&mut self) -> Result<(), Failure> {
-        for (thread, walk) in self.threads.iter().zip(&mut self.walks) {
-            walk_thread::<A, M>(&self.memory, thread.state, walk)?;
-            if !walk.is_whole {
-                return Err(Failure::Cut);
-            }
-            if !is_settled::<A, M>(&self.memory, thread.state, walk).map_err(Broken::from)? {
-                return Err(Failure::Unsettled);
+        let walks = self.threads.iter().zip(&mut self.walks).zip(&mut self.failures);
+        for ((thread, walk), failure) in walks {
+            match walk_whole::<A, M>(&self.memory, thread.state, walk) {
+                Err(reason) if self.is_partial => {
+                    *failure = Some(reason);
+                    *walk = Walk::default();
+                }
+                result => result?,
             }
         }
         Ok(())
     }
 
     fn walk_all_again(&mut self) -> Result<(), Failure> {
-        for (thread, walk) in self.threads.iter().zip(&self.walks) {
+        for ((thread, walk), failure) in self.threads.iter().zip(&self.walks).zip(&self.failures) {
+            if failure.is_some() {
+                continue;
+            }
             walk_thread::<A, M>(&self.memory, thread.state, &mut self.again)?;
             if self.again != *walk {
                 return Err(Failure::Changed);
@@ -195,30 +223,17 @@ impl<A: Abi, M: Memory> SnapshotReader<A, M> {
     ) -> Result<(), Failure> {
         let mut codes = Vec::new();
         self.shown.clear();
-        for (thread, walk) in self.threads.iter().zip(&self.walks) {
-            let standing = self.roots.standing(&self.memory, thread.state).map_err(Broken::from)?;
-            let mut stack = Stack {
-                thread: thread.id,
-                holds_gil: holders.contains(&thread.state),
-                is_suspended: standing == Some(Standing::Suspended),
-                frames: Vec::with_capacity(walk.frames.len()),
-                truncated: walk.truncated,
-                variables: Vec::new(),
-            };
-            for raw in &walk.frames {
-                let id = self.code.decode_of(&self.memory, raw)?;
-                let named = Named { address: raw.code.address(), id };
-                codes.push(named);
-                match self.code.place(raw) {
-                    Some(Place::Incomplete) => {}
-                    Some(Place::Inside(_)) => {
-                        stack.frames.extend(self.code.frame(named, raw.position, frames));
-                        stack.variables.extend(self.read_variables(raw));
-                        self.shown.push(*raw);
-                    }
-                    Some(Place::Outside) | None => return Err(Failure::Outside),
+        for position in 0..self.threads.len() {
+            let (named, shown) = (codes.len(), self.shown.len());
+            let stack = match self.name_one(position, holders, frames, &mut codes) {
+                Err(reason) if self.is_partial => {
+                    codes.truncate(named);
+                    self.shown.truncate(shown);
+                    self.failures[position] = Some(reason);
+                    Stack { thread: self.threads[position].id, ..Stack::default() }
                 }
-            }
+                stack => stack?,
+            };
             self.stacks.push(stack);
         }
         codes.sort_unstable_by_key(|named| named.address);
@@ -228,4 +243,55 @@ impl<A: Abi, M: Memory> SnapshotReader<A, M> {
             _ => Err(Failure::Changed),
         }
     }
+
+    /// Turns the walk of the thread at `position` into a stack, and adds what was read of it.
+    fn name_one(
+        &mut self,
+        position: usize,
+        holders: &[Remote<Thread>],
+        frames: &mut FrameTable,
+        codes: &mut Vec<Named>,
+    ) -> Result<Stack, Failure> {
+        let (thread, walk) = (&self.threads[position], &self.walks[position]);
+        let standing = self.roots.standing(&self.memory, thread.state).map_err(Broken::from)?;
+        let mut stack = Stack {
+            thread: thread.id,
+            holds_gil: holders.contains(&thread.state),
+            is_suspended: standing == Some(Standing::Suspended),
+            frames: Vec::with_capacity(walk.frames.len()),
+            truncated: walk.truncated,
+            variables: Vec::new(),
+        };
+        for raw in &walk.frames {
+            let id = self.code.decode_of(&self.memory, raw)?;
+            let named = Named { address: raw.code.address(), id };
+            codes.push(named);
+            match self.code.place(raw) {
+                Some(Place::Incomplete) => {}
+                Some(Place::Inside(_)) => {
+                    stack.frames.extend(self.code.frame(named, raw.position, frames));
+                    stack.variables.extend(self.read_variables(raw));
+                    self.shown.push(*raw);
+                }
+                Some(Place::Outside) | None => return Err(Failure::Outside),
+            }
+        }
+        Ok(stack)
+    }
+}
+
+/// Walks a thread, which must be found with all its frames and not be about to enter one.
+fn walk_whole<A: Abi, M: Memory>(
+    memory: &M,
+    thread: Remote<Thread>,
+    walk: &mut Walk,
+) -> Result<(), Failure> {
+    walk_thread::<A, M>(memory, thread, walk)?;
+    if !walk.is_whole {
+        return Err(Failure::Cut);
+    }
+    if !is_settled::<A, M>(memory, thread, walk).map_err(Broken::from)? {
+        return Err(Failure::Unsettled);
+    }
+    Ok(())
 }

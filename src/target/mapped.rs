@@ -1,9 +1,10 @@
 //! The files that a target has mapped, whoever says so.
 
-use std::fs::File;
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
 /// How a mapping may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,4 +113,15 @@ pub(crate) struct OpenedFile {
     pub file: File,
     /// Whether the content must still be compared with the memory.
     pub identity: Identity,
+}
+
+/// Opens regular files only: to open a device or a pipe can have effects.
+pub(super) fn open_regular(path: &Path) -> Option<(File, Metadata)> {
+    if !fs::metadata(path).ok()?.is_file() {
+        return None;
+    }
+    let flags = nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
+    let metadata = file.metadata().ok()?;
+    metadata.is_file().then_some((file, metadata))
 }

@@ -1,5 +1,6 @@
-//! What is looked into: a live process, its files, and where in it the interpreter is.
+//! What is looked into: a live process or a core file, and where in it the interpreter is.
 
+pub(crate) mod core;
 mod disasm;
 pub(crate) mod elf;
 mod interface;
@@ -8,7 +9,6 @@ pub(crate) mod locate;
 pub(crate) mod mapped;
 #[cfg(test)]
 pub(crate) mod simulated;
-#[cfg(test)]
 mod still;
 
 pub(crate) use interface::{Hold, Stop, Target, ThreadState};

@@ -20,7 +20,8 @@ pub fn definition(program: &str, abis: &[AbiTag]) -> Command {
     Command::new("pyflame")
         .display_name(program)
         .override_usage(format!(
-            "{program} [OPTIONS] -p PID...\n       {program} [OPTIONS] -t COMMAND [ARGUMENT]..."
+            "{program} [OPTIONS] -p PID...\n       {program} [OPTIONS] -t COMMAND [ARGUMENT]...\n       \
+             {program} --dump [OPTIONS] --core FILE [PROGRAM]"
         ))
         .about("A sampling profiler for CPython that leaves the process alone")
         .after_help(format!(
@@ -82,6 +83,15 @@ fn targets() -> Vec<Arg> {
             "Print the stacks of all threads once and exit. Each begins with the thread's id, \
              and * marks the one that held the GIL; the innermost function comes first.",
         ),
+        value("core", "FILE")
+            .value_parser(value_parser!(PathBuf))
+            .help("With --dump: of the core file FILE, in place of a process")
+            .long_help(
+                "With --dump: of the core file FILE, in place of a process. What a core file \
+                 leaves out, such as code, is read from the files that the process had mapped, if \
+                 they are the same still. If its program is elsewhere by now, name it after FILE. \
+                 FILE may be packed by zstd or gzip; - is standard input.",
+            ),
         flag("verbose")
             .help("With --dump: also thread names, what each thread does, and the process"),
         flag("json")
@@ -308,6 +318,7 @@ fn examples(program: &str) -> String {
         ("--subprocesses -t ./serve", "with all processes that it starts"),
         ("--dump -p 4242", "what is it doing right now?"),
         ("--dump --locals -p 4242", "and with which values?"),
+        ("--dump --locals --core core.4242", "what was it doing when it crashed?"),
         ("-L -r 1ms --duration 5m -p 4242", "all threads, 1000 times a second"),
         ("--duration inf --rotate 1h -o out.folded -p 4242", "a file for each hour"),
     ];

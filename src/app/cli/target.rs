@@ -1,6 +1,7 @@
 //! What the command line names as the thing to profile.
 
 use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
 
@@ -22,6 +23,18 @@ pub(super) fn target(
     let given: Vec<i32> = words("pid").map(|pid| parse_pid(pid)).collect::<Result<_, _>>()?;
     let name = matches.get_one::<String>("name");
     let legacy: Vec<&String> = words("legacy-pid").collect();
+    if let Some(file) = matches.get_one::<PathBuf>("core") {
+        let others = [
+            ("-t", command.is_some()),
+            ("-p", !given.is_empty()),
+            ("--name", name.is_some()),
+            ("--subprocesses", matches.get_flag("subprocesses")),
+        ];
+        if let Some((other, _)) = others.iter().find(|(_, is_there)| *is_there) {
+            return Err(incompatible("--core", other));
+        }
+        return core(file, legacy.as_slice(), matches.get_flag("dump"), usage);
+    }
     if let Some(words) = command {
         let is_dump = matches.get_flag("dump");
         let others = [("-d", is_dump), ("-p", !given.is_empty()), ("--name", name.is_some())];
@@ -54,6 +67,28 @@ pub(super) fn target(
     }
 }
 
+/// A core file, and what follows it.
+fn core(
+    file: &Path,
+    rest: &[&String],
+    is_dump: bool,
+    usage: impl Fn() -> UsageError,
+) -> Result<(Target, Vec<String>), UsageError> {
+    if !is_dump {
+        return Err(UsageError(
+            "Error: --core is for dumps only: a core file has one moment.\n\
+             Add --dump, which prints the stacks of all threads.\n"
+                .into(),
+        ));
+    }
+    let program = match rest {
+        [] => None,
+        [program] => Some(PathBuf::from(program)),
+        _ => return Err(usage()),
+    };
+    Ok((Target::Core { file: file.to_path_buf(), program }, Vec::new()))
+}
+
 /// The process that a supervisor wants to be sampled for it.
 pub(super) fn member(matches: &ArgMatches) -> Result<Option<i32>, UsageError> {
     matches.get_one::<String>("member").map(|pid| parse_pid(pid)).transpose()
@@ -78,7 +113,7 @@ fn trace(
 
 /// Whether a command is one of ours: `pyflame`, `pyflame3.6`, by any path.
 fn is_pyflame(program: &OsStr) -> bool {
-    let name = std::path::Path::new(program).file_name().unwrap_or(program).to_string_lossy();
+    let name = Path::new(program).file_name().unwrap_or(program).to_string_lossy();
     name.strip_prefix("pyflame")
         .is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == '.'))
 }

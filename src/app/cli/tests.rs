@@ -230,6 +230,22 @@ fn what_is_for_dumps_is_refused_elsewhere() {
 }
 
 #[test]
+fn a_core_file_is_dumped() {
+    let core = |program: Option<&str>| Target::Core {
+        file: PathBuf::from("core.1"),
+        program: program.map(PathBuf::from),
+    };
+    assert_eq!(options("--dump --core core.1").target, core(None));
+    assert_eq!(options("-d --core core.1 bin/python --locals").target, core(Some("bin/python")));
+    assert!(error("--core core.1").contains("Add --dump"));
+    for other in ["-p 1", "--name x", "--subprocesses"] {
+        let error = error(&format!("-d --core core.1 {other}"));
+        assert!(error.contains("--core") && error.contains("not mutually"), "{error}");
+    }
+    assert!(error("-d --core core.1 a b").starts_with("Usage: "));
+}
+
+#[test]
 fn what_is_for_profiles_is_refused_with_a_dump() {
     for option in ["--format svg", "--depth 3", "--include x", "--relative", "--rotate 5s"] {
         let error = error(&format!("-d {option} -p 1"));

@@ -137,7 +137,8 @@ fn named_roots(options: &Options) -> Result<Vec<i32>, Error> {
         Target::Process(pid) => vec![*pid],
         Target::Processes(pids) => pids.clone(),
         Target::Named(pattern) => return names::choose(pattern),
-        Target::Command { .. } => Vec::new(),
+        // A core file is of one process.
+        Target::Command { .. } | Target::Core { .. } => Vec::new(),
     };
     pids.sort_unstable();
     pids.dedup();

@@ -3,11 +3,11 @@
 use std::fmt;
 
 use super::code::CodeCache;
-use super::frames::{RawFrame, Walk, walk_thread};
-use super::objects::Types;
+use super::frames::{Broken, RawFrame, Walk, walk_thread};
+use super::objects::{Thread, Types};
 use super::threads::ProcessRoots;
 use crate::cpython::abi::{Abi, SystemLayout, SystemPlace};
-use crate::cpython::memory::{Fault, Field, Memory};
+use crate::cpython::memory::{Fault, Field, Memory, Remote};
 
 /// What the proof came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,19 @@ pub(crate) enum Proof {
     NoFrames,
     /// There is no interpreter yet: Python is starting.
     NotStarted,
+}
+
+/// How that which is read for a proof stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standstill {
+    /// It moves: each thread is walked twice, and only the outermost frames that both walks have
+    /// found prove something.
+    None,
+    /// It stands still.
+    Held,
+    /// It stands for ever, as it was left: a thread may be broken, and that says nothing of the
+    /// layout if another one proves it.
+    Kept,
 }
 
 /// Why a layout does not fit a process.
@@ -37,8 +50,7 @@ impl std::error::Error for Mismatch {}
 const ENOUGH_FRAMES: usize = 2000;
 
 /// Reads every thread state, and frames of threads until there are enough, and checks what
-/// must be true of them. Unless the process `stands_still`, each thread is walked twice, and
-/// only the outermost frames that both walks have found prove something.
+/// must be true of them.
 ///
 /// # Errors
 /// [`Mismatch`] with the first thing that is not as the layout says.
@@ -46,15 +58,16 @@ pub(crate) fn prove<A: Abi, M: Memory>(
     memory: &M,
     roots: &ProcessRoots,
     types: Types,
-    stands_still: bool,
+    standstill: Standstill,
 ) -> Result<Proof, Mismatch> {
     let fault = |fault: Fault| Mismatch(fault.to_string());
     if roots.interpreters::<A, M>(memory).map_err(fault)?.is_empty() {
         return Ok(Proof::NotStarted);
     }
     let mut code = CodeCache::<A>::new(types);
-    let (mut walk, mut again) = (Walk::default(), Walk::default());
+    let mut walks = (Walk::default(), Walk::default());
     let mut frames = 0;
+    let mut first_broken = None;
     for thread in roots.states::<A, M>(memory).map_err(fault)? {
         if !thread.is_consistent {
             let state = thread.state;
@@ -63,20 +76,43 @@ pub(crate) fn prove<A: Abi, M: Memory>(
         if frames >= ENOUGH_FRAMES {
             continue;
         }
-        let broken = |broken| Mismatch(format!("thread {:#x}: {broken}", thread.id));
-        walk_thread::<A, M>(memory, thread.state, &mut walk).map_err(broken)?;
-        let agreed = if stands_still {
-            walk.frames.as_slice()
-        } else {
-            walk_thread::<A, M>(memory, thread.state, &mut again).map_err(broken)?;
-            in_both(&walk.frames, &again.frames)
-        };
-        for raw in agreed {
-            code.decode_of(memory, raw).map_err(broken)?;
-            frames += 1;
+        match prove_thread(memory, thread.state, standstill, &mut code, &mut walks) {
+            Ok(proven) => frames += proven,
+            Err(broken) => {
+                let mismatch = Mismatch(format!("thread {:#x}: {broken}", thread.id));
+                if standstill != Standstill::Kept {
+                    return Err(mismatch);
+                }
+                first_broken = first_broken.or(Some(mismatch));
+            }
         }
     }
-    Ok(if frames == 0 { Proof::NoFrames } else { Proof::Proven })
+    match (frames, first_broken) {
+        (0, Some(mismatch)) => Err(mismatch),
+        (0, None) => Ok(Proof::NoFrames),
+        _ => Ok(Proof::Proven),
+    }
+}
+
+/// Proves the frames of one thread. Returns how many they are.
+fn prove_thread<A: Abi, M: Memory>(
+    memory: &M,
+    thread: Remote<Thread>,
+    standstill: Standstill,
+    code: &mut CodeCache<A>,
+    (walk, again): &mut (Walk, Walk),
+) -> Result<usize, Broken> {
+    walk_thread::<A, M>(memory, thread, walk)?;
+    let agreed = if standstill == Standstill::None {
+        walk_thread::<A, M>(memory, thread, again)?;
+        in_both(&walk.frames, &again.frames)
+    } else {
+        walk.frames.as_slice()
+    };
+    for raw in agreed {
+        code.decode_of(memory, raw)?;
+    }
+    Ok(agreed.len())
 }
 
 /// The outermost frames that two walks of a thread have in common.

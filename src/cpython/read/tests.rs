@@ -7,6 +7,7 @@ use super::code::{CodeCache, Named, Place, Verified};
 use super::fixtures::{CODE_LENGTH, FakePython, TYPES};
 use super::frames::{Broken, Frames, MAX_DEPTH, Position, RawFrame, Walk, is_settled, walk_thread};
 use super::objects::{Code, Frame, Text as TextObject, Types};
+use super::proof::Standstill;
 use super::proof::{Proof, prove};
 use super::text::Text;
 use super::text_format::MAX_UNITS;
@@ -429,16 +430,42 @@ fn what_is_not_a_code_object_is_refused() {
 #[test]
 fn a_layout_is_proven_on_live_objects() {
     let mut python = FakePython::<Python36>::new();
+    let proof = |python: &FakePython<_>, roots: &_| {
+        prove::<Python36, _>(&python.memory, roots, TYPES, Standstill::None)
+    };
     let roots = python.process(NULL).1;
-    assert_eq!(prove::<Python36, _>(&python.memory, &roots, TYPES, false), Ok(Proof::NoFrames));
+    assert_eq!(proof(&python, &roots), Ok(Proof::NoFrames));
 
     let code = code36(&mut python, "f");
     let frame = python.heap_frame(code, NULL, 0);
     let roots = python.process(frame).1;
-    assert_eq!(prove::<Python36, _>(&python.memory, &roots, TYPES, false), Ok(Proof::Proven));
+    assert_eq!(proof(&python, &roots), Ok(Proof::Proven));
 
     python.memory.write_word(0x100, 0);
-    assert_eq!(prove::<Python36, _>(&python.memory, &roots, TYPES, false), Ok(Proof::NotStarted));
+    assert_eq!(proof(&python, &roots), Ok(Proof::NotStarted));
+}
+
+/// What cannot be read again may lack a thread, as long as another one proves the layout.
+#[test]
+fn of_what_is_kept_one_thread_is_proof_enough() {
+    let mut python = FakePython::<Python36>::new();
+    let code = code36(&mut python, "f");
+    let frame = python.heap_frame(code, NULL, 0);
+    let (thread, roots) = python.process(frame);
+    let broken = python.thread(Remote::new(0xdead_0000));
+    let [interpreter] = roots.interpreters::<Python36, _>(&python.memory).expect("a list")[..]
+    else {
+        panic!("one interpreter")
+    };
+    python.set(broken, Python36::THREAD.interpreter, interpreter.address());
+    python.set(thread, Python36::THREAD.next, broken.address());
+    let proof = |python: &FakePython<_>, standstill| {
+        prove::<Python36, _>(&python.memory, &roots, TYPES, standstill)
+    };
+    assert!(proof(&python, Standstill::Held).is_err());
+    assert_eq!(proof(&python, Standstill::Kept), Ok(Proof::Proven));
+    python.set(code.cast(), Python36::OBJECT.object_type, 0x9999);
+    assert!(proof(&python, Standstill::Kept).is_err(), "then none is left");
 }
 
 #[test]
@@ -447,7 +474,7 @@ fn a_thread_of_no_interpreter_disproves_the_layout() {
     let roots = python.process(NULL).1;
     let thread = roots.threads::<Python36, _>(&python.memory).expect("one thread")[0].state;
     python.set(thread, Python36::THREAD.interpreter, 0x1234);
-    let mismatch = prove::<Python36, _>(&python.memory, &roots, TYPES, false);
+    let mismatch = prove::<Python36, _>(&python.memory, &roots, TYPES, Standstill::None);
     assert!(mismatch.is_err_and(|mismatch| mismatch.to_string().contains("interpreter")));
 }
 

@@ -6,7 +6,7 @@ use goblin::container::{Container, Ctx, Endian};
 use memmap2::Mmap;
 
 /// The layout of every number in a file of this kind.
-pub(super) const CONTEXT: Ctx = Ctx { container: Container::Big, le: Endian::Little };
+pub(crate) const CONTEXT: Ctx = Ctx { container: Container::Big, le: Endian::Little };
 
 /// The bytes of an ELF image: a file that is mapped, or a copy.
 #[derive(Debug)]

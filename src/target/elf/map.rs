@@ -19,12 +19,12 @@ pub(crate) fn map_file(file: &File) -> io::Result<Bytes> {
     }
     // SAFETY: the contract of `Mmap::map` is that the file does not change while
     // it is mapped, because a `&[u8]` must not. The file is one that the target
-    // executes: the kernel refuses to write to a running executable, and no
+    // executes, or has executed when its core file was written: the kernel refuses to write to a running executable, and no
     // package manager or linker writes to a library in place, since every
     // process that uses it would crash. If somebody does it all the same, these
     // bytes are only ever parsed by code that trusts none of them, copies what
     // it keeps, and relies on no byte staying what it was; what is found is
-    // proven against the live process before it is used. If the file is
+    // proven against the memory of the target before it is used. If the file is
     // truncated, a read past its new end raises SIGBUS in this process, as it
     // does in the target. Nothing of the target is changed by that.
     let map = unsafe { Mmap::map(file) }?;

@@ -8,6 +8,7 @@
 //! from elf(5).
 
 mod bytes;
+mod content;
 mod dynamic;
 mod hash;
 mod image;
@@ -15,7 +16,8 @@ mod map;
 mod memory;
 mod sections;
 
-pub(crate) use bytes::Bytes;
+pub(crate) use bytes::{Bytes, CONTEXT};
+pub(crate) use content::has_content;
 #[cfg(test)]
 pub(crate) use image::ElfError;
 pub(crate) use image::{Image, Symbol};

@@ -4,14 +4,13 @@
 //! mount namespace, and an upgrade may have put another file in the place of
 //! the mapped one, so every file opened here is compared with the mapping.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{File, Metadata};
 use std::os::linux::fs::MetadataExt;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::Process;
-use crate::target::mapped::{FileId, Identity, MappedFile, OpenedFile};
+use crate::target::mapped::{FileId, Identity, MappedFile, OpenedFile, open_regular};
 
 impl Process {
     /// Opens the file behind a mapping. `None` if it cannot be had: then only
@@ -86,17 +85,6 @@ impl Process {
         let absolute = names.iter().filter(|name| name.is_absolute()).cloned();
         in_its_root.chain(absolute).collect()
     }
-}
-
-/// Opens regular files only: to open a device or a pipe can have effects.
-fn open_regular(path: &Path) -> Option<(File, Metadata)> {
-    if !fs::metadata(path).ok()?.is_file() {
-        return None;
-    }
-    let flags = nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY;
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
-    let metadata = file.metadata().ok()?;
-    metadata.is_file().then_some((file, metadata))
 }
 
 fn is_same(metadata: &Metadata, id: FileId) -> bool {

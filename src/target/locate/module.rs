@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cpython::memory::Memory;
-use crate::target::elf::{Bytes, Image, Symbol, copy_from_memory, map_file};
+use crate::target::elf::{Bytes, Image, Symbol, copy_from_memory, has_content, map_file};
 use crate::target::interface::Target;
 use crate::target::mapped::{Identity, MappedFile};
 
@@ -85,25 +85,6 @@ fn file_image<M: Memory>(
     let image = Image::parse(map_file(&opened.file).ok()?).ok()?;
     match opened.identity {
         Identity::Same => Some(image),
-        Identity::CompareContent => has_content_of(&image, memory, mapped).then_some(image),
+        Identity::CompareContent => has_content(&image, memory, &mapped.segments).then_some(image),
     }
-}
-
-/// Whether the process has mapped this very content: the first page, which
-/// holds the headers with the sizes of all parts, and the build id.
-fn has_content_of<M: Memory>(image: &Image<Bytes>, memory: &M, mapped: &MappedFile) -> bool {
-    const PAGE: usize = 4096;
-    let Some(first) = mapped.segments.iter().find(|segment| segment.offset == 0) else {
-        return false;
-    };
-    let head = image.bytes();
-    let head = head.get(..PAGE).unwrap_or(head);
-    let is_there = |address: u64, bytes: &[u8]| {
-        memory.read_bytes(address, bytes.len()).is_ok_and(|found| found == bytes)
-    };
-    if !is_there(first.range.start, head) {
-        return false;
-    }
-    let Some(bias) = image.load_bias(&mapped.segments) else { return false };
-    image.build_id().is_none_or(|(address, id)| is_there(address.wrapping_add(bias), id))
 }
