@@ -1,7 +1,7 @@
 //! Which program a process executes: a look at it now is compared with a later one.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, MetadataExt};
 
 use super::{folder, read_stat};
 
@@ -41,6 +41,27 @@ impl Execution {
     }
 }
 
+/// An address space. What executes a program has a new one from then on.
+#[derive(Debug)]
+pub(super) struct AddressSpace(File);
+
+impl AddressSpace {
+    /// No process has anything there, nor a mapping that would grow if it were read.
+    const NOWHERE: u64 = (i64::MAX as u64) & !0xffff;
+
+    /// That of the process whose folder in `/proc` this is. `None` if it may not be read.
+    pub(super) fn of(folder: &str) -> Option<Self> {
+        File::open(format!("{folder}/mem")).ok().map(Self)
+    }
+
+    /// Whether anybody has it still: one system call, where [`Execution::of`] takes seven. The
+    /// file ends at once when nobody does (`mem_rw`, fs/proc/base.c); until then reading it at
+    /// an address where nothing is fails.
+    pub(super) fn is_there(&self) -> bool {
+        !matches!(self.0.read_at(&mut [0], Self::NOWHERE), Ok(0))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::{BufRead, BufReader, Write};
@@ -65,11 +86,17 @@ mod tests {
             input.write_all(words).unwrap();
             output.read_line(&mut String::new()).unwrap();
             let execution = Execution::of(pid);
+            let space = AddressSpace::of(&folder(pid)).unwrap();
             assert_eq!(Execution::of(pid), execution, "nothing has happened");
-            execution.unwrap()
+            assert!(space.is_there());
+            (execution.unwrap(), space)
         };
         // `cat` writes what follows the line that the shell reads.
-        let (first, second, third) = (after(b""), after(b"\n"), after(b"\n\n"));
+        let (first, first_space) = after(b"");
+        let (second, second_space) = after(b"\n");
+        assert!(!first_space.is_there() && second_space.is_there());
+        let (third, third_space) = after(b"\n\n");
+        assert!(!second_space.is_there());
         assert_eq!(first.file(), second.file());
         assert_ne!(first, second);
         assert_ne!(second.file(), third.file());
@@ -77,6 +104,7 @@ mod tests {
         drop(input);
         child.wait().unwrap();
         assert_eq!(Execution::of(pid), None);
+        assert!(!third_space.is_there());
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub(crate) mod turn;
 
 pub(crate) use denial::Denial;
 pub(crate) use error::OpenError;
+use execution::AddressSpace;
 pub(crate) use execution::Execution;
 pub(crate) use maps::Maps;
 pub(crate) use namespace::{counts_otherwise, innermost_id};
@@ -35,6 +36,7 @@ pub(crate) use release::release_left;
 pub(crate) use run_count::RunCount;
 pub(crate) use stat::Stat;
 
+use std::cell::OnceCell;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::FileExt;
@@ -56,6 +58,8 @@ pub(crate) struct Process {
     executable: PathBuf,
     /// `None` where the file itself may not be read (mode 0711).
     file: Option<File>,
+    /// Its address space, once it has been asked for; `None` where it may not be read so.
+    address_space: OnceCell<Option<AddressSpace>>,
 }
 
 impl Process {
@@ -86,7 +90,8 @@ impl Process {
             Err(error) if access::is_denial(&error) => None,
             Err(error) => return Err(explain("exe")(error)),
         };
-        let process = Self { pid, stat, execution, executable, file };
+        let address_space = OnceCell::new();
+        let process = Self { pid, stat, execution, executable, file, address_space };
         process.check_machine()?;
         Ok(process)
     }
@@ -145,7 +150,13 @@ impl Process {
     /// then what was found in it is not there any more.
     #[must_use]
     pub(crate) fn executes_another(&self) -> bool {
-        self.execution.is_some_and(|execution| execution.is_over(self.pid))
+        let Some(execution) = self.execution else { return false };
+        // Opened before the first of these looks: the address space is of this execution, or
+        // that look tells of another.
+        let is_known = self.address_space.get().is_some();
+        let space = self.address_space.get_or_init(|| AddressSpace::of(&self.folder()));
+        let is_there = space.as_ref().is_some_and(AddressSpace::is_there);
+        !(is_known && is_there) && execution.is_over(self.pid)
     }
 
     /// What it executed when it was opened; `None` where that cannot be told.
