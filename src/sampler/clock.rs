@@ -99,6 +99,12 @@ impl Clock {
         self.moment
     }
 
+    /// When the run began.
+    #[must_use]
+    pub(crate) fn began(&self) -> Instant {
+        self.start
+    }
+
     /// How much of the run is left; `None` if its end is not known.
     #[must_use]
     pub(crate) fn left(&self) -> Option<Duration> {

@@ -209,7 +209,7 @@ impl<'a, A: Abi> Session<'a, A> {
         }
         let mut clock = Clock::start(interval, duration).jitter(jitter);
         if let Some(interrupts) = &mut self.interrupts {
-            interrupts.end_at(clock.end());
+            interrupts.set_run(clock.began(), clock.end());
         }
         self.window = Window::begin(0, 0, Duration::ZERO);
         let over = loop {

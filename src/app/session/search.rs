@@ -9,6 +9,7 @@ use crate::app::error::Error;
 use crate::app::options::Target;
 use crate::cpython::abi::Abi;
 use crate::escape::say;
+use crate::sampler::interrupt::Interrupts;
 
 /// After so many failures in a row the process may have executed another
 /// program, or unloaded its interpreter: it is looked at anew.
@@ -88,6 +89,8 @@ impl<A: Abi> Session<'_, A> {
         self.search_path.go_on(objects);
         fresh.engine.begin_profile(self.process_id);
         if let Some(interrupts) = &mut fresh.interrupts {
+            let end = self.interrupts.as_ref().and_then(Interrupts::end);
+            interrupts.set_run(Instant::now(), end);
             interrupts.begin_profile(self.process_id);
         }
         fresh.memory.count_on(&self.memory);

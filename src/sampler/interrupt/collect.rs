@@ -54,8 +54,9 @@ impl<A: Abi> Interrupts<A> {
     /// Counts a sample of which all records are there.
     fn count_copied(&mut self, partial: &Partial, run: &mut Run<'_>) {
         let moment = self.moment_of(partial.moment.time);
-        if self.end.is_some_and(|end| moment >= end) {
-            return; // This program was not in time to end the timers.
+        // The timers begin before the run, and this program is not in time to end them with it.
+        if moment < self.start || self.end.is_some_and(|end| moment >= end) {
+            return;
         }
         run.by_kernel().interrupts += 1;
         self.processor = usize::try_from(partial.moment.cpu).ok();

@@ -73,6 +73,7 @@ pub(crate) struct Interrupts<A> {
     pub(super) usage: Usage,
     pub(super) start: Instant,
     /// When the run is over, if that is known.
+    /// When the run began.
     pub(super) end: Option<Instant>,
     /// The processor of the last thread that was interrupted.
     pub(super) processor: Option<usize>,
@@ -194,9 +195,15 @@ impl<A: Abi> Interrupts<A> {
         Events::probe(process.pid())
     }
 
-    /// Lets nothing count that interrupts bring of later than `end`.
-    pub(crate) fn end_at(&mut self, end: Option<Instant>) {
-        self.end = end;
+    /// Lets the run last from `start` until `end`: nothing counts that interrupts bring of
+    /// before or after that. Has to be called before the first tick.
+    pub(crate) fn set_run(&mut self, start: Instant, end: Option<Instant>) {
+        (self.start, self.end) = (start, end);
+    }
+
+    /// When the run is over, if that is known.
+    pub(crate) fn end(&self) -> Option<Instant> {
+        self.end
     }
 
     /// How long it is until the next look.
