@@ -16,11 +16,14 @@ const PAGE: u64 = 4096;
 /// The most pages that are kept.
 const MAX_PAGES: usize = 16 * 1024;
 
+/// The most pages that are read before they are asked for.
+const MOST_AHEAD: usize = 16;
+
 /// Pages of one process, as they were when they were read.
 #[derive(Debug, Default)]
 pub(crate) struct Pages {
-    /// Where in `bytes` each is, by its address.
-    offsets: HashMap<u64, usize, FxBuildHasher>,
+    /// By its address, where in `bytes` each is, and whether it has been asked for.
+    offsets: HashMap<u64, (usize, bool), FxBuildHasher>,
     bytes: Vec<u8>,
 }
 
@@ -29,6 +32,26 @@ impl Pages {
     pub(super) fn clear(&mut self) {
         self.offsets.clear();
         self.bytes.clear();
+    }
+
+    /// Reads the pages that have been asked for once more, in one call, and forgets the others.
+    fn read_again<M: Memory>(&mut self, memory: &M) {
+        let asked = self.offsets.iter().filter(|(_, (_, is_asked))| *is_asked);
+        let mut asked: Vec<u64> = asked.map(|(page, _)| *page).take(MOST_AHEAD + 1).collect();
+        self.clear();
+        if asked.is_empty() || asked.len() > MOST_AHEAD {
+            return;
+        }
+        asked.sort_unstable();
+        let length = PAGE as usize;
+        let span = |page: &u64| Span { address: *page, length };
+        let spans: Vec<Span> = asked.iter().map(span).collect();
+        self.bytes.resize(asked.len() * length, 0);
+        // Up to one that is not there any more.
+        let read = memory.read_spans(&spans, &mut self.bytes).unwrap_or(0) / length;
+        self.bytes.truncate(read * length);
+        let places = asked.into_iter().take(read).enumerate();
+        self.offsets.extend(places.map(|(place, page)| (page, (place * length, false))));
     }
 
     /// Fills `buffer` with the bytes at `address`, from a page that was read before if there
@@ -57,7 +80,8 @@ impl Pages {
     /// Where the bytes of a page are, which is read if it was not. `None` if it cannot be
     /// read, or there are too many.
     fn offset_of<M: Memory>(&mut self, memory: &M, page: u64) -> Option<usize> {
-        if let Some(offset) = self.offsets.get(&page) {
+        if let Some((offset, is_asked)) = self.offsets.get_mut(&page) {
+            *is_asked = true;
             return Some(*offset);
         }
         if self.offsets.len() >= MAX_PAGES {
@@ -69,7 +93,7 @@ impl Pages {
             self.bytes.truncate(offset);
             return None;
         }
-        self.offsets.insert(page, offset);
+        self.offsets.insert(page, (offset, true));
         Some(offset)
     }
 }
@@ -84,6 +108,15 @@ impl<'a, M> Paged<'a, M> {
     /// `memory` as it is from now on. The room for pages is lent.
     pub(crate) fn new(memory: &'a M, pages: &'a mut Pages) -> Self {
         pages.clear();
+        Self { memory, pages: RefCell::new(pages) }
+    }
+}
+
+impl<'a, M: Memory> Paged<'a, M> {
+    /// The same, with the pages read ahead that the last one was asked for which had this room:
+    /// it was of the same thread.
+    pub(crate) fn ahead(memory: &'a M, pages: &'a mut Pages) -> Self {
+        pages.read_again(memory);
         Self { memory, pages: RefCell::new(pages) }
     }
 }
@@ -134,6 +167,23 @@ mod tests {
         pages.clear();
         pages.read_into(&memory, 0x1000, &mut [0; 16]).expect("it is mapped");
         assert_eq!(memory.1.get(), 2, "what was forgotten is read anew");
+    }
+
+    #[test]
+    fn what_was_asked_for_is_read_ahead_and_nothing_else() {
+        let mut memory = memory(0x1000, &[7; 0x3000]);
+        let mut pages = Pages::default();
+        let read = |paged: &Paged<'_, _>, address| paged.read::<u8>(address);
+        let first = Paged::new(&memory, &mut pages);
+        assert_eq!((read(&first, 0x1000), read(&first, 0x2000)), (Ok(7), Ok(7)));
+        memory.0.write(0x1000, &[8]);
+        let second = Paged::ahead(&memory, &mut pages);
+        let before = memory.1.get();
+        assert_eq!(read(&second, 0x1000), Ok(8), "it is read anew");
+        assert_eq!(memory.1.get(), before, "but not now");
+        drop(Paged::ahead(&memory, &mut pages));
+        let addresses: Vec<u64> = pages.offsets.keys().copied().collect();
+        assert_eq!(addresses, [0x1000]);
     }
 
     #[test]

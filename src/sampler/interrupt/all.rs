@@ -18,6 +18,7 @@ use crate::cpython::read::objects::Thread;
 use crate::profile::{Sample, State};
 use crate::sampler::clock::cpu_time;
 use crate::sampler::cpu_time::Look;
+use crate::sampler::fetch::Paged;
 use crate::sampler::selection::TimeMode;
 use crate::target::live::RunCount;
 
@@ -213,14 +214,18 @@ impl<A: Abi> Interrupts<A> {
         };
         // From here on, if it runs, it is seen.
         // What its state says may be another thread's by now.
-        let is_own = self.native_id(&self.memory, thread.state) == Ok(native);
-        let standing = self.roots.standing(&self.memory, thread.state)?;
+        let mut pages = std::mem::take(&mut self.pages);
+        let memory = self.memory.clone();
+        let still = Paged::new(&memory, &mut pages);
+        let is_own = self.native_id(&still, thread.state) == Ok(native);
+        let standing = self.roots.standing(&still, thread.state)?;
         let is_suspended = standing == Some(Standing::Suspended);
         let holds_gil = match standing {
             Some(standing) => standing == Standing::Attached,
             None => self.holds_gil(thread.state)?,
         };
-        let found = if is_own { self.read_stack(thread.state) } else { Ok(Found::Runs) };
+        let found = if is_own { self.read_stack(&still, thread.state) } else { Ok(Found::Runs) };
+        self.pages = pages;
         if after(self) != Some(before) {
             return Ok(Done::Runs);
         }

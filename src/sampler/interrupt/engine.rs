@@ -28,6 +28,7 @@ use crate::profile::{self, Profile, State, Step};
 use crate::sampler::clock::Jitter;
 use crate::sampler::commit_queue::{Pending, Sample, Weight};
 use crate::sampler::selection::{Selection, TimeMode};
+use crate::sampler::fetch::Pages;
 use crate::sampler::stacks::{Copies, Placed, Ran};
 use crate::sampler::thread_ids::{Tasks, ThreadIds};
 use crate::sampler::tick::Tick;
@@ -97,6 +98,8 @@ pub(crate) struct Interrupts<A> {
     /// The stack under proof, outermost frame first.
     pub(super) stack: Vec<Placed>,
     /// The code objects that were copied for it, and for others.
+    /// Room for what is read of a thread that does not run.
+    pub(super) pages: Pages,
     pub(super) codes: Copies,
     /// Code objects in the process that are not trusted yet, and when they were met.
     pub(super) untrusted: HashMap<Named, Instant, FxBuildHasher>,
@@ -178,6 +181,7 @@ impl<A: Abi> Interrupts<A> {
             generation: 0,
             clocks: (now, monotonic()),
         })
+            pages: Pages::default(),
     }
 
     /// Whether the kernel would do it: loads the program and opens a timer that never ticks.

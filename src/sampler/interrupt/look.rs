@@ -13,8 +13,10 @@ use crate::cpython::read::frames::{Broken, is_settled, walk_thread};
 use crate::cpython::read::objects::Thread;
 use crate::cpython::read::threads::GilRef;
 use crate::profile::{Sample, State, TornReason};
+use crate::sampler::fetch::Paged;
 use crate::sampler::stacks::{NoStack, Placed, place_frames};
 use crate::sampler::thread_ids::Tasks;
+use crate::target::live::memory::LiveMemory;
 
 /// How long the list of GILs is taken to stay the same.
 const GILS_HOLD: Duration = Duration::from_millis(20);
@@ -170,14 +172,24 @@ impl<A: Abi> Interrupts<A> {
             return Ok(Found::Same(sample));
         }
         // From here on, if it runs, it is seen.
-        let is_same = gil.holder(&self.memory)? == Some(thread)
-            && self.native_id(&self.memory, thread)? == inside;
+        let mut pages = std::mem::take(&mut self.pages);
+        let memory = self.memory.clone();
+        let still = match self.resting {
+            Some(known) if known.thread == thread => Paged::ahead(&memory, &mut pages),
+            _ => Paged::new(&memory, &mut pages),
+        };
+        let is_same =
+            gil.holder(&still)? == Some(thread) && self.native_id(&still, thread)? == inside;
         if !is_same {
             return Ok(Found::Runs);
         }
-        let id = self.memory.field(thread, A::THREAD.id)?;
-        let found =
-            if self.wants(thread, id, now) { self.read_stack(thread) } else { Ok(Found::Nobody) };
+        let id = still.field(thread, A::THREAD.id)?;
+        let found = if self.wants(thread, id, now) {
+            self.read_stack(&still, thread)
+        } else {
+            Ok(Found::Nobody)
+        };
+        self.pages = pages;
         if self.events.look(tid) != Some(Sight::Rests(mark)) {
             return Ok(Found::Runs);
         }
@@ -185,13 +197,18 @@ impl<A: Abi> Interrupts<A> {
         found
     }
 
-    /// Reads the stack of a thread that does not run.
-    pub(super) fn read_stack(&mut self, thread: Remote<Thread>) -> Result<Found, Broken> {
-        walk_thread::<A, _>(&self.memory, thread, &mut self.walk)?;
-        if !is_settled::<A, _>(&self.memory, thread, &self.walk)? {
+    /// Reads the stack of a thread that does not run. `still` is the memory as it is since the
+    /// thread was seen not to run.
+    pub(super) fn read_stack(
+        &mut self,
+        still: &Paged<'_, LiveMemory>,
+        thread: Remote<Thread>,
+    ) -> Result<Found, Broken> {
+        walk_thread::<A, _>(still, thread, &mut self.walk)?;
+        if !is_settled::<A, _>(still, thread, &self.walk)? {
             return Ok(Found::Torn);
         }
-        let id = self.memory.field(thread, A::THREAD.id)?;
+        let id = still.field(thread, A::THREAD.id)?;
         self.codes.begin(); // Nothing was copied for this.
         for _ in 0..2 {
             let Self { walk, code, codes, memory, stack, .. } = self;
