@@ -103,9 +103,10 @@ impl<A: Abi> Interrupts<A> {
                 unattached = Some(0);
                 continue;
             }
-            let standing = match self.plan.is_of_attached() {
-                true => self.standing(thread.state)?,
-                false => Standing::Attached,
+            let standing = match (self.plan.is_of_attached(), thread.standing.take()) {
+                (true, Some(standing)) => standing,
+                (true, None) => self.standing(thread.state)?,
+                (false, _) => Standing::Attached,
             };
             if standing != Standing::Attached {
                 if standing == Standing::Suspended {

@@ -27,6 +27,8 @@ impl<A: Abi> Interrupts<A> {
         run: &Run<'_>,
     ) -> Result<(), Broken> {
         let Some(mut threads) = self.threads.take() else { return Ok(()) };
+        // What the last list said of that is too old.
+        threads.tracked.values_mut().for_each(|thread| thread.standing = None);
         let mut result = Ok(());
         for attempt in 1..=ATTEMPTS {
             let read = self.list_threads(&threads.list);
@@ -59,7 +61,8 @@ impl<A: Abi> Interrupts<A> {
             // The record of one that has ended may be gone.
             let Ok(native) = self.native_id(&body, info.state) else { continue };
             let first_word = first_word::<A, _>(&body, info.state)?;
-            listed.push(Listed { native, info, first_word });
+            let standing = self.roots.standing(&body, info.state)?;
+            listed.push(Listed { native, info, first_word, standing });
         }
         Ok((listed, list.misses() == 0))
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rustc_hash::FxBuildHasher;
 
 use super::load::Loaded;
+use crate::cpython::abi::Standing;
 use crate::cpython::memory::Remote;
 use crate::cpython::read::objects::Thread;
 use crate::cpython::read::threads::ThreadInfo;
@@ -58,6 +59,8 @@ pub(super) struct Tracked {
     pub id: u64,
     /// The first of the words that lead to its innermost frame.
     pub first_word: u64,
+    /// Whether it was attached when the list was read of this look, which uses that once.
+    pub standing: Option<Standing>,
     /// Ticks of the wall clock that have not been given to anything that it does; below 0,
     /// its timer is ahead.
     pub left: i64,
@@ -90,6 +93,8 @@ pub(super) struct Listed {
     pub(super) native: u32,
     pub(super) info: ThreadInfo,
     pub(super) first_word: u64,
+    /// Whether it is attached; `None` where a GIL says that.
+    pub(super) standing: Option<Standing>,
 }
 
 impl Threads {
@@ -141,11 +146,12 @@ impl Threads {
         tracked.values_mut().for_each(|thread| thread.unlisted += 1);
         let mut others = Vec::new();
         for one in listed {
-            let Listed { native, info: ThreadInfo { state, id, .. }, first_word } = one;
+            let Listed { native, info: ThreadInfo { state, id, .. }, first_word, standing } = one;
             match tracked.get_mut(&native).filter(|t| (t.state, t.id) == (state, id)) {
                 Some(thread) => {
                     thread.rest = thread.rest.filter(|_| thread.first_word == first_word);
                     (thread.unlisted, thread.first_word) = (0, first_word);
+                    thread.standing = standing;
                 }
                 None => others.push(one),
             }
@@ -153,12 +159,13 @@ impl Threads {
         // Several states can say to be of one thread. What has been known as that thread's
         // stays it: a state that has just been made has the id of who made it until its own
         // thread begins. Of new ones the latest comes first, and the others' threads have ended.
-        for Listed { native, info: ThreadInfo { state, id, .. }, first_word } in others {
+        for Listed { native, info: ThreadInfo { state, id, .. }, first_word, standing } in others {
             let thread = tracked.entry(native).or_insert_with(|| Tracked::new(state, id));
             // A list that ends early may lack the right one.
             if thread.unlisted >= MOST_UNLISTED {
                 let left = thread.left;
-                *thread = Tracked { left, unlisted: 0, first_word, ..Tracked::new(state, id) };
+                let known = Tracked { left, standing, ..Tracked::new(state, id) };
+                *thread = Tracked { unlisted: 0, first_word, ..known };
             }
         }
         for (native, thread) in tracked.iter().filter(|(_, thread)| thread.unlisted == 0) {
@@ -180,7 +187,8 @@ impl Threads {
 
 impl Tracked {
     fn new(state: Remote<Thread>, id: u64) -> Self {
-        Self { state, id, first_word: 0, left: 0, rest: None, unlisted: MOST_UNLISTED }
+        let (first_word, standing, left, rest) = (0, None, 0, None);
+        Self { state, id, first_word, standing, left, rest, unlisted: MOST_UNLISTED }
     }
 
     /// How many ticks are left.
