@@ -105,6 +105,12 @@ impl Clock {
         self.start
     }
 
+    /// How long the run has lasted.
+    #[must_use]
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
     /// How much of the run is left; `None` if its end is not known.
     #[must_use]
     pub(crate) fn left(&self) -> Option<Duration> {

@@ -17,7 +17,12 @@ const NAP: Duration = Duration::from_millis(1);
 
 /// The longest pause between two looks at what else there is to do, such as to end. A signal
 /// ends a pause, unless it comes right before that begins.
-const LONGEST_REST: Duration = Duration::from_millis(20);
+const LONGEST_REST: Duration = Duration::from_millis(50);
+
+/// The same at the beginning, and after a run of so many times the pause: what waits to be
+/// counted is lost with the process, and it may end soon.
+const FIRST_REST: Duration = Duration::from_millis(20);
+const RUN_SHARE: u32 = 20;
 
 impl<A: Abi> Session<'_, A> {
     /// Waits until there is something to do.
@@ -42,7 +47,11 @@ impl<A: Abi> Session<'_, A> {
                 return Next::Sample;
             }
             // When the layout was proven, a thread may have been told to stop that could not.
-            let most = if self.pauses.release_late() > 0 { NAP } else { LONGEST_REST };
+            let most = if self.pauses.release_late() > 0 {
+                NAP
+            } else {
+                (clock.elapsed() / RUN_SHARE).clamp(FIRST_REST, LONGEST_REST)
+            };
             interrupts.rest(of_look.min(of_run).min(of_window).min(most));
         }
     }

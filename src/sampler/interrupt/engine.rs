@@ -10,7 +10,7 @@ use rustc_hash::FxBuildHasher;
 use super::KernelError;
 use super::constants::{Constants, MOST_GILS};
 use super::events::Events;
-use super::lanes::Lane;
+use super::lanes::{Lane, LeftShare};
 use super::load::Loaded;
 use super::plan::Plan;
 use super::record::{CopiedStack, Partial};
@@ -86,6 +86,8 @@ pub(crate) struct Interrupts<A> {
     /// By the places that the program knows them by.
     pub(super) gils: Vec<Option<(GilRef, Lane)>>,
     pub(super) gils_read: Option<Instant>,
+    /// What part of the ticks looks have had lately.
+    pub(super) left_share: LeftShare,
     /// The last thread that a look found not to run.
     pub(super) resting: Option<Resting>,
     /// By the same places: how many interrupts since the last look found no stack to sample.
@@ -171,6 +173,7 @@ impl<A: Abi> Interrupts<A> {
             gils_read: None,
             resting: None,
             empty: [0; MOST_GILS as usize],
+            left_share: LeftShare::new(plan.interval),
             full: 0,
             partial: HashMap::default(),
             copied: CopiedStack::default(),
@@ -257,7 +260,9 @@ impl<A: Abi> Interrupts<A> {
         if let Some(processor) = self.processor {
             make_way(processor);
         }
-        let gap = self.plan.gap();
+        // Threads that are looked at one by one wait most of the time.
+        let left = if self.threads.is_some() { 1.0 } else { self.left_share.get() };
+        let gap = self.plan.gap_after(moment.saturating_duration_since(self.start), left);
         let gap = self.threads.as_ref().map_or(gap, |threads| threads.gap(gap));
         let gap = self.jitter.gap(gap);
         self.next_look = moment.checked_add(gap).unwrap_or(moment);

@@ -6,9 +6,16 @@
 //! or waiting for one. A look that finds such a state takes all ticks that are left. Over
 //! time each state gets as many as it lasted, because looks are at moments that are independent
 //! of each other and of the program. That this program takes the processor away from a thread
-//! to look at it changes nothing: there are no ticks to give then. They are as far apart
-//! whatever the program does: if they were rarer while it seldom sleeps, ticks that are left
-//! of that time would go to what it sleeps in later.
+//! to look at it changes nothing: there are no ticks to give then. How far they are apart
+//! follows what the program does over many seconds only ([`LeftShare`]): if they were rarer
+//! while it seldom sleeps, ticks that are left of that time would go to what it sleeps in later.
+
+use std::time::Duration;
+
+/// What is as long ago as this counts half for how many ticks are left for looks, if that are
+/// some ticks.
+const MEMORY: Duration = Duration::from_secs(10);
+const FEW: u64 = 100;
 
 /// The ticks of one GIL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,9 +61,58 @@ impl Lane {
     }
 }
 
+/// What part of the ticks is left for looks, over a while.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LeftShare {
+    /// In ticks: what is as old as this counts for half.
+    memory: u64,
+    ticks: u64,
+    left: u64,
+}
+
+impl LeftShare {
+    /// That of a run with this time between ticks: all of them, as far as is known.
+    pub(super) fn new(interval: Duration) -> Self {
+        let ticks = MEMORY.as_nanos() / interval.as_nanos().max(1);
+        let memory = u64::try_from(ticks).unwrap_or(u64::MAX).clamp(FEW, u64::MAX / 4);
+        let first = memory / 32;
+        Self { memory, ticks: first + 1, left: first + 1 }
+    }
+
+    /// Notes so many ticks, and how many looks have given to what they found. These may be of
+    /// before.
+    pub(super) fn note(&mut self, ticks: u64, given: u64) {
+        self.ticks = self.ticks.saturating_add(ticks);
+        self.left = self.left.saturating_add(given).min(self.ticks);
+        if self.ticks > 2 * self.memory {
+            (self.ticks, self.left) = (self.ticks / 2, self.left / 2);
+        }
+    }
+
+    /// That part.
+    pub(super) fn get(&self) -> f64 {
+        self.left as f64 / self.ticks.max(1) as f64
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_part_that_is_left_follows_slowly() {
+        let mut share = LeftShare::new(Duration::from_millis(10));
+        assert!(share.get() == 1.0);
+        (0..10).for_each(|_| share.note(10, 0));
+        assert!((0.1..0.5).contains(&share.get()), "{share:?}");
+        (0..1000).for_each(|_| share.note(10, 1));
+        assert!((0.09..0.11).contains(&share.get()), "{share:?}");
+        (0..10).for_each(|_| share.note(10, 10));
+        assert!((0.1..0.25).contains(&share.get()), "{share:?}");
+        let mut slow = LeftShare::new(Duration::MAX);
+        slow.note(u64::MAX, 5);
+        assert!(slow.get() < 0.1);
+    }
 
     #[test]
     fn what_timers_take_is_not_left() {

@@ -19,7 +19,7 @@ use crate::sampler::thread_ids::Tasks;
 use crate::target::live::memory::LiveMemory;
 
 /// How long the list of GILs is taken to stay the same.
-const GILS_HOLD: Duration = Duration::from_millis(20);
+const GILS_HOLD: Duration = Duration::from_millis(50);
 
 /// How long it is taken to stay the same which threads there are.
 const TASKS_HOLD: Duration = Duration::from_millis(100);
@@ -55,9 +55,11 @@ impl<A: Abi> Interrupts<A> {
         self.account_for_losses(run);
         // Moments at which there was nobody to be sampled, whichever GIL is looked at.
         let mut idle: Option<u64> = None;
+        let mut given = 0;
         for place in 0..self.gils.len() {
             let Some((gil, mut lane)) = self.gils[place] else { continue };
             lane.advance(ticks, self.loaded.interrupts(place));
+            let before = lane.left();
             let found = if lane.left() > 0 { self.find(gil, run.moment)? } else { Found::Runs };
             let mut empty = std::mem::take(&mut self.empty[place]);
             match found {
@@ -83,9 +85,11 @@ impl<A: Abi> Interrupts<A> {
                     run.by_kernel().missed += lane.give_up(most);
                 }
             }
+            given = given.max(before.saturating_sub(lane.left()));
             self.gils[place] = Some((gil, lane));
             idle = Some(idle.map_or(empty, |idle| idle.min(empty)));
         }
+        self.left_share.note(ticks, given);
         self.count_idle((run.moment, idle.unwrap_or(0)), run);
         Ok(())
     }

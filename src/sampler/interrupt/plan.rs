@@ -20,12 +20,21 @@ const SHORTEST_PERIOD: Duration = Duration::from_micros(42);
 /// a period is never interrupted, so that is made short.
 const SHORTEST_OF_EACH: Duration = Duration::from_micros(500);
 
-/// How many ticks looks are apart on average, if that is neither too short nor too long.
-const LOOKS_APART: u32 = 4;
-const LEAST_GAP: Duration = Duration::from_millis(8);
+/// How many ticks looks are apart on average, if that is neither too short nor too long, where
+/// all ticks are left for them. To wake for one costs as much as a few tens of samples.
+const LOOKS_APART: u32 = 2;
+const LEAST_GAP: Duration = Duration::from_millis(16);
 const MOST_GAP: Duration = Duration::from_millis(20);
 
-/// The same where all threads are looked at, each of which is sampled by itself.
+/// How far they are apart at most where hardly any are.
+const LONGEST_GAP: Duration = Duration::from_millis(100);
+
+/// The same at the beginning, and after a run of so many times the gap: what a process does in
+/// its last moments is lost with it, and it may end soon.
+const FIRST_GAP: Duration = Duration::from_millis(8);
+const RUN_SHARE: u32 = 50;
+
+/// The least where all threads are looked at, each of which is sampled by itself.
 const LEAST_GAP_OF_ALL: Duration = Duration::from_millis(4);
 
 /// When samples are due, and of which threads.
@@ -67,15 +76,22 @@ impl Plan {
         }
     }
 
-    /// How far looks are apart on average, unless they take long. It is the same throughout a
-    /// run: see `lanes`.
+    /// How far looks are apart on average when a run has lasted for so long, unless they take
+    /// long. With the part of the ticks that is `left` for looks the error of a share grows that
+    /// they bring into a profile, and with their number it shrinks: so there are as many as that
+    /// part is large. It is of a long time, and must not follow what the program does now: see
+    /// `lanes`.
+    pub(super) fn gap_after(&self, elapsed: Duration, left: f64) -> Duration {
+        let gap = self.gap();
+        let longer = Duration::try_from_secs_f64(gap.as_secs_f64() / left.clamp(0.01, 1.0));
+        let gap = longer.map_or(gap, |longer| longer.min(LONGEST_GAP.max(gap)));
+        gap.min((elapsed / RUN_SHARE).max(FIRST_GAP).max(self.interval))
+    }
+
+    /// How far they are apart in a long run, if all ticks are left for them.
     pub(super) fn gap(&self) -> Duration {
-        let gap = if self.is_of_each_thread() {
-            LEAST_GAP_OF_ALL
-        } else {
-            self.interval.saturating_mul(LOOKS_APART).clamp(LEAST_GAP, MOST_GAP)
-        };
-        gap.max(self.interval)
+        let least = if self.is_of_each_thread() { LEAST_GAP_OF_ALL } else { LEAST_GAP };
+        self.interval.saturating_mul(LOOKS_APART).clamp(least, MOST_GAP).max(self.interval)
     }
 
     /// That time as a part of the interval, in the program's numbers; 0 if it is all of it.
@@ -114,9 +130,22 @@ mod tests {
     #[test]
     fn looks_are_some_ticks_apart() {
         let gap = |micros| plan(Duration::from_micros(micros), false).gap().as_micros();
-        assert_eq!([100, 1000, 4000].map(gap), [8000, 8000, 16_000]);
+        assert_eq!([100, 1000, 9000].map(gap), [16_000, 16_000, 18_000]);
         assert_eq!([10_000, 20_000, 1_000_000].map(gap), [20_000, 20_000, 1_000_000]);
         assert_eq!(plan(Duration::MAX, false).gap(), Duration::MAX);
+    }
+
+    #[test]
+    fn looks_are_rarer_in_a_long_run_and_where_little_is_left_for_them() {
+        let gap = |millis, elapsed, left| {
+            let plan = plan(Duration::from_millis(millis), false);
+            plan.gap_after(Duration::from_millis(elapsed), left).as_millis()
+        };
+        assert_eq!([0, 300, 500, 9000].map(|elapsed| gap(10, elapsed, 1.0)), [10, 10, 10, 20]);
+        assert_eq!([0, 300, 500, 9000].map(|elapsed| gap(1, elapsed, 1.0)), [8, 8, 10, 16]);
+        assert_eq!([1.0, 0.5, 0.1, 0.0].map(|left| gap(10, 9000, left)), [20, 40, 100, 100]);
+        assert_eq!(gap(10, 1000, 0.0), 20, "not at once");
+        assert_eq!(gap(500, 1000, 0.0), 500);
     }
 
     #[test]

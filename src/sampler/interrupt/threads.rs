@@ -26,7 +26,7 @@ const MOST_UNLISTED: u32 = 2;
 const TOLD_HOLD: Duration = Duration::from_secs(2);
 
 /// The least time between two looks, in times that the last one took.
-const LOOK_SHARE: u32 = 20;
+const LOOK_SHARE: u32 = 50;
 
 /// The same for a look that could not come to all threads.
 const PART_SHARE: u32 = 2;
