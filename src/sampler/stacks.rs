@@ -85,8 +85,7 @@ impl Copies {
     }
 
     fn of_sample(&self, address: u64) -> Option<&CopiedCode> {
-        let is_chosen = self.chosen.contains(&address);
-        self.known.get(&address).filter(|_| is_chosen)
+        self.chosen.contains(&address).then(|| self.known.get(&address))?
     }
 
     /// The one at an address.
@@ -166,10 +165,12 @@ fn place<A: Abi, M: Memory>(
     code: &mut CodeCache<A>,
     memory: &M,
 ) -> Result<Place, NoStack> {
-    if code.place(raw).is_none() {
+    let mut known = code.place(raw);
+    if known.is_none() {
         code.decode_of(memory, raw)?;
+        known = code.place(raw);
     }
-    match code.place(raw) {
+    match known {
         Some(Place::Outside) if !code.is_same(memory, raw.code) => Err(NoStack::Changed),
         place => place.ok_or(NoStack::Changed),
     }

@@ -42,11 +42,17 @@ impl<A: Abi> Interrupts<A> {
                 partial.entry(cpu).or_default().add(record).then_some(cpu)
             });
             let Some(finished) = read else { break };
-            if let Some(partial) = finished.and_then(|cpu| self.partial.remove(&cpu)) {
-                self.count_copied(&partial, run);
-                if self.moment_of(partial.moment.time) > run.moment {
-                    break;
-                }
+            let Some((cpu, finished)) =
+                finished.and_then(|cpu| Some((cpu, self.partial.get_mut(&cpu)?)))
+            else {
+                continue;
+            };
+            let partial = std::mem::take(finished);
+            self.count_copied(&partial, run);
+            let is_later = self.moment_of(partial.moment.time) > run.moment;
+            self.partial.insert(cpu, partial);
+            if is_later {
+                break;
             }
         }
     }
@@ -159,9 +165,11 @@ impl<A: Abi> Interrupts<A> {
         }
     }
 
-    /// Whether each code object of the stack under proof was copied, or is trusted to stay.
+    /// Whether each code object of the stack under proof was copied, or is trusted to stay. What
+    /// the last sample has brought has been asked for that.
     fn is_vouched_for(&self) -> bool {
-        self.stack.iter().all(|placed| match placed.code {
+        let known = self.interned.shared(&self.stack, self.round()).count();
+        self.stack.iter().skip(known).all(|placed| match placed.code {
             Ran::Copied(_) => true,
             Ran::There(named) => self.loaded.trusts(&named),
         })

@@ -10,6 +10,7 @@ use rustc_hash::FxBuildHasher;
 use super::KernelError;
 use super::constants::{Constants, MOST_GILS};
 use super::events::Events;
+use super::interned::Interned;
 use super::lanes::{Lane, LeftShare};
 use super::load::Loaded;
 use super::plan::Plan;
@@ -27,8 +28,8 @@ use crate::profile::stats::{Account, ByKernel};
 use crate::profile::{self, Profile, State, Step};
 use crate::sampler::clock::Jitter;
 use crate::sampler::commit_queue::{Pending, Sample, Weight};
-use crate::sampler::selection::{Selection, TimeMode};
 use crate::sampler::fetch::Pages;
+use crate::sampler::selection::{Selection, TimeMode};
 use crate::sampler::stacks::{Copies, Placed, Ran};
 use crate::sampler::thread_ids::{Tasks, ThreadIds};
 use crate::sampler::tick::Tick;
@@ -72,9 +73,9 @@ pub(crate) struct Interrupts<A> {
     pub(super) threads: Option<Threads>,
     /// Which ticks found a thread on a processor, where only such threads are sampled.
     pub(super) usage: Usage,
+    /// When the run began.
     pub(super) start: Instant,
     /// When the run is over, if that is known.
-    /// When the run began.
     pub(super) end: Option<Instant>,
     /// The processor of the last thread that was interrupted.
     pub(super) processor: Option<usize>,
@@ -97,11 +98,13 @@ pub(crate) struct Interrupts<A> {
     pub(super) partial: HashMap<u32, Partial, FxBuildHasher>,
     pub(super) copied: CopiedStack,
     pub(super) walk: Walk,
-    /// The stack under proof, outermost frame first.
-    pub(super) stack: Vec<Placed>,
-    /// The code objects that were copied for it, and for others.
     /// Room for what is read of a thread that does not run.
     pub(super) pages: Pages,
+    /// The stack under proof, outermost frame first.
+    pub(super) stack: Vec<Placed>,
+    /// The last stack that an interrupt brought, as the profile has it.
+    pub(super) interned: Interned,
+    /// The code objects that were copied for it, and for others.
     pub(super) codes: Copies,
     /// Code objects in the process that are not trusted yet, and when they were met.
     pub(super) untrusted: HashMap<Named, Instant, FxBuildHasher>,
@@ -171,20 +174,21 @@ impl<A: Abi> Interrupts<A> {
             ticks: 0,
             gils: vec![None; MOST_GILS as usize],
             gils_read: None,
+            left_share: LeftShare::new(plan.interval),
             resting: None,
             empty: [0; MOST_GILS as usize],
-            left_share: LeftShare::new(plan.interval),
             full: 0,
             partial: HashMap::default(),
             copied: CopiedStack::default(),
             walk: Walk::default(),
+            pages: Pages::default(),
             stack: Vec::new(),
+            interned: Interned::default(),
             codes: Copies::default(),
             untrusted: HashMap::default(),
             generation: 0,
             clocks: (now, monotonic()),
         })
-            pages: Pages::default(),
     }
 
     /// Whether the kernel would do it: loads the program and opens a timer that never ticks.
@@ -348,6 +352,7 @@ impl<A: Abi> Interrupts<A> {
         self.process_id = process;
         self.code.forget_frames();
         self.codes.clear();
+        self.interned = Interned::default();
         self.resting = None;
         if let Some(threads) = &mut self.threads {
             threads.forget_stacks();
@@ -378,11 +383,16 @@ impl<A: Abi> Interrupts<A> {
         was_compared: bool,
         run: &mut Run<'_>,
     ) -> Option<(profile::Sample, bool)> {
-        let Self { code, codes, pending, loaded, untrusted, stack, .. } = self;
+        let round = self.round();
+        let Self { code, codes, pending, loaded, untrusted, stack, interned, .. } = self;
         let Run { profile, .. } = run;
-        let mut waits = false;
-        let mut known = self.walk.truncated.then(|| profile.child(None, Step::Truncated));
-        for Placed { code: ran, position } in stack.iter() {
+        let root = self.walk.truncated.then(|| profile.child(None, Step::Truncated));
+        // What an earlier sample shares has been named in this round.
+        let shared = if was_compared { 0 } else { interned.share(root, stack, round) };
+        let mut known = interned.last(shared).or(root);
+        let mut waits = shared > 0;
+        for placed in stack.iter().skip(shared) {
+            let Placed { code: ran, position } = placed;
             let table = &mut profile.frames;
             let frame = match *ran {
                 Ran::Copied(address) => codes
@@ -400,12 +410,21 @@ impl<A: Abi> Interrupts<A> {
                     frame
                 }
             };
-            known = Some(profile.child(known, Step::Frame(frame?)));
+            let next = profile.child(known, Step::Frame(frame?));
+            known = Some(next);
+            if !was_compared {
+                interned.add(*placed, next);
+            }
         }
         let stack = known?;
         let thread =
             profile.keeps_threads().then(|| profile.intern_thread(self.process_id, thread));
         Some((profile::Sample { stack, thread, state }, waits))
+    }
+
+    /// What changes when code objects are forgotten, or have been compared.
+    pub(super) fn round(&self) -> (u32, u32) {
+        (self.code.generation(), self.pending.round())
     }
 
     /// Counts so many moments at which nobody ran Python code.

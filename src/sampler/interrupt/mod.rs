@@ -13,6 +13,7 @@ mod collect;
 mod constants;
 mod engine;
 mod events;
+mod interned;
 mod lanes;
 mod list;
 #[cfg_attr(not(feature = "kernel"), path = "absent.rs")]

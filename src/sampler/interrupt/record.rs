@@ -220,7 +220,10 @@ impl Partial {
     /// forgotten: the rest of it found no room.
     pub(super) fn add(&mut self, record: Record<'_>) -> bool {
         if record.moment() != self.moment {
-            *self = Self { moment: record.moment(), ..Self::default() };
+            // The room for frames stays.
+            let mut frames = std::mem::take(&mut self.frames);
+            frames.clear();
+            *self = Self { moment: record.moment(), frames, ..Self::default() };
         }
         match record {
             Record::Chunk(chunk) => {
