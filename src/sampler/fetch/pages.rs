@@ -181,7 +181,7 @@ mod tests {
         let before = memory.1.get();
         assert_eq!(read(&second, 0x1000), Ok(8), "it is read anew");
         assert_eq!(memory.1.get(), before, "but not now");
-        drop(Paged::ahead(&memory, &mut pages));
+        let _ = Paged::ahead(&memory, &mut pages);
         let addresses: Vec<u64> = pages.offsets.keys().copied().collect();
         assert_eq!(addresses, [0x1000]);
     }
