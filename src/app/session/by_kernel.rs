@@ -22,7 +22,7 @@ const LONGEST_REST: Duration = Duration::from_millis(50);
 /// The same at the beginning, and after a run of so many times the pause: what waits to be
 /// counted is lost with the process, and it may end soon.
 const FIRST_REST: Duration = Duration::from_millis(20);
-const RUN_SHARE: u32 = 20;
+const RUN_SHARE: u32 = 50;
 
 impl<A: Abi> Session<'_, A> {
     /// Waits until there is something to do.

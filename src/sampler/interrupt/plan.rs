@@ -23,7 +23,7 @@ const SHORTEST_OF_EACH: Duration = Duration::from_micros(500);
 /// How many ticks looks are apart on average, if that is neither too short nor too long, where
 /// all ticks are left for them. To wake for one costs as much as a few tens of samples.
 const LOOKS_APART: u32 = 2;
-const LEAST_GAP: Duration = Duration::from_millis(16);
+const LEAST_GAP: Duration = Duration::from_millis(8);
 const MOST_GAP: Duration = Duration::from_millis(20);
 
 /// How far they are apart at most where hardly any are.
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn looks_are_some_ticks_apart() {
         let gap = |micros| plan(Duration::from_micros(micros), false).gap().as_micros();
-        assert_eq!([100, 1000, 9000].map(gap), [16_000, 16_000, 18_000]);
+        assert_eq!([100, 1000, 9000].map(gap), [8000, 8000, 18_000]);
         assert_eq!([10_000, 20_000, 1_000_000].map(gap), [20_000, 20_000, 1_000_000]);
         assert_eq!(plan(Duration::MAX, false).gap(), Duration::MAX);
     }
@@ -142,7 +142,7 @@ mod tests {
             plan.gap_after(Duration::from_millis(elapsed), left).as_millis()
         };
         assert_eq!([0, 300, 500, 9000].map(|elapsed| gap(10, elapsed, 1.0)), [10, 10, 10, 20]);
-        assert_eq!([0, 300, 500, 9000].map(|elapsed| gap(1, elapsed, 1.0)), [8, 8, 10, 16]);
+        assert_eq!([0, 300, 500, 9000].map(|elapsed| gap(1, elapsed, 1.0)), [8, 8, 8, 8]);
         assert_eq!([1.0, 0.5, 0.1, 0.0].map(|left| gap(10, 9000, left)), [20, 40, 100, 100]);
         assert_eq!(gap(10, 1000, 0.0), 20, "not at once");
         assert_eq!(gap(500, 1000, 0.0), 500);
