@@ -6,7 +6,12 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 #![cfg_attr(
     not(complete),
-    allow(dead_code, unreachable_pub, reason = "an ABI needs a part; a complete build tells")
+    allow(
+        dead_code,
+        unreachable_pub,
+        unused_imports,
+        reason = "an ABI needs a part; a complete build tells"
+    )
 )]
 #![allow(rustdoc::private_intra_doc_links, reason = "its readers work on it")]
 
