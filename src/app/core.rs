@@ -14,7 +14,7 @@ use crate::profile::snapshot::{CoreFile, Ending};
 use crate::render::Destination;
 use crate::target::Target;
 use crate::target::core::{Core, spool};
-use crate::target::locate;
+use crate::target::locate::{self, LocateError};
 
 /// The profiler that is for the process of a core file, whose program may be elsewhere by now;
 /// and the file that is to be its standard input, if the core file came through that.
@@ -68,13 +68,18 @@ fn describe(core: &Core) -> CoreFile {
 
 /// An error about the process of a core file, and what may be the reason.
 fn in_core(core: &Core, error: Error) -> Error {
-    match error {
-        Error::Save(_) => error,
-        error => Error::InCore {
-            path: core.path().to_path_buf(),
-            error: Box::new(error),
-            missing: core.missing(),
-            files: core.unused_files(),
-        },
+    let error = match error {
+        Error::Save(_) => return error,
+        // It will never be further.
+        Error::Locate(LocateError::Starting { pid, executable, .. }) => {
+            Error::NotKept { pid, executable }
+        }
+        error => error,
+    };
+    Error::InCore {
+        path: core.path().to_path_buf(),
+        error: Box::new(error),
+        missing: core.missing(),
+        files: core.unused_files(),
     }
 }

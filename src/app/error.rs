@@ -67,6 +67,18 @@ pub(crate) enum Error {
         /// What is to be said of files that it had mapped, a line each.
         files: Vec<String>,
     },
+    /// No interpreter that has started is in a core file.
+    #[error(
+        "Failed to locate libpython: process {pid} ({}) had not started its interpreter, or not \
+         all of that can be read",
+        executable.display()
+    )]
+    NotKept {
+        /// The process.
+        pid: i32,
+        /// What it executed.
+        executable: PathBuf,
+    },
     /// The process runs a CPython that another binary is for.
     #[error(
         "process {pid} runs CPython {found}; this is {}. Run {right} (package {right}).",

@@ -33,8 +33,8 @@ enum Refusal {
     #[error("is another file than the one that the process had mapped")]
     Other,
     #[error(
-        "cannot be told to be the file that the process had mapped: the core file does not hold \
-         its beginning"
+        "cannot be told to be the file that the process had mapped: what would prove that is not \
+         in the core file"
     )]
     Unknown,
 }
@@ -64,6 +64,7 @@ struct Mapped {
     file: MappedFile,
     /// Where it is looked for.
     path: PathBuf,
+    is_program: bool,
     opened: OnceCell<Result<File, Refusal>>,
 }
 
@@ -106,7 +107,7 @@ impl Files {
             let is_program = found.as_ref() == Some(&file.path);
             let instead = program.instead.filter(|_| is_program);
             let path = instead.unwrap_or(&file.path).to_path_buf();
-            Mapped { file, path, opened: OnceCell::new() }
+            Mapped { file, path, is_program, opened: OnceCell::new() }
         };
         let files = files.into_iter().map(place).collect();
         Self { files, parts, program: found }
@@ -165,18 +166,32 @@ impl Files {
         Some(here)
     }
 
-    /// Of files that were asked for and are not used, why.
+    /// Of programs and libraries that were asked for and are not used, why: first of those that
+    /// may hold an interpreter.
     #[must_use]
     pub(super) fn refusals(&self) -> Vec<String> {
         let refused = self.files.iter().filter_map(|mapped| {
             let refusal = mapped.opened.get()?.as_ref().err()?;
-            Some(format!("\"{}\" {refusal}", mapped.path.display()))
+            Some((mapped.rank()?, format!("\"{}\" {refusal}", mapped.path.display())))
         });
-        refused.take(MOST_TOLD).collect()
+        let mut refused: Vec<(u8, String)> = refused.collect();
+        refused.sort_by_key(|(rank, _)| *rank);
+        refused.into_iter().take(MOST_TOLD).map(|(_, words)| words).collect()
     }
 }
 
 impl Mapped {
+    /// How early it is told of; `None` for what has no code.
+    fn rank(&self) -> Option<u8> {
+        let name = self.file.name();
+        let is_library = name.windows(3).any(|part| part == b".so");
+        match () {
+            () if self.is_program => Some(0),
+            () if name.starts_with(b"libpython") => Some(1),
+            () => is_library.then_some(2),
+        }
+    }
+
     fn open(&self, contents: &Contents) -> Option<&File> {
         self.opened.get_or_init(|| self.find(contents)).as_ref().ok()
     }
@@ -191,7 +206,15 @@ impl Mapped {
         }
         let bytes = map_file(&file).map_err(|_| Refusal::Missing)?;
         let image = Image::parse(bytes).map_err(|_| Refusal::Other)?;
-        if has_content(&image, contents, segments) { Ok(file) } else { Err(Refusal::Other) }
+        if has_content(&image, contents, segments) {
+            return Ok(file);
+        }
+        // patchelf may put the build id where the kernel leaves it out.
+        let can_tell = image.build_id().is_none_or(|(address, id)| {
+            let bias = image.load_bias(segments).unwrap_or(0);
+            contents.read_bytes(address.wrapping_add(bias), id.len()).is_ok()
+        });
+        Err(if can_tell { Refusal::Other } else { Refusal::Unknown })
     }
 }
 

@@ -193,7 +193,26 @@ fn a_file_that_cannot_be_compared_is_refused() {
     file.segments[0].2.clear();
     let core = file.open();
     assert!(core.memory().read::<u64>(START + DATA).is_err());
-    assert!(core.unused_files()[0].contains("does not hold its beginning"));
+    assert!(core.unused_files()[0].contains("what would prove that"));
+}
+
+#[test]
+fn of_files_without_use_those_come_first_that_may_hold_an_interpreter() {
+    let names = ["a.so", "LC_TIME", "libpython3.11.so.1.0", "python"];
+    let at = |position: usize| START + position as u64 * PAGE;
+    let part = |(position, name): (usize, &str)| {
+        (at(position), at(position + 1), 0, format!("/no/such/{name}"))
+    };
+    let mapped = names.into_iter().enumerate().map(part).collect();
+    let file = CoreFile { mapped, program_headers: at(3) + 64, ..CoreFile::default() };
+    let core = file.open();
+    for position in 0..names.len() {
+        assert!(core.memory().read::<u64>(at(position)).is_err());
+    }
+    let told = core.unused_files();
+    let named = told.iter().map(|words| words.split('"').nth(1).expect("a name"));
+    let expected = ["python", "libpython3.11.so.1.0", "a.so"];
+    assert!(named.eq(expected.map(|name| format!("/no/such/{name}"))), "{told:?}");
 }
 
 /// The last page of a mapping is filled up with zeros, and there is nothing beyond it.
