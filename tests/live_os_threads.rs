@@ -264,7 +264,8 @@ fn busy_in_a_subinterpreter(case: &Case) -> Outcome<String> {
         let ticks = ticks.context(|| finished.words())?;
         let profile = Profile::parse(&finished.stdout, true)?;
         let (inner, outer) = (profile.samples_with("inner"), profile.samples_with("outer"));
-        let is_right = inner > 0 && outer == 0 && profile.total() <= ticks;
+        // The timer of the thread has a phase of its own: it may tick once more in a run.
+        let is_right = inner > 0 && outer == 0 && profile.total() <= ticks + 1;
         expect(is_right, || format!("{options:?}: {ticks} ticks: {profile:?}"))?;
         counts.push(inner);
     }

@@ -212,6 +212,17 @@ pub(crate) enum Error {
         /// Whether there were stops.
         pause: Pause,
     },
+    /// Too few files may be open at a time.
+    #[error(
+        "this program may have {limit} open files at most, and needs {least}.\n\
+         Raise the limit (ulimit -n)."
+    )]
+    FewFiles {
+        /// How many there may be.
+        limit: u64,
+        /// How many it needs.
+        least: u64,
+    },
     /// A dump of a thread that is not there.
     #[error("process {pid} has no thread that is called so or has this id, but {threads}.")]
     NoThread {
