@@ -307,7 +307,7 @@ fn successors(case: &Case) -> Outcome<String> {
     let mut totals = Vec::new();
     for options in [&["--gil"][..], &["--threads"], &["--pause", "always", "--threads"]] {
         let options = [&["-r", "0.001", "--engine", "stop", "--max-pause", "50"], options].concat();
-        totals.push(with_more_time(&["2", "6"], |time| {
+        totals.push(with_more_time(&["2", "6", "18"], |time| {
             let options = [&options[..], &["-s", time]].concat();
             let finished = attach(&case.profiler(), target.pid(), &options)?;
             let profile = Profile::parse(&finished.clean()?, true)?;

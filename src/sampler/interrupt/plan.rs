@@ -29,10 +29,11 @@ const MOST_GAP: Duration = Duration::from_millis(20);
 /// How far they are apart at most where hardly any are.
 const LONGEST_GAP: Duration = Duration::from_millis(100);
 
-/// The same at the beginning, and after a run of so many times the gap: what a process does in
-/// its last moments is lost with it, and it may end soon.
+/// The same at the beginning, and after a run of so many times the gap: ticks that are left
+/// after the last look are given to nothing, and what a process does in its last moments is lost
+/// with it.
 const FIRST_GAP: Duration = Duration::from_millis(8);
-const RUN_SHARE: u32 = 50;
+const RUN_SHARE: u32 = 200;
 
 /// The least where all threads are looked at, each of which is sampled by itself.
 const LEAST_GAP_OF_ALL: Duration = Duration::from_millis(4);
@@ -143,8 +144,8 @@ mod tests {
         };
         assert_eq!([0, 300, 500, 9000].map(|elapsed| gap(10, elapsed, 1.0)), [10, 10, 10, 20]);
         assert_eq!([0, 300, 500, 9000].map(|elapsed| gap(1, elapsed, 1.0)), [8, 8, 8, 8]);
-        assert_eq!([1.0, 0.5, 0.1, 0.0].map(|left| gap(10, 9000, left)), [20, 40, 100, 100]);
-        assert_eq!(gap(10, 1000, 0.0), 20, "not at once");
+        assert_eq!([1.0, 0.5, 0.1, 0.0].map(|left| gap(10, 60_000, left)), [20, 40, 100, 100]);
+        assert_eq!(gap(10, 1000, 0.0), 10, "not at once");
         assert_eq!(gap(500, 1000, 0.0), 500);
     }
 
