@@ -9,6 +9,7 @@ use goblin::elf::header::{EI_CLASS, EI_DATA, ELFMAG, ET_CORE};
 use goblin::elf::program_header::{PF_R, PF_W, PF_X, PT_LOAD, PT_NOTE};
 
 use super::error::NotCore;
+use super::numbers::number;
 use crate::cpython::memory::{Fault, Memory};
 use crate::target::disasm::{Compatibility, compatibility};
 use crate::target::elf::CONTEXT;
@@ -67,20 +68,21 @@ impl Contents {
         if !contents.fill(0, &mut header[..20]) || !header.starts_with(ELFMAG) {
             return Err(NotCore::NotElf);
         }
-        contents.machine = short(&header, 18);
+        let half = |header: &[u8], at| number(header, at, 2).unwrap_or(0) as u16;
+        contents.machine = half(&header, 18);
         match compatibility(header[EI_CLASS], header[EI_DATA], contents.machine) {
             Compatibility::Native => {}
             Compatibility::ThirtyTwoBit => return Err(NotCore::ThirtyTwoBit),
             Compatibility::Foreign => return Err(NotCore::Foreign(contents.machine)),
         }
-        if short(&header, 16) != ET_CORE {
+        if half(&header, 16) != ET_CORE {
             return Err(NotCore::Program);
         }
-        if !contents.fill(0, &mut header) || u64::from(short(&header, 54)) != PROGRAM_HEADER {
+        if !contents.fill(0, &mut header) || number(&header, 54, 2) != Some(PROGRAM_HEADER) {
             return Err(NotCore::Damaged);
         }
-        let (table, sections) = (long(&header, 32), long(&header, 40));
-        let count = match short(&header, 56) {
+        let [table, sections] = [32, 40].map(|at| number(&header, at, 8).unwrap_or(0));
+        let count = match half(&header, 56) {
             IN_FIRST_SECTION => contents.count_in_first_section(sections)?,
             count => count.into(),
         };
@@ -92,9 +94,7 @@ impl Contents {
     fn count_in_first_section(&self, sections: u64) -> Result<u64, NotCore> {
         let mut section = [0; HEADER];
         let is_there = self.fill(sections, &mut section);
-        let count = section.get(44..48).and_then(|count| count.try_into().ok());
-        let count = count.map(u32::from_le_bytes).filter(|_| is_there);
-        count.map(u64::from).ok_or(NotCore::Damaged)
+        number(&section, 44, 4).filter(|_| is_there).ok_or(NotCore::Damaged)
     }
 
     fn read_headers(&mut self, table: u64, count: u64) -> Result<(), NotCore> {
@@ -214,13 +214,4 @@ fn segment(header: &ProgramHeader) -> Option<Segment> {
         offset: header.p_offset,
         permissions: Permissions { read: has(PF_R), write: has(PF_W), execute: has(PF_X) },
     })
-}
-
-fn short(header: &[u8; HEADER], offset: usize) -> u16 {
-    u16::from_le_bytes([header[offset], header[offset + 1]])
-}
-
-fn long(header: &[u8; HEADER], offset: usize) -> u64 {
-    let bytes = header.get(offset..offset + 8).and_then(|bytes| bytes.try_into().ok());
-    u64::from_le_bytes(bytes.unwrap_or_default())
 }

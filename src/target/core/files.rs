@@ -65,7 +65,15 @@ struct Mapped {
     /// Where it is looked for.
     path: PathBuf,
     is_program: bool,
-    opened: OnceCell<Result<File, Refusal>>,
+    opened: OnceCell<Result<Opened, Refusal>>,
+}
+
+/// A file that has proven to be the mapped one.
+#[derive(Debug)]
+struct Opened {
+    file: File,
+    /// In bytes.
+    length: u64,
 }
 
 impl Files {
@@ -131,7 +139,7 @@ impl Files {
         let start = mapped.segments.first()?.range.start;
         let (.., number) = *self.parts.get(self.after(start).checked_sub(1)?)?;
         let known = self.files.get(number).filter(|known| known.file == *mapped)?;
-        known.open(contents)
+        Some(&known.open(contents)?.file)
     }
 
     /// How many parts begin at this address or before.
@@ -152,8 +160,7 @@ impl Files {
         let (start, end, offset, number) = *self.parts.get(after.checked_sub(1)?)?;
         let left = end.checked_sub(address).filter(|left| *left > 0)?;
         let place = offset.checked_add(address - start)?;
-        let file = self.files.get(number)?.open(contents)?;
-        let length = file.metadata().ok()?.len();
+        let &Opened { ref file, length } = self.files.get(number)?.open(contents)?;
         if place < length {
             let here = left.min(length - place).min(buffer.len() as u64) as usize;
             file.read_exact_at(buffer.get_mut(..here)?, place).ok()?;
@@ -192,13 +199,13 @@ impl Mapped {
         }
     }
 
-    fn open(&self, contents: &Contents) -> Option<&File> {
+    fn open(&self, contents: &Contents) -> Option<&Opened> {
         self.opened.get_or_init(|| self.find(contents)).as_ref().ok()
     }
 
-    fn find(&self, contents: &Contents) -> Result<File, Refusal> {
+    fn find(&self, contents: &Contents) -> Result<Opened, Refusal> {
         let segments = &self.file.segments;
-        let (file, _) = open_regular(&self.path).ok_or(Refusal::Missing)?;
+        let (file, metadata) = open_regular(&self.path).ok_or(Refusal::Missing)?;
         let first = segments.iter().find(|segment| segment.offset == 0);
         let begins = first.map(|segment| contents.read::<u64>(segment.range.start));
         if !matches!(begins, Some(Ok(_))) {
@@ -207,7 +214,7 @@ impl Mapped {
         let bytes = map_file(&file).map_err(|_| Refusal::Missing)?;
         let image = Image::parse(bytes).map_err(|_| Refusal::Other)?;
         if has_content(&image, contents, segments) {
-            return Ok(file);
+            return Ok(Opened { file, length: metadata.len() });
         }
         // patchelf may put the build id where the kernel leaves it out.
         let can_tell = image.build_id().is_none_or(|(address, id)| {

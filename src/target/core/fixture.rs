@@ -54,7 +54,7 @@ fn put(bytes: &mut [u8], offset: usize, part: &[u8]) {
     bytes[offset..offset + part.len()].copy_from_slice(part);
 }
 
-fn note(kind: u32, content: &[u8]) -> Vec<u8> {
+pub(super) fn note(kind: u32, content: &[u8]) -> Vec<u8> {
     let mut note: Vec<u8> =
         [5, content.len() as u32, kind].iter().flat_map(|word| word.to_le_bytes()).collect();
     note.extend_from_slice(b"CORE\0\0\0\0");

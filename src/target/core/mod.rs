@@ -66,7 +66,7 @@ impl Core {
 
     fn of(path: &Path, contents: Contents, program: Option<&Path>) -> Result<Self, CoreError> {
         let missing = contents.missing();
-        let Notes { process, threads, signal, mapped, auxiliary } = Notes::read(&contents);
+        let Notes { process, threads, signal, mapped, auxiliary, .. } = Notes::read(&contents);
         let Some(first) = threads.first() else {
             return Err(CoreError::NoThreads { path: path.to_path_buf(), missing });
         };

@@ -25,8 +25,12 @@ const MAX_THREADS: usize = 1 << 16;
 /// More mapped parts of files than this are not looked at; see `vm.max_map_count`.
 const MAX_PARTS: usize = 1 << 17;
 
-/// Longer notes than this are not read. The list of mapped files is the longest, in bytes.
-const MAX_NOTE: u64 = 64 << 20;
+/// A longer list of mapped files than this is not read, in bytes. It is read once.
+const MAX_LIST: u64 = 64 << 20;
+
+/// So much is read of each other note, in bytes: all of them are shorter, and notes of a hostile
+/// file can be as many as there may be and all lie in the same place.
+const MAX_NOTE: u64 = 4096;
 
 /// The largest file that is mapped, so that no address computed from it is beyond all.
 const MAX_OFFSET: u64 = 1 << 62;
@@ -105,6 +109,8 @@ pub(super) struct Notes {
     pub signal: Option<Signal>,
     /// In order of address.
     pub mapped: Vec<MappedPart>,
+    /// Whether there was a list of these.
+    is_listed: bool,
     pub auxiliary: Auxiliary,
 }
 
@@ -135,7 +141,7 @@ impl Notes {
     }
 
     fn take(&mut self, contents: &Contents, note: &Header, details: &mut Option<Vec<u8>>) {
-        let content = || note.content(contents);
+        let content = || note.content(contents, MAX_NOTE);
         match note.kind {
             PRSTATUS if self.threads.len() < MAX_THREADS => {
                 let Some(status) = content() else { return };
@@ -154,8 +160,10 @@ impl Notes {
             }
             AUXV => self.auxiliary = Auxiliary::parse(&content().unwrap_or_default()),
             SIGINFO if details.is_none() => *details = content(),
-            FILE if self.mapped.is_empty() => {
-                self.mapped = mapped(&content().unwrap_or_default()).unwrap_or_default();
+            FILE if !self.is_listed => {
+                let list = note.content(contents, MAX_LIST).unwrap_or_default();
+                self.mapped = mapped(&list).unwrap_or_default();
+                self.is_listed = true;
             }
             _ => {}
         }
@@ -190,8 +198,9 @@ impl Header {
         Some((Self { kind, place, size }, next))
     }
 
-    fn content(&self, contents: &Contents) -> Option<Vec<u8>> {
-        if self.size > MAX_NOTE.min(contents.left_at(self.place)) {
+    /// Its content; `None` if that is longer than `most`, or not all there.
+    fn content(&self, contents: &Contents, most: u64) -> Option<Vec<u8>> {
+        if self.size > most.min(contents.left_at(self.place)) {
             return None;
         }
         let mut bytes = vec![0; self.size as usize];
@@ -223,4 +232,44 @@ fn mapped(note: &[u8]) -> Option<Vec<MappedPart>> {
 fn text(bytes: Option<&[u8]>) -> String {
     let text = bytes.unwrap_or_default().split(|byte| *byte == 0).next().unwrap_or_default();
     String::from_utf8_lossy(text.trim_ascii_end()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::core::fixture::{CoreFile, contents, note};
+
+    /// What a core file says that has these notes alone, each of them so many times.
+    fn told(notes: &[Vec<u8>], times: usize) -> Notes {
+        let mut bytes = CoreFile::default().build();
+        let (offset, notes) = (bytes.len() as u64, notes.concat());
+        bytes.extend_from_slice(&notes);
+        let mut contents = contents(&bytes).expect("a core file");
+        contents.notes = vec![(offset, notes.len() as u64); times];
+        Notes::read(&contents)
+    }
+
+    #[test]
+    fn a_note_that_is_longer_than_its_kind_can_be_is_not_read() {
+        let status = |length| {
+            let mut status = vec![0; length];
+            status[32] = 7;
+            note(PRSTATUS, &status)
+        };
+        assert_eq!(told(&[status(336)], 2).threads.len(), 2);
+        assert_eq!(told(&[status(MAX_NOTE as usize)], 1).threads.len(), 1);
+        assert_eq!(told(&[status(MAX_NOTE as usize + 1)], 1).threads, []);
+    }
+
+    #[test]
+    fn files_are_listed_once() {
+        let mut list = vec![0; 40];
+        for (place, number) in (0..).step_by(8).zip([1_u64, 4096, 0x1000, 0x2000, 0]) {
+            list[place..place + 8].copy_from_slice(&number.to_le_bytes());
+        }
+        list.extend_from_slice(b"/a\0");
+        let list = note(FILE, &list);
+        assert_eq!(told(std::slice::from_ref(&list), 2).mapped.len(), 1);
+        assert_eq!(told(&[note(FILE, b"no list"), list], 1).mapped, []);
+    }
 }

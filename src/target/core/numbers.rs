@@ -1,4 +1,4 @@
-//! Numbers out of the bytes of a note.
+//! Numbers out of the bytes of headers and notes.
 
 /// The number of `size` bytes at an offset, if it is there.
 pub(super) fn number(bytes: &[u8], offset: usize, size: usize) -> Option<u64> {
