@@ -6,6 +6,12 @@ use std::os::linux::fs::MetadataExt;
 
 use super::denial::Denial;
 
+/// Where the kernel says whom Yama lets a process trace.
+pub(super) const YAMA_SCOPE: &str = "/proc/sys/kernel/yama/ptrace_scope";
+
+/// `CAP_SYS_PTRACE` of `include/uapi/linux/capability.h`.
+pub(super) const TRACE: u32 = 19;
+
 /// What decides about access, of us and of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Situation {
@@ -18,13 +24,13 @@ struct Situation {
 
 /// What `status` says of the rights of a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Rights {
+pub(super) struct Rights {
     /// Real, effective and saved.
-    users: Option<[u32; 3]>,
+    pub(super) users: Option<[u32; 3]>,
     /// Real, effective and saved.
     groups: Option<[u32; 3]>,
     permitted: u64,
-    effective: u64,
+    pub(super) effective: u64,
 }
 
 /// Asks the kernel, without touching the process.
@@ -43,12 +49,10 @@ pub(super) fn is_denial(error: &io::Error) -> bool {
 
 /// Finds the reason of a refusal.
 pub(super) fn reason(pid: i32) -> Denial {
-    let status =
-        |whose: &str| fs::read_to_string(format!("/proc/{whose}/status")).unwrap_or_default();
-    let its = Rights::parse(&status(&pid.to_string()));
-    let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
+    let its = Rights::of(&pid.to_string());
+    let scope = fs::read_to_string(YAMA_SCOPE).unwrap_or_default();
     judge(Situation {
-        ours: Rights::parse(&status("self")),
+        ours: Rights::of("self"),
         its,
         is_dumpable: is_dumpable(pid, its),
         yama_scope: scope.trim().parse().unwrap_or(0),
@@ -100,11 +104,22 @@ fn judge(situation: Situation) -> Denial {
     }
 }
 
-fn line<'a>(status: &'a str, label: &str) -> Option<&'a str> {
+/// What `/proc` says of the state of a process: its id, or `self`. Empty if it cannot be read.
+pub(super) fn status(whose: &str) -> String {
+    fs::read_to_string(format!("/proc/{whose}/status")).unwrap_or_default()
+}
+
+/// What follows a label in that.
+pub(super) fn line<'a>(status: &'a str, label: &str) -> Option<&'a str> {
     status.lines().find_map(|line| line.strip_prefix(label))
 }
 
 impl Rights {
+    /// Those of a process, by its id or as `self`.
+    pub(super) fn of(whose: &str) -> Self {
+        Self::parse(&status(whose))
+    }
+
     fn parse(status: &str) -> Self {
         let set = |label| {
             let set = line(status, label).and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
@@ -119,8 +134,6 @@ impl Rights {
     }
 
     fn may_trace_all(self) -> bool {
-        /// `CAP_SYS_PTRACE` of `include/uapi/linux/capability.h`.
-        const TRACE: u32 = 19;
         self.effective >> TRACE & 1 == 1
     }
 }
@@ -134,8 +147,7 @@ fn ids(status: &str, label: &str) -> Option<[u32; 3]> {
 
 /// The process that traces `pid`, by its line in `/proc/PID/status`.
 pub(super) fn tracer(pid: i32) -> Option<i32> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    line(&status, "TracerPid:")?.trim().parse().ok().filter(|tracer| *tracer != 0)
+    line(&status(&pid.to_string()), "TracerPid:")?.trim().parse().ok().filter(|tracer| *tracer != 0)
 }
 
 #[cfg(test)]
@@ -202,7 +214,7 @@ mod tests {
     fn this_process_may_read_itself() {
         let own = std::process::id() as i32;
         check(own).unwrap();
-        let rights = Rights::parse(&fs::read_to_string("/proc/self/status").unwrap());
+        let rights = Rights::of("self");
         assert_ne!(is_dumpable(own, rights), Some(false));
     }
 }

@@ -2,11 +2,10 @@
 //! this program, for who wants to know why something is refused.
 
 use std::fs;
-use std::path::Path;
 
-/// `CAP_SYS_PTRACE`, `CAP_SYS_ADMIN`, `CAP_PERFMON` and `CAP_BPF`
-/// (include/uapi/linux/capability.h).
-const TRACE: u32 = 19;
+use super::access::{Rights, TRACE, YAMA_SCOPE, line, status};
+
+/// `CAP_SYS_ADMIN`, `CAP_PERFMON` and `CAP_BPF` (include/uapi/linux/capability.h).
 const ADMINISTER: u32 = 21;
 const MONITOR: u32 = 38;
 const BPF: u32 = 39;
@@ -19,8 +18,7 @@ impl Capabilities {
     /// The effective ones of this program.
     #[must_use]
     pub(crate) fn own() -> Self {
-        let set = status_line("self", "CapEff:");
-        Self(set.and_then(|set| u64::from_str_radix(&set, 16).ok()).unwrap_or(0))
+        Self(Rights::of("self").effective)
     }
 
     fn has(self, capability: u32) -> bool {
@@ -54,7 +52,7 @@ pub(crate) struct Setting {
 pub(crate) fn settings() -> Vec<Setting> {
     let of = |name, value: Option<String>| value.map(|value| Setting { name, value });
     let all = [
-        of("kernel.yama.ptrace_scope", word("/proc/sys/kernel/yama/ptrace_scope")),
+        of("kernel.yama.ptrace_scope", word(YAMA_SCOPE)),
         of("kernel.perf_event_paranoid", word("/proc/sys/kernel/perf_event_paranoid")),
         of("kernel.unprivileged_bpf_disabled", word("/proc/sys/kernel/unprivileged_bpf_disabled")),
         of("lockdown", word("/sys/kernel/security/lockdown").and_then(|line| chosen(&line))),
@@ -82,7 +80,7 @@ pub(crate) fn other_namespaces(pid: i32) -> Option<Vec<&'static str>> {
 /// The effective user of a process.
 #[must_use]
 pub(crate) fn user(pid: i32) -> Option<u32> {
-    status_line(&pid.to_string(), "Uid:")?.split_ascii_whitespace().nth(1)?.parse().ok()
+    Rights::of(&pid.to_string()).users.map(|[_, effective, _]| effective)
 }
 
 /// What a security module calls a process (`/proc/PID/attr/current`), if there is one that does.
@@ -95,7 +93,7 @@ pub(crate) fn label(pid: i32) -> Option<String> {
 
 /// The first line of a small file of the kernel.
 fn word(path: &str) -> Option<String> {
-    let text = fs::read(Path::new(path)).ok()?;
+    let text = fs::read(path).ok()?;
     let text = String::from_utf8_lossy(&text);
     text.lines().next().map(|line| line.trim().to_owned())
 }
@@ -127,17 +125,11 @@ fn hidepid_of(mounts: &str) -> Option<String> {
 
 /// Whether this program runs under a filter of system calls, as in many containers.
 fn seccomp() -> Option<String> {
-    match status_line("self", "Seccomp:")?.as_str() {
+    match line(&status("self"), "Seccomp:")?.trim() {
         "0" => None,
         "1" => Some("strict".to_owned()),
         _ => Some("a filter".to_owned()),
     }
-}
-
-fn status_line(whose: &str, label: &str) -> Option<String> {
-    let status = fs::read(format!("/proc/{whose}/status")).ok()?;
-    let status = String::from_utf8_lossy(&status);
-    status.lines().find_map(|line| line.strip_prefix(label)).map(|rest| rest.trim().to_owned())
 }
 
 #[cfg(test)]

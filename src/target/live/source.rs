@@ -16,6 +16,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::geteuid;
 
 use super::Process;
+use crate::target::mapped::open_regular;
 
 /// The longest source that is read, in bytes.
 const LONGEST: u64 = 8 << 20;
@@ -47,12 +48,12 @@ impl Sources {
     /// source, or the process could not read it.
     #[must_use]
     pub(crate) fn read(&self, name: &str) -> Option<(String, SystemTime)> {
-        let (file, user) = match &self.process {
+        let (opened, user) = match &self.process {
             Some(process) => (open_within(process.pid, name)?, user_of(process.pid)),
-            None => (open_regular(name)?, None),
+            None => (open_regular(Path::new(name))?, None),
         };
-        let metadata = file.metadata().ok()?;
-        if !metadata.is_file() || metadata.len() > LONGEST || !is_theirs(&metadata, user) {
+        let (file, metadata) = opened;
+        if metadata.len() > LONGEST || !is_theirs(&metadata, user) {
             return None;
         }
         let mut bytes = Vec::new();
@@ -66,7 +67,7 @@ impl Sources {
 }
 
 /// Opens a file by a name in the file system of a process. No link leads out of it.
-fn open_within(pid: i32, name: &str) -> Option<File> {
+fn open_within(pid: i32, name: &str) -> Option<(File, Metadata)> {
     let (folder, resolve) = if Path::new(name).is_absolute() {
         ("root", ResolveFlag::RESOLVE_IN_ROOT)
     } else {
@@ -77,12 +78,7 @@ fn open_within(pid: i32, name: &str) -> Option<File> {
     let folder = open(Path::new(&folder), flags, Mode::empty()).ok()?;
     let how = OpenHow::new().flags(flags).resolve(resolve | ResolveFlag::RESOLVE_NO_MAGICLINKS);
     let found = openat2(folder, Path::new(name), how).ok()?;
-    open_regular(&format!("/proc/self/fd/{}", found.as_raw_fd()))
-}
-
-/// Opens files only: to open a device or a pipe can have effects.
-fn open_regular(path: &str) -> Option<File> {
-    fs::metadata(path).ok()?.is_file().then(|| File::open(path).ok()).flatten()
+    open_regular(Path::new(&format!("/proc/self/fd/{}", found.as_raw_fd())))
 }
 
 /// The user that a process belongs to.
