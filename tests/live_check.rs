@@ -144,13 +144,11 @@ fn traced(interpreter: &Interpreter, binaries: &Binaries) -> Outcome<String> {
 }
 
 /// The launcher alone says which package is missing, after what it can answer by itself.
-fn without_the_profiler(interpreter: &Interpreter, binaries: &Binaries) -> Outcome<String> {
+fn without_the_profiler(interpreter: &Interpreter, _: &Binaries) -> Outcome<String> {
     let (target, _) = Target::at_rest(interpreter)?;
     let folder = new_file("check-alone");
-    fs::create_dir_all(&folder).context(|| folder.display().to_string())?;
-    let launcher = folder.join("pyflame");
-    fs::copy(binaries.launcher(), &launcher).context(|| "copy the launcher".into())?;
-    let mut command = command(&launcher, &["check", "--json", &target.pid().to_string()]);
+    let alone = Binaries::install_in(&folder, |_| false)?;
+    let mut command = command(&alone.launcher(), &["check", "--json", &target.pid().to_string()]);
     let finished = run(command.env("PATH", "/nowhere"))?;
     let _ = fs::remove_dir_all(&folder);
     let object: Value = serde_json::from_slice(&finished.stdout).context(|| finished.words())?;
@@ -184,22 +182,16 @@ fn with_children(interpreter: &Interpreter, binaries: &Binaries) -> Outcome<Stri
 
 /// A process of root's may not be read by nobody; nobody's own may, but not by the kernel's
 /// engine.
-fn by_another_user(interpreter: &Interpreter, binaries: &Binaries) -> Outcome<String> {
+fn by_another_user(interpreter: &Interpreter, _: &Binaries) -> Outcome<String> {
     if status_line(std::process::id(), "Uid")?.split_whitespace().nth(1) != Some("0") {
         return Ok("not tried: only root can be another user".into());
     }
     let (target, _) = Target::at_rest(interpreter)?;
     // Nobody may not walk to the build folder.
     let folder = std::env::temp_dir().join(format!("pyflame-check-{}", target.pid()));
-    fs::create_dir_all(&folder).context(|| folder.display().to_string())?;
-    for (program, name) in [
-        (binaries.launcher(), "pyflame".to_owned()),
-        (binaries.profiler(interpreter.abi), format!("pyflame{}", interpreter.abi)),
-    ] {
-        fs::copy(program, folder.join(name)).context(|| "copy a program".into())?;
-    }
+    let own_binaries = Binaries::install_in(&folder, |abi| abi == interpreter.abi)?;
     let ask = |pid: u32| -> Outcome<Value> {
-        let mut command = command(&folder.join("pyflame"), &["check", "--json", &pid.to_string()]);
+        let mut command = command(&own_binaries.launcher(), &["check", "--json", &pid.to_string()]);
         let finished = run(command.uid(NOBODY).gid(NOBODY))?;
         serde_json::from_slice(&finished.stdout).context(|| finished.words())
     };

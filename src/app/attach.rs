@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
 use crate::app::error::Error;
 use crate::app::interpreters::{STARTING, not_python, wait_for_all};
 use crate::app::programs::check_supported;
@@ -30,6 +32,9 @@ const ATTEMPTS: usize = 10;
 
 /// The pause between two looks at a process that is starting.
 const NAP: Duration = Duration::from_millis(1);
+
+/// How many files a run opens at least.
+const LEAST_FILES: u64 = 16;
 
 /// A target whose layout has been proven, and what is needed to read it.
 pub(crate) struct Attached<T: Target = Process> {
@@ -73,8 +78,9 @@ impl Objects {
 ///
 /// # Errors
 /// [`Error`] if it cannot be read, is not Python, is another Python than `A`,
-/// or does not look as `A` says it must.
+/// or does not look as `A` says it must, or if this program may open too few files.
 pub(crate) fn attach<A: Abi>(pid: i32, may_stop: bool) -> Result<Attached, Error> {
+    check_files()?;
     let mut attempts = 1;
     loop {
         let process = Process::open(pid)?;
@@ -87,6 +93,19 @@ pub(crate) fn attach<A: Abi>(pid: i32, may_stop: bool) -> Result<Attached, Error
             result => return result.map_err(|error| not_python(pid, error)),
         }
     }
+}
+
+/// Checks that enough files may be open, before what cannot be opened is taken for what is not
+/// there.
+fn check_files() -> Result<(), Error> {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return Ok(()) };
+    if soft >= LEAST_FILES {
+        return Ok(());
+    }
+    if hard < LEAST_FILES || setrlimit(Resource::RLIMIT_NOFILE, LEAST_FILES, hard).is_err() {
+        return Err(Error::FewFiles { limit: soft, least: LEAST_FILES });
+    }
+    Ok(())
 }
 
 /// Attaches to a target, waiting a while if it is one that may yet start.

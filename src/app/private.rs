@@ -9,15 +9,19 @@ use nix::unistd::geteuid;
 use crate::target::live::security;
 
 /// Lets files that this program creates from now on be readable by its user alone (0600), if
-/// that is root and one of the processes is somebody else's. A file that is there already
-/// keeps its permissions.
+/// that is root and one of the processes is somebody else's. Only then are these looked for.
+/// A file that is there already keeps its permissions.
 ///
 /// The mask of this program is changed for that, so it is not for a program that starts the
 /// user's command.
-pub(super) fn keep_private(pids: &[i32]) {
+pub(super) fn keep_private(pids: impl FnOnce() -> Vec<i32>) {
+    let user = geteuid();
+    if !user.is_root() {
+        return;
+    }
     let invoker = env::var("SUDO_UID").ok().and_then(|user| user.parse().ok());
-    let user = geteuid().as_raw();
-    if pids.iter().any(|pid| is_of_another(security::user(*pid), user, invoker)) {
+    let of_another = |pid| is_of_another(security::user(pid), user.as_raw(), invoker);
+    if pids().into_iter().any(of_another) {
         umask(Mode::S_IRWXG | Mode::S_IRWXO);
     }
 }

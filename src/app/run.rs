@@ -2,8 +2,6 @@
 
 use std::ffi::OsString;
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-
 use crate::app::attach::{Attached, attach};
 use crate::app::closing_words::{NO_SUCH_THREAD, tell_account};
 use crate::app::core::dump_core;
@@ -46,8 +44,7 @@ pub(crate) fn run<A: Abi>(options: &Options, arguments: &[OsString]) -> Result<u
             return Err(Error::NoLauncher { command: "several processes".into() });
         }
     };
-    keep_private(&[pid]);
-    check_files()?;
+    keep_private(|| vec![pid]);
     // A dump keeps nothing of what it has read: a signal ends it, however long it takes.
     if options.dump {
         let attached = attach_to::<A>(options, pid)?;
@@ -70,22 +67,6 @@ pub(crate) fn run<A: Abi>(options: &Options, arguments: &[OsString]) -> Result<u
     results.finish(profile)?;
     expect_outcome(options, pid, &account)?;
     Ok(0)
-}
-
-/// How many files a run opens at least.
-const LEAST_FILES: u64 = 16;
-
-/// Checks that enough files may be open, before what cannot be opened is taken for what is not
-/// there.
-fn check_files() -> Result<(), Error> {
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return Ok(()) };
-    if soft >= LEAST_FILES {
-        return Ok(());
-    }
-    if hard < LEAST_FILES || setrlimit(Resource::RLIMIT_NOFILE, LEAST_FILES, hard).is_err() {
-        return Err(Error::FewFiles { limit: soft, least: LEAST_FILES });
-    }
-    Ok(())
 }
 
 /// Attaches to a process, and says which other interpreters it has.

@@ -10,15 +10,18 @@ use crate::sampler::interrupt::{Interrupts, Plan};
 use crate::sampler::selection::TimeMode;
 use crate::target::live::Process;
 
-/// What an interrupt takes of the thread's time for each frame of its stack, and at least, in
-/// microseconds: measured, see docs/SAMPLER.md.
-const INTERRUPT_PER_FRAME: f64 = 0.04;
-const INTERRUPT_AT_LEAST: f64 = 0.6;
+/// What an interrupt takes of the thread's time, and more for each frame of its stack, in
+/// microseconds: see "What a sample costs" in docs/SAMPLER.md.
+const INTERRUPT: f64 = 3.0;
+const INTERRUPT_PER_FRAME: f64 = 0.1;
 
 /// What a stop takes of it, in microseconds, and the share of its time that stops may take by
 /// default.
 const STOP: f64 = 40.0;
 const LIMIT: f64 = 0.01;
+
+/// The most threads whose stacks are looked at for the deepest.
+const ENOUGH_THREADS: usize = 64;
 
 /// Proves the layout of `A`, and tells which engine a run would use and what it would cost.
 pub(super) fn look<A: Abi>(process: &Process, findings: &mut Findings) {
@@ -40,13 +43,13 @@ fn proof<A: Abi>(attached: &Attached, findings: &mut Findings) -> usize {
     let Attached { memory, roots, .. } = attached;
     let threads = roots.threads::<A, _>(memory).unwrap_or_default();
     let mut walk = Walk::default();
-    let mut depths = threads.iter().map(|thread| {
+    let depths = threads.iter().take(ENOUGH_THREADS).map(|thread| {
         match walk_thread::<A, _>(memory, thread.state, &mut walk) {
             Ok(()) => walk.frames.len(),
             Err(_) => 0, // It runs: what is read of it may not fit together.
         }
     });
-    let depth = depths.by_ref().max().unwrap_or(0);
+    let depth = depths.max().unwrap_or(0);
     let mut witnesses = vec!["every thread state names its interpreter"];
     if depth > 0 {
         witnesses.push("frames lead to code objects with name, file and line table");
@@ -94,7 +97,7 @@ fn engine<A: Abi>(attached: &Attached, depth: usize, findings: &mut Findings) {
     };
     match Interrupts::<A>::probe(process, memory, roots, plan) {
         Ok(()) => {
-            let each = (depth as f64 * INTERRUPT_PER_FRAME).max(INTERRUPT_AT_LEAST);
+            let each = INTERRUPT + depth as f64 * INTERRUPT_PER_FRAME;
             findings.ok("engine", "kernel: its program is accepted, and threads may have timers");
             let costs = [100.0, 1000.0].map(|rate| each * rate / 1e4);
             findings.ok("cost", format!(

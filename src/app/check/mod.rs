@@ -10,7 +10,6 @@ mod process;
 mod python;
 mod report;
 
-use std::io::Write;
 use std::process::{Command, Stdio};
 
 use self::finding::Findings;
@@ -19,7 +18,7 @@ use crate::app::options::CheckOptions;
 use crate::app::private::keep_private;
 use crate::app::{programs, tree};
 use crate::cpython::abi::Abi;
-use crate::profile::SaveError;
+use crate::render::Destination;
 use crate::target::live;
 
 /// The exit status if a run would fail for one of the processes.
@@ -82,15 +81,10 @@ pub(super) fn check_own<A: Abi>(options: &CheckOptions) -> Result<u8, Error> {
 /// Writes the answers to stdout. Returns the exit status that they mean.
 fn tell(options: &CheckOptions, findings: &Findings) -> Result<u8, Error> {
     if let Some(path) = &options.report {
-        keep_private(&[findings.pid]);
+        keep_private(|| vec![findings.pid]);
         report::write(path, findings)?;
     }
     let text = if options.json { findings.json() } else { findings.text() };
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            return Err(SaveError::Write(error).into());
-        }
-        _ => {}
-    }
+    Destination::Stdout.write(|out| out.write_all(text.as_bytes()))?;
     Ok(if findings.has_failed() { WOULD_FAIL } else { 0 })
 }

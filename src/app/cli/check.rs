@@ -55,12 +55,16 @@ pub(super) fn definition() -> Command {
 /// What is asked.
 ///
 /// # Errors
-/// [`UsageError`] if an id is none.
+/// [`UsageError`] if an id is none, or a report is wanted of several.
 pub(super) fn options(matches: &ArgMatches) -> Result<CheckOptions, UsageError> {
     let words = |name: &str| matches.get_many::<String>(name).into_iter().flatten();
     let pids = words("pids").chain(words("pid")).map(|word| parse_pid(word));
+    let pids = pids.collect::<Result<Vec<_>, _>>()?;
+    if pids.len() > 1 && matches.contains_id("report") {
+        return Err(UsageError("--report is about one process: name one PID.".into()));
+    }
     Ok(CheckOptions {
-        pids: pids.collect::<Result<_, _>>()?,
+        pids,
         name: matches.get_one("name").cloned(),
         subprocesses: matches.get_flag("subprocesses"),
         json: matches.get_flag("json"),

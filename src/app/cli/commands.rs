@@ -269,6 +269,14 @@ mod tests {
     }
 
     #[test]
+    fn a_report_of_a_bug_is_about_one_process() {
+        assert!(matches!(parse("check 42 43"), Ok(Some(Invocation::Check(_)))));
+        assert!(matches!(parse("check --report a 42"), Ok(Some(Invocation::Check(_)))));
+        assert!(parse("check --report a 42 43").is_err());
+        assert!(parse("check --report a 42 -p 43").is_err());
+    }
+
+    #[test]
     fn two_are_compared() {
         let Ok(Some(Invocation::Diff(options))) = parse("diff -a a b") else { panic!("a diff") };
         assert_eq!((options.before, options.after), (PathBuf::from("a"), PathBuf::from("b")));

@@ -44,7 +44,7 @@ pub(crate) fn top(options: &TopOptions) -> Result<(), Error> {
         return Err(TopError::NoTerminal.into());
     }
     let program = profiler_of(options.pid)?;
-    keep_private(&[options.pid]);
+    keep_private(|| vec![options.pid]);
     let signals = Signals::watch()?;
     let feed = Feed::start(&program, options)?;
     // What goes wrong at the beginning is said where the command was typed.

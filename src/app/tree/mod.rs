@@ -124,11 +124,7 @@ fn write(
 /// The processes that run already and are named by the command line.
 fn roots(options: &Options) -> Result<Vec<i32>, Error> {
     let pids = named_roots(options)?;
-    if options.subprocesses {
-        keep_private(&with_descendants(&pids));
-    } else {
-        keep_private(&pids);
-    }
+    keep_private(|| if options.subprocesses { with_descendants(&pids) } else { pids.clone() });
     Ok(pids)
 }
 
