@@ -29,9 +29,7 @@ impl Loaded {
         None
     }
 
-    pub fn set_gil(&mut self, _: usize, _: u64) -> bool {
-        false
-    }
+    pub fn set_gil(&self, _: usize, _: u64) {}
 
     pub fn set_state(&mut self, _: u32, _: Option<u64>) -> bool {
         false

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use aya::maps::{Array, HashMap, Map, MapData, MapError, ProgramArray, RingBuf};
+use aya::maps::{HashMap, Map, MapData, MapError, ProgramArray, RingBuf};
 use aya::programs::{PerfEvent, ProgramError, ProgramFd};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use nix::poll::{PollFd, PollFlags, ppoll};
@@ -15,7 +15,8 @@ use nix::sys::time::{TimeSpec, TimeValLike};
 use rustc_hash::FxHashMap;
 
 use super::KernelError;
-use super::constants::Constants;
+use super::constants::{Constants, MOST_GILS};
+use super::words::Words;
 use crate::cpython::read::code::Named;
 
 /// The program, as clang has compiled it.
@@ -24,8 +25,9 @@ static PROGRAM: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/i
 /// How many code objects can be trusted at a time, in powers of 2.
 const TRUSTED_BITS: u32 = 16;
 
-/// `OUTCOMES` of the program: no room in the ring buffer.
-const FULL: u32 = 2;
+/// `OUTCOMES` of the program, and of these: no room in the ring buffer.
+const OUTCOMES: usize = 8;
+const FULL: usize = 2;
 
 /// The program in the kernel, and what it shares with this one.
 pub(super) struct Loaded {
@@ -35,12 +37,12 @@ pub(super) struct Loaded {
     ring: RingBuf<MapData>,
     /// Becomes readable when the ring should be read.
     news: OwnedFd,
-    gils: Array<MapData, u64>,
-    held: Array<MapData, u64>,
-    outcomes: Array<MapData, u64>,
+    gils: Words,
+    held: Words,
+    outcomes: Words,
     seen: HashMap<MapData, u32, u64>,
     states: HashMap<MapData, u32, u64>,
-    trusted: Array<MapData, u64>,
+    trusted: Words,
     /// What `trusted` holds.
     known: FxHashMap<u32, Named>,
 }
@@ -103,12 +105,12 @@ impl Loaded {
             _programs: programs,
             news,
             ring: ring.try_into()?,
-            gils: take(&mut bpf, "GILS")?.try_into()?,
-            held: take(&mut bpf, "HELD")?.try_into()?,
-            outcomes: take(&mut bpf, "OUTCOMES")?.try_into()?,
+            gils: Words::of(take(&mut bpf, "GILS")?, MOST_GILS as usize)?,
+            held: Words::of(take(&mut bpf, "HELD")?, MOST_GILS as usize)?,
+            outcomes: Words::of(take(&mut bpf, "OUTCOMES")?, OUTCOMES)?,
             seen: take(&mut bpf, "SEEN")?.try_into()?,
             states: take(&mut bpf, "STATES")?.try_into()?,
-            trusted: take(&mut bpf, "TRUSTED")?.try_into()?,
+            trusted: Words::of(take(&mut bpf, "TRUSTED")?, 1 << TRUSTED_BITS)?,
             known: FxHashMap::default(),
         })
     }
@@ -133,9 +135,9 @@ impl Loaded {
     }
 
     /// Tells the program where a GIL is: the one that it knows by the number `place`, or
-    /// with 0 none. Whether it could be told.
-    pub(super) fn set_gil(&mut self, place: usize, address: u64) -> bool {
-        u32::try_from(place).is_ok_and(|place| self.gils.set(place, address, 0).is_ok())
+    /// with 0 none.
+    pub(super) fn set_gil(&self, place: usize, address: u64) {
+        self.gils.set(place, address);
     }
 
     /// Tells the program the thread state of a thread, which it knows by the number that its
@@ -149,12 +151,12 @@ impl Loaded {
 
     /// How many interrupts have met a thread that held the GIL at `place`.
     pub(super) fn interrupts(&self, place: usize) -> u64 {
-        u32::try_from(place).ok().and_then(|place| self.held.get(&place, 0).ok()).unwrap_or(0)
+        self.held.get(place)
     }
 
     /// How many samples found no room in the ring buffer.
     pub(super) fn lost(&self) -> u64 {
-        self.outcomes.get(&FULL, 0).unwrap_or(0)
+        self.outcomes.get(FULL)
     }
 
     /// Whether a thread has been interrupted lately, by the number that its process knows it
@@ -173,23 +175,20 @@ impl Loaded {
         self.known.get(&Self::place(named)) == Some(named)
     }
 
-    /// Trusts one, in place of another that has the same place. If the program cannot be told,
-    /// it goes on to copy it.
+    /// Trusts one, in place of another that has the same place.
     pub(super) fn trust(&mut self, named: Named) {
         let place = Self::place(&named);
-        if self.trusted.set(place, named.address, 0).is_ok() {
-            self.known.insert(place, named);
-        }
+        self.trusted.set(place as usize, named.address);
+        self.known.insert(place, named);
     }
 
-    /// Trusts only those of which `stays` says so. If the program cannot be told, its samples
-    /// of the others are not counted.
+    /// Trusts only those of which `stays` says so.
     pub(super) fn trust_only(&mut self, mut stays: impl FnMut(&Named) -> bool) {
         let Self { trusted, known, .. } = self;
         known.retain(|place, named| {
             let stays = stays(named);
             if !stays {
-                let _ = trusted.set(*place, 0, 0);
+                trusted.set(*place as usize, 0);
             }
             stays
         });

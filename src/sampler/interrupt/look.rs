@@ -128,7 +128,8 @@ impl<A: Abi> Interrupts<A> {
         let gils = self.roots.gils::<A, _>(&self.memory)?;
         for place in 0..self.gils.len() {
             let is_gone = self.gils[place].is_some_and(|(gil, _)| !gils.contains(&gil));
-            if is_gone && self.loaded.set_gil(place, 0) {
+            if is_gone {
+                self.loaded.set_gil(place, 0);
                 self.gils[place] = None;
             }
         }
@@ -137,9 +138,8 @@ impl<A: Abi> Interrupts<A> {
             let free = self.gils.iter().position(Option::is_none).filter(|_| !is_known);
             let Some(place) = free else { continue };
             let lane = Lane::new(self.loaded.interrupts(place));
-            if self.loaded.set_gil(place, gil.address()) {
-                self.gils[place] = Some((gil, lane));
-            }
+            self.loaded.set_gil(place, gil.address());
+            self.gils[place] = Some((gil, lane));
         }
         Ok(())
     }

@@ -26,6 +26,8 @@ mod resting;
 mod switches;
 mod threads;
 mod usage;
+#[cfg(feature = "kernel")]
+mod words;
 
 use std::io;
 use std::time::Duration;

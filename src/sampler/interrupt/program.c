@@ -100,6 +100,7 @@ const volatile u32 copies_first; // where in it the addresses begin
 const volatile u32 chunk_size;
 
 #define GILS_MAX 32
+#define OUTCOMES_MAX 8
 #define NEWEST 24 // of so many threads it is looked whether one has just begun
 #define COPIES_MAX (1 << 16)
 #define CHUNKS 32 // as many as there may be tail calls
@@ -144,19 +145,25 @@ struct map {
 	struct map SECTION("maps") name = {   \
 		.type = kind, .key_size = key, .value_size = value, .max_entries = entries}
 
+// Words that user space has mapped, see words.rs.
+#define MMAPABLE (1 << 10)
+#define WORDS(name, entries)            \
+	struct map SECTION("maps") name = { \
+		.type = ARRAY, .key_size = 4, .value_size = 8, .max_entries = entries, .flags = MMAPABLE}
+
 MAP(RING, RINGBUF, 0, 0, 1 << 22); // or as many bytes as the loader says
 // Addresses of GILs; 0 where there is none.
-MAP(GILS, ARRAY, 4, 8, GILS_MAX);
+WORDS(GILS, GILS_MAX);
 // How many interrupts met a thread that held the GIL in this place.
-MAP(HELD, ARRAY, 4, 8, GILS_MAX);
+WORDS(HELD, GILS_MAX);
 // How many interrupts came to what, by `enum outcome`.
-MAP(OUTCOMES, ARRAY, 4, 8, 8);
+WORDS(OUTCOMES, OUTCOMES_MAX);
 // Threads that have been interrupted lately.
 MAP(SEEN, LRU_HASH, 4, sizeof(struct phase), 1 << 15);
 // Thread states of threads, where all are sampled.
 MAP(STATES, LRU_HASH, 4, 8, 1 << 15);
 // Code objects that are trusted to stay, each in the place that its address says.
-MAP(TRUSTED, ARRAY, 4, 8, 1 << TRUSTED_BITS);
+WORDS(TRUSTED, 1 << TRUSTED_BITS);
 // Code objects that were copied for a sample, so that each is copied once.
 MAP(NOTED, PERCPU_ARRAY, 4, 16, NOTED_SLOTS);
 // `copy_frames`, and the sample that it is at.
