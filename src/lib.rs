@@ -18,6 +18,8 @@
 pub mod app;
 pub mod cpython;
 mod escape;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod profile;
 pub mod render;
 mod sampler;

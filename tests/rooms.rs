@@ -142,7 +142,7 @@ fn circle_from<'a>(
 }
 
 fn is_of_tests(name: &str) -> bool {
-    name.contains("test") || name.contains("fixture") || name == "simulated"
+    ["test", "fixture", "fuzzing"].iter().any(|word| name.contains(word)) || name == "simulated"
 }
 
 /// A source without comments and without its unit tests, which stand at its end.
@@ -246,7 +246,7 @@ fn each_room_is_in_the_table() {
     let modules = source
         .lines()
         .filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';'));
-    let modules: BTreeSet<&str> = modules.collect();
+    let modules: BTreeSet<&str> = modules.filter(|name| !is_of_tests(name)).collect();
     let rooms: BTreeSet<&str> = ROOMS.iter().map(|(name, _)| *name).collect();
     assert_eq!(modules, rooms);
 }

@@ -11,6 +11,8 @@ pub(crate) mod error;
 mod exit;
 mod find;
 mod follow;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod interpreters;
 pub(crate) mod launch;
 pub mod launcher;

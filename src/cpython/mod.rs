@@ -2,5 +2,7 @@
 //! profiling; where the bytes come from is a parameter.
 
 pub mod abi;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 pub(crate) mod memory;
 pub mod read;

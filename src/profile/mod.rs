@@ -2,6 +2,8 @@
 //! the order of events as a format needs.
 
 pub(crate) mod filter;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 pub(crate) mod links;
 mod mapping;
 pub(crate) mod places;

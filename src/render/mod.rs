@@ -16,6 +16,8 @@ pub(crate) mod flamechart;
 pub(crate) mod folded;
 mod format;
 mod formats;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 pub(crate) mod html;
 mod json;
 pub mod json_lines;

@@ -3,6 +3,8 @@
 pub(crate) mod core;
 mod disasm;
 pub(crate) mod elf;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod interface;
 pub(crate) mod live;
 pub(crate) mod locate;

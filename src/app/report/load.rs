@@ -123,6 +123,12 @@ fn without_line(frame: &str) -> &str {
     }
 }
 
+/// Reads lines of any bytes, for those who look for bytes that do harm.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn read_folded_bytes(bytes: &[u8], lines: bool) {
+    let _ = read_folded(Path::new("fuzzed"), bytes, lines);
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;

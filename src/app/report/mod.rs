@@ -11,6 +11,8 @@ use std::io::{self, IsTerminal, Write};
 pub(crate) use self::compare::diff;
 use self::error::ReportError;
 use self::load::load;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::load::read_folded_bytes;
 use crate::app::error::Error;
 use crate::app::options::ReportOptions;
 use crate::app::sources::sources_of;

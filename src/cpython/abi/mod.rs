@@ -90,6 +90,13 @@ pub trait Abi: Sized + 'static {
     }
 }
 
+/// What is done with an ABI, whichever it is.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) trait ForAbi {
+    /// Does it.
+    fn visit<A: Abi>(&self);
+}
+
 macro_rules! abis {
     ($($feature:literal $module:ident $name:ident $tag:expr;)*) => {$(
         #[cfg(feature = $feature)]
@@ -106,6 +113,18 @@ macro_rules! abis {
         #[cfg(feature = $feature)]
         <$name as Abi>::TAG,
     )*];
+
+    /// Lets a visitor see one of [`BUILT`], of which there may be more or fewer than `number`.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn visit_built(number: usize, visitor: &impl ForAbi) {
+        let tag = number.checked_rem(BUILT.len()).and_then(|place| BUILT.get(place));
+        $(
+            #[cfg(feature = $feature)]
+            if tag == Some(&<$name as Abi>::TAG) {
+                visitor.visit::<$name>();
+            }
+        )*
+    }
     };
 }
 

@@ -132,6 +132,15 @@ const STYLES: [FrameStyle; 4] = [
     FrameStyle::FunctionOnly,
 ];
 
+/// A recording of one block with this content, in this version of the format.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn of_content(version: u8, content: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = MAGIC.to_vec();
+    *bytes.last_mut()? = version;
+    block::Packer::new().ok()?.write(content, &mut bytes).ok()?;
+    Some(bytes)
+}
+
 /// What a section holds.
 pub mod section {
     /// Processes.

@@ -223,11 +223,7 @@ fn a_reader_sees_what_was_flushed_and_nothing_that_was_not() {
 
 /// A run in this version, of one block with this content, as no writer would make it.
 pub(super) fn with_content(version: u8, content: &[u8]) -> Vec<u8> {
-    let mut bytes = MAGIC.to_vec();
-    bytes[7] = version;
-    let mut packer = block::Packer::new().expect("there is memory");
-    packer.write(content, &mut bytes).expect("a Vec takes everything");
-    bytes
+    of_content(version, content).expect("there is memory")
 }
 
 #[test]

@@ -145,6 +145,12 @@ fn ids(status: &str, label: &str) -> Option<[u32; 3]> {
     Some([next()?, next()?, next()?])
 }
 
+/// Reads a `status` file of any content.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn read_text(status: &str) {
+    let _ = Rights::parse(status).may_trace_all();
+}
+
 /// The process that traces `pid`, by its line in `/proc/PID/status`.
 pub(super) fn tracer(pid: i32) -> Option<i32> {
     line(&status(&pid.to_string()), "TracerPid:")?.trim().parse().ok().filter(|tracer| *tracer != 0)

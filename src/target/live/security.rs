@@ -132,6 +132,12 @@ fn seccomp() -> Option<String> {
     }
 }
 
+/// Reads settings and mounts of any content.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn read_text(text: &str) {
+    let _ = (chosen(text), hidepid_of(text));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

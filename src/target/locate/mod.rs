@@ -19,6 +19,8 @@ pub(crate) use error::LocateError;
 pub(crate) use interpreter::Interpreter;
 pub(crate) use libc::thread_id_offset;
 pub(crate) use module::Module;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use version::releases;
 
 use std::sync::Arc;
 

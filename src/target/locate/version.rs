@@ -90,6 +90,14 @@ fn constants(bytes: &[u8]) -> impl Iterator<Item = Release> {
     })
 }
 
+/// Every release that is read of bytes: where a text begins, among constants, as a number.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn releases(bytes: &[u8]) -> Vec<Release> {
+    let number = bytes.first_chunk().map(|number| u64::from_ne_bytes(*number));
+    let all = Release::from_text(bytes).into_iter().chain(constants(bytes));
+    all.chain(number.and_then(Release::from_hex)).collect()
+}
+
 fn only_one(mut releases: impl Iterator<Item = Release>) -> Option<Release> {
     let first = releases.next()?;
     releases.all(|release| release == first).then_some(first)
