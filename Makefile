@@ -3,10 +3,14 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 .PHONY: help build dist documents install uninstall demo clean interpreters libclang clang \
-	test measure-test abi-table formats-test nuitka-test report-test documents-test install-test portability bench lint \
+	test measure-test abi-table formats-test nuitka-test report-test documents-test install-test portability fuzz bench lint \
 	pictures vendor deb apt-repo package-test reproducible rpm rpm-test
 # Two targets may both want apt.
 .NOTPARALLEL:
+
+# What `make fuzz` runs, and for how many minutes. Empty: all targets, a minute each.
+TARGET ?=
+MINUTES ?=
 
 # Which profilers `make dist` builds, such as ABIS="3.6 3.11". Empty: all of them.
 ABIS ?=
@@ -74,12 +78,16 @@ nuitka-test: interpreters dist ## profile a program that Nuitka has compiled, on
 report-test: interpreters libclang clang ## drive the HTML report and the SVGs in a real browser (ABIS as for dist)
 	eval "$$(scripts/browser)" && $(cargo) test $(features) --test report -- --ignored
 
+fuzz: libclang ## look for bytes that do harm, with libFuzzer (TARGET=: all, MINUTES=1 each)
+	scripts/fuzz "$(TARGET)" "$(MINUTES)"
+
 bench: interpreters dist ## compare with py-spy, Austin and profiling.sampling (BENCH=--quick)
 	python3 -B benches/bench.py --pyflame target/dist/bin $(BENCH)
 
 lint: libclang clang ## formatting, clippy, rustdoc, headers of one ABI alone, Rust version, shellcheck if there
 	$(cargo) fmt --check
 	rustfmt --check --edition 2024 src/cpython/abi/python*.rs # named by a macro: cargo fmt does not see them
+	rustfmt --check --edition 2024 fuzz/fuzz_targets/*.rs # of a package of its own
 	$(cargo) clippy --all-targets -- -D warnings
 	$(cargo) clippy --test live_kernel --test live_shares -- -D warnings
 	$(cargo) clippy --all-targets --no-default-features --features py36 -- -D warnings
