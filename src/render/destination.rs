@@ -6,6 +6,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::escape::Terminal;
 use crate::profile::SaveError;
@@ -112,7 +113,10 @@ impl NewFile {
             let unfinished = path.with_file_name(unfinished);
             // Not through what another program has put there under that name.
             match OpenOptions::new().write(true).create_new(true).open(&unfinished) {
-                Ok(file) => return Ok(Self { path: path.to_path_buf(), unfinished, file }),
+                Ok(file) => {
+                    begun().push(unfinished.clone());
+                    return Ok(Self { path: path.to_path_buf(), unfinished, file });
+                }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
@@ -135,6 +139,23 @@ impl Drop for NewFile {
     fn drop(&mut self) {
         // After a rename there is nothing under this name.
         let _ = fs::remove_file(&self.unfinished);
+        begun().retain(|begun| *begun != self.unfinished);
+    }
+}
+
+/// The files that are not complete.
+static BEGUN: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn begun() -> MutexGuard<'static, Vec<PathBuf>> {
+    BEGUN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes the files that are not complete, and never will be: this program ends by a panic.
+/// Never waits.
+pub fn remove_unfinished() {
+    let Ok(mut begun) = BEGUN.try_lock() else { return };
+    for unfinished in begun.drain(..) {
+        let _ = fs::remove_file(unfinished);
     }
 }
 
@@ -198,6 +219,53 @@ mod tests {
         place.write(|out| out.write_all(b"new")).expect("written");
         assert_eq!(fs::read(&path).expect("read"), b"new");
         assert_eq!(folder.names(), ["out.folded"]);
+    }
+
+    #[test]
+    fn a_panic_leaves_the_old_file_and_nothing_else() {
+        let folder = Folder::new("panic");
+        let path = folder.0.join("out.folded");
+        fs::write(&path, "old").expect("written");
+        let place = Destination::open(Some(&path)).expect("opened");
+        let panicked = std::thread::spawn(|| {
+            place.write(|out| {
+                out.write_all(b"half")?;
+                std::panic::resume_unwind(Box::new("injected"))
+            })
+        });
+        assert!(panicked.join().is_err());
+        assert_eq!(fs::read(&path).expect("read"), b"old");
+        assert_eq!(folder.names(), ["out.folded"]);
+    }
+
+    const FOLDER: &str = "PYFLAME_TEST_FOLDER";
+
+    /// As a panic in a release build is, after which nothing is dropped.
+    #[test]
+    #[ignore = "runs in a child of another test"]
+    fn child_that_aborts() {
+        let path = PathBuf::from(std::env::var_os(FOLDER).expect("a folder")).join("out.folded");
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            remove_unfinished();
+            hook(panic);
+        }));
+        let mut file = NewFile::create(&path).expect("created");
+        file.file.write_all(b"half").expect("written");
+        assert_eq!(fs::read_dir(path.with_file_name("")).expect("a folder").count(), 1);
+        std::mem::forget(file);
+        panic!("injected");
+    }
+
+    #[test]
+    fn a_panic_that_aborts_leaves_no_half_a_file() {
+        let folder = Folder::new("abort");
+        let mut child = process::Command::new("/proc/self/exe");
+        child.args(["--exact", "--ignored", "render::destination::tests::child_that_aborts"]);
+        let output = child.env(FOLDER, &folder.0).output().expect("it runs");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains("injected"), "{said}");
+        assert_eq!(folder.names(), [""; 0]);
     }
 
     #[test]
