@@ -110,6 +110,51 @@ fn a_running_thread_is_stopped_and_runs_again() {
 }
 
 #[test]
+fn a_panic_lets_the_thread_go() {
+    let program = Program::start(BUSY);
+    let pid = program.pid();
+    let panicking = thread::spawn(move || {
+        let mut stopper = Stopper::new(pid).patience(Duration::from_secs(20));
+        let guard = stopper.stop_running().unwrap();
+        let state = read_stat(&format!("/proc/{pid}/stat")).unwrap().state;
+        let word = if guard.holds(pid) && state == ThreadState::Traced { "held" } else { "free" };
+        std::panic::resume_unwind(Box::new(word)); // A panic, but for the words.
+    });
+    let word = panicking.join().unwrap_err().downcast::<&str>().unwrap();
+    assert_eq!(*word, "held");
+    assert_eq!(tracer(pid), None);
+    program.wait_for_state(ThreadState::Running);
+}
+
+/// A panic in a release build (`panic = "abort"`): stops the process whose id it reads.
+#[test]
+#[ignore = "runs in a child of other tests"]
+fn child_that_aborts() {
+    let mut line = String::new();
+    println!("\nready");
+    std::io::stdin().read_line(&mut line).unwrap();
+    let pid = line.trim().parse().unwrap();
+    let mut stopper = Stopper::new(pid).patience(Duration::from_secs(20));
+    let guard = stopper.stop_running().unwrap();
+    println!("{}", guard.threads().count());
+    nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0).unwrap();
+    std::process::abort();
+}
+
+#[test]
+fn a_panic_that_aborts_lets_the_thread_go() {
+    use std::io::Write;
+    let program = Program::start(BUSY);
+    let mut child = Program::again("child_that_aborts");
+    let stdin = child.0.stdin.as_mut().unwrap();
+    stdin.write_all(format!("{}\n", program.pid()).as_bytes()).unwrap();
+    assert_eq!(child.line(), "1\n");
+    assert_eq!(child.0.wait().unwrap().signal(), Some(Signal::SIGABRT as i32));
+    wait_until(|| tracer(program.pid()).is_none());
+    program.wait_for_state(ThreadState::Running);
+}
+
+#[test]
 fn a_sleeping_thread_is_left_alone() {
     let program = Program::start(ASLEEP);
     let count = super::super::tests::settled(program.pid());
