@@ -10,7 +10,9 @@ use crate::app::interpreters::{STARTING, not_python, wait_for_all};
 use crate::app::programs::check_supported;
 use crate::cpython::abi::{Abi, Roots, SystemLayout};
 use crate::cpython::read::objects::Types;
-use crate::cpython::read::proof::{Proof, Standstill, check_debug_offsets, prove, system_layout};
+use crate::cpython::read::proof::{
+    Mismatch, Proof, Standstill, check_debug_offsets, prove, system_layout,
+};
 use crate::cpython::read::thread_names::ThreadNames;
 use crate::cpython::read::threads::{ProcessRoots, RootSymbols};
 use crate::cpython::read::types::ObjectTypes;
@@ -86,9 +88,11 @@ pub(crate) fn attach<A: Abi>(pid: i32, may_stop: bool) -> Result<Attached, Error
         let process = Process::open(pid)?;
         // What was found in one program says nothing of the next.
         let execution = process.execution();
+        log::debug!("process {pid} executes {}", process.executable().display());
         match attach_to::<A, _>(process, may_stop) {
-            Err(_) if attempts < ATTEMPTS && execution.is_some_and(|e| e.is_over(pid)) => {
+            Err(error) if attempts < ATTEMPTS && execution.is_some_and(|e| e.is_over(pid)) => {
                 attempts += 1;
+                log::debug!("process {pid} executes another program by now, look again: {error}");
             }
             result => return result.map_err(|error| not_python(pid, error)),
         }
@@ -119,6 +123,7 @@ pub(crate) fn attach_to<A: Abi, T: Target>(
     let pid = process.pid();
     let memory = process.memory();
     let mut interpreters = wait_for_all(&process, &memory)?;
+    interpreters.iter().for_each(|found| tell_interpreter(pid, found));
     // The first is the one that the program is linked to; `A` may be for another.
     let own = interpreters.iter().position(|found| refuse_others::<A>(pid, found).is_ok());
     let companions = companions(pid, &interpreters, own);
@@ -142,7 +147,23 @@ pub(crate) fn attach_to<A: Abi, T: Target>(
     wait_for_proof::<A, _>(&process, &memory, &roots, types, &mut stopper)?;
     stopper.wait_for_late();
     let python = interpreter.full_version();
+    log::info!("attached to process {pid}, CPython {python}");
     Ok(Attached { process, memory, roots, types, objects, stopper, python, companions })
+}
+
+fn tell_interpreter(pid: i32, found: &Interpreter) {
+    log::debug!(
+        "process {pid} has CPython {} in {}{}",
+        found.full_version(),
+        found.module().path().display(),
+        if found.is_linked { ", which its program is linked to" } else { "" },
+    );
+    log::trace!(
+        "_PyRuntime {:#x?}, interp_head {:#x?}, _PyThreadState_Current {:#x?}",
+        found.runtime,
+        found.interpreters_head,
+        found.current_thread,
+    );
 }
 
 /// Lists the interpreters of a process that has several, of which number `own` is read.
@@ -243,7 +264,9 @@ fn wait_for_proof<A: Abi, T: Target>(
                 true => Standstill::Kept,
                 false => Standstill::None,
             };
-            prove::<A, _>(memory, roots, types, standstill)
+            let proof = prove::<A, _>(memory, roots, types, standstill);
+            tell_proof(pid, standstill, &proof);
+            proof
         };
         let waited = start.elapsed();
         match proof {
@@ -263,6 +286,20 @@ fn wait_for_proof<A: Abi, T: Target>(
             Ok(_) => {}
         }
         nap(NAP);
+    }
+}
+
+fn tell_proof(pid: i32, standstill: Standstill, proof: &Result<Proof, Mismatch>) {
+    let stood = match standstill {
+        Standstill::None => "while it ran",
+        Standstill::Held => "while it was stopped",
+        Standstill::Kept => "as it was left",
+    };
+    match proof {
+        Ok(Proof::Proven) => log::debug!("the layout of process {pid} is proven, read {stood}"),
+        Ok(Proof::NoFrames) => log::debug!("process {pid} has no frame to prove the layout by"),
+        Ok(Proof::NotStarted) => log::debug!("the interpreter of process {pid} has not started"),
+        Err(mismatch) => log::debug!("no proof of process {pid}, read {stood}: {mismatch}"),
     }
 }
 

@@ -128,7 +128,8 @@ impl<'a> Run<'a> {
             }
             let begin = Instant::now();
             let python = self.search.look();
-            if python.is_some() {
+            if let Some(Python { pid, version, .. }) = &python {
+                log::debug!("process {pid} of the command runs CPython {version}");
                 self.patience = None;
                 return python;
             }
@@ -257,6 +258,7 @@ impl<'a> Run<'a> {
         began: Option<Instant>,
         is_incomplete: bool,
     ) -> Result<(Error, Option<Profile>), Error> {
+        log::debug!("executes {}, which goes on with the run", program.display());
         keep_open(self.options.output.as_deref());
         let (kept, is_complete) = results.put_by(profile)?;
         let carried = kept.as_ref().map(Carried::write).transpose().map_err(Error::Handover)?;

@@ -8,6 +8,7 @@ use std::process::{Command, ExitCode};
 
 use crate::app::cli::{self, Invocation, Request};
 use crate::app::core::profiler_of_core;
+use crate::app::diagnosis::begin;
 use crate::app::error::Error;
 use crate::app::exit::{conclude, show};
 use crate::app::find::profiler_of;
@@ -19,6 +20,7 @@ use crate::cpython::abi::{AbiTag, SUPPORTED};
 /// The launcher's `main`.
 #[must_use]
 pub fn main() -> ExitCode {
+    begin("pyflame");
     let arguments: Vec<OsString> = env::args_os().collect();
     conclude(launch(&arguments))
 }
@@ -65,6 +67,7 @@ fn profile(options: &Options, arguments: &[OsString]) -> Result<u8, Error> {
     if let Some(file) = input {
         command.stdin(file);
     }
+    log::debug!("executes {}", program.display());
     let source = command.exec();
     Err(Error::Execute { program, source })
 }

@@ -6,6 +6,7 @@ pub(crate) mod check;
 pub mod cli;
 mod closing_words;
 mod core;
+mod diagnosis;
 pub(crate) mod dump;
 pub(crate) mod error;
 mod exit;

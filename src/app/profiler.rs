@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::app::cli::{Invocation, Request, named_command, parse, parse_command};
+use crate::app::diagnosis::begin;
 use crate::app::exit::{conclude, show};
 use crate::app::run::run;
 use crate::app::{check, programs};
@@ -12,6 +13,7 @@ use crate::cpython::abi::Abi;
 /// The `main` of the profiler for `A`.
 #[must_use]
 pub fn main<A: Abi>() -> ExitCode {
+    begin(&A::TAG.program());
     let arguments: Vec<OsString> = std::env::args_os().collect();
     // The launcher asks the profiler that is for a process.
     if let Ok(Some(Invocation::Check(options))) = parse_command(&arguments) {

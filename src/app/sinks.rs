@@ -127,7 +127,9 @@ impl Sinks {
         self.writer = Some(thread::spawn(move || {
             let profile = frames.apply(profile);
             let place = Destination::open(path.as_deref())?;
-            Ok(place.write(|out| (format.write)(&profile, &settings, out))?)
+            place.write(|out| (format.write)(&profile, &settings, out))?;
+            tell_written(format, path.as_deref());
+            Ok(())
         }));
     }
 
@@ -209,11 +211,17 @@ impl Sinks {
             }
             Place::AtOnce(recorder) => recorder.finish(&profile)?,
         }
+        tell_written(self.format, path.as_deref());
         if let Some(path) = path.filter(|_| io::stderr().is_terminal()) {
             say(&next_step(self.format, &path));
         }
         self.lost.map_or(Ok(()), Err)
     }
+}
+
+fn tell_written(format: Format, path: Option<&Path>) {
+    let place = path.map_or("standard output".into(), Path::to_string_lossy);
+    log::debug!("{} written to {place}", format.name);
 }
 
 /// The file of a window that began so many microseconds after the epoch: the time stands

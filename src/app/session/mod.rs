@@ -149,6 +149,11 @@ impl<'a, A: Abi> Session<'a, A> {
         let (selection, of_kernel) = (chosen(), chosen());
         let Way { source, interrupts, refusal, interval } =
             Way::choose(options, &attached, code(), process_id, of_kernel)?;
+        log::info!(
+            "samples of process {pid}: {}, every {interval:?}{}",
+            source.name(),
+            refusal.as_ref().map(|why| format!("; not by the kernel: {why}")).unwrap_or_default(),
+        );
         let Attached { process, memory, roots, objects, stopper, .. } = attached;
         let is_limited = matches!(options.pause, Pause::UpTo(_)) && !options.every_thread;
         let may_turn = source == Source::Turn || source == Source::Stop && is_limited;
@@ -217,12 +222,14 @@ impl<'a, A: Abi> Session<'a, A> {
                 Next::End => break Over::Run,
                 Next::Leave => break Over::Process,
                 Next::Snapshot => {
+                    log::debug!("somebody asks for what has been sampled so far");
                     self.pauses.step_aside();
                     self.conclude(&clock);
                     results.snapshot(&mut self.profile);
                     self.window.is_written = true;
                 }
                 Next::Window => {
+                    log::debug!("a window is over: {} samples", self.account.samples);
                     self.pauses.step_aside();
                     self.conclude(&clock);
                     results.window(self.begin_window(&clock));
@@ -261,6 +268,12 @@ impl<'a, A: Abi> Session<'a, A> {
         self.pauses.step_aside();
         self.conclude(&clock);
         self.earlier.add(&self.account);
+        let Account { ticks, samples, idle, failed, .. } = self.earlier;
+        let torn = self.earlier.errors();
+        log::info!(
+            "sampling is over ({over:?}): {ticks} ticks, {samples} samples, {idle} idle, \
+             {failed} failed, {torn} errors in all"
+        );
         (self.profile, self.earlier, over)
     }
 

@@ -42,6 +42,8 @@ impl<A: Abi> Session<'_, A> {
             self.looked = now;
             let is_lost = self.failures >= FAILURES_OF_A_NEW_PROGRAM;
             if is_lost || self.process.executes_another() {
+                let (pid, failures) = (self.process.pid(), self.failures);
+                log::debug!("process {pid} has another program, or {failures} failures: search");
                 let now = Instant::now();
                 self.search = Some(Search { next_look: now, end: now + SEARCH });
                 self.settle(None);
@@ -71,7 +73,10 @@ impl<A: Abi> Session<'_, A> {
         self.pauses.step_aside();
         let attached = attach::<A>(self.process.pid(), self.options.pause.is_ever());
         match attached.and_then(|attached| self.go_on(attached)) {
-            Ok(()) => Found::Interpreter,
+            Ok(()) => {
+                log::info!("attached anew to process {}", self.process.pid());
+                Found::Interpreter
+            }
             Err(Error::Ended { .. }) => Found::TheEnd,
             Err(Error::Open(error)) if error.is_gone() => Found::TheEnd,
             Err(Error::Locate(_)) if may_go_on => Found::NothingYet,

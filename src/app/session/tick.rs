@@ -87,6 +87,7 @@ impl<A: Abi> Session<'_, A> {
             }
             Tick::Torn(reason) => self.account.note_torn(reason, 1),
             Tick::Failed(broken) => {
+                log::debug!("a tick has failed: {broken}");
                 self.account.last_failure = Some(broken.to_string());
                 self.fail(now);
             }

@@ -195,6 +195,7 @@ impl<'a> ProcessSet<'a> {
         }
         let is_room = self.tracked.len() < MOST_TRACKED;
         if is_room {
+            log::debug!("found process {pid}");
             self.tracked.insert(pid, process);
         }
         is_room
@@ -229,6 +230,9 @@ impl<'a> ProcessSet<'a> {
         let is_moment = self.is_moment();
         let Some(process) = self.tracked.get_mut(&pid) else { return };
         let Ended { status, sampled, words } = ended;
+        log::debug!(
+            "the profiler of process {pid} has ended: status {status:?}, sampled: {sampled}"
+        );
         if status == Some(Error::STATUS_OTHER_BINARY.into()) {
             // The file is Python, but not always of this version.
             process.executed_file().map(|file| self.python.remove(&file));
@@ -251,6 +255,7 @@ impl<'a> ProcessSet<'a> {
         let known = known.map(|version| Look::Python(version, true));
         match known.unwrap_or_else(|| process.look()) {
             Look::Python(version, is_of_file) => {
+                log::debug!("process {pid} runs CPython {version}");
                 process.state = State::Python(version);
                 if self.python.len() >= MOST_FILES {
                     self.python.clear();
@@ -289,7 +294,10 @@ impl<'a> ProcessSet<'a> {
         let started = programs::profiler_for(pid, &version, version)
             .and_then(|program| Sampler::start(&program, pid, self.arguments, merged));
         let state = match started {
-            Ok(sampler) => State::Sampled(version, sampler),
+            Ok(sampler) => {
+                log::debug!("process {} samples process {pid}", sampler.pid());
+                State::Sampled(version, sampler)
+            }
             Err(error) => return self.refuse(pid, error),
         };
         if let Some(process) = self.tracked.get_mut(&pid) {
@@ -299,6 +307,7 @@ impl<'a> ProcessSet<'a> {
 
     /// Lets a process be as long as it executes what it does, for this reason.
     pub(super) fn refuse(&mut self, pid: i32, error: Error) {
+        log::debug!("process {pid} is not sampled: {error}");
         if let Some(process) = self.tracked.get_mut(&pid) {
             process.state = State::Refused;
         }

@@ -1,18 +1,20 @@
 //! A `pyflameX.Y` that samples one process for the tree.
 
 use std::ffi::OsString;
-use std::io::{BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{self, ChildStderr, ChildStdout, Command, Stdio};
+use std::process::{self, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use log::LevelFilter;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::merged::Shared;
+use crate::app::diagnosis;
 use crate::app::error::Error;
 use crate::app::launch::handover::VARIABLE;
 use crate::profile::RunInfo;
@@ -143,9 +145,20 @@ fn listen(number: u64, stdout: ChildStdout, merged: &Shared) -> RunInfo {
     about
 }
 
-fn words(stderr: ChildStderr) -> String {
-    let mut bytes = Vec::new();
+/// What a sampler says, but for its log, which is passed on at once.
+fn words(stderr: impl Read) -> String {
+    let mut lines = BufReader::new(stderr);
+    let mut words = Vec::new();
+    let mut line = Vec::new();
     // What was said before an error is worth something too.
-    let _ = stderr.take(LONGEST_WORDS).read_to_end(&mut bytes);
-    String::from_utf8_lossy(&bytes).trim_end().to_owned()
+    while lines.by_ref().take(LONGEST_WORDS).read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+        if log::max_level() > LevelFilter::Off && line.starts_with(diagnosis::PREFIX.as_bytes()) {
+            // Nobody is left to be told when stderr is gone.
+            let _ = io::stderr().write_all(&line);
+        } else if words.len() as u64 + line.len() as u64 <= LONGEST_WORDS {
+            words.extend_from_slice(&line);
+        }
+        line.clear();
+    }
+    String::from_utf8_lossy(&words).trim_end().to_owned()
 }

@@ -114,6 +114,7 @@ impl Account {
 
     /// Notes ticks whose stacks could not be told.
     pub(crate) fn note_torn(&mut self, reason: TornReason, ticks: u64) {
+        log::debug!("no stack at {ticks} ticks: {reason:?}");
         self.torn += ticks;
         self.torn_by[reason.index()] += ticks;
     }
