@@ -45,10 +45,10 @@ impl Execution {
 #[derive(Debug)]
 pub(super) struct AddressSpace(File);
 
-impl AddressSpace {
-    /// No process has anything there, nor a mapping that would grow if it were read.
-    const NOWHERE: u64 = (i64::MAX as u64) & !0xffff;
+/// No process has anything there, nor a mapping that would grow if it were read.
+pub(super) const NOWHERE: u64 = (i64::MAX as u64) & !0xffff;
 
+impl AddressSpace {
     /// That of the process whose folder in `/proc` this is. `None` if it may not be read.
     pub(super) fn of(folder: &str) -> Option<Self> {
         File::open(format!("{folder}/mem")).ok().map(Self)
@@ -58,7 +58,7 @@ impl AddressSpace {
     /// file ends at once when nobody does (`mem_rw`, fs/proc/base.c); until then reading it at
     /// an address where nothing is fails.
     pub(super) fn is_there(&self) -> bool {
-        !matches!(self.0.read_at(&mut [0], Self::NOWHERE), Ok(0))
+        !matches!(self.0.read_at(&mut [0], NOWHERE), Ok(0))
     }
 }
 
