@@ -13,7 +13,6 @@ use crate::sampler::interrupt::{
 };
 use crate::sampler::selection::Selection;
 use crate::sampler::stop::pause::Pause;
-use crate::target::live::Process;
 use crate::target::live::scheduling::is_woken_at_once;
 
 /// The interval of a run that is to be as fast as possible, where the limit of stops says how
@@ -83,7 +82,7 @@ fn start<A: Abi>(
     let pid = attached.process.pid();
     let least = if options.jitter { SHORTEST_WITH_JITTER } else { SHORTEST_INTERVAL };
     let interval = options.interval.max(least);
-    let process = Process::open(pid).map_err(|_| KernelError::Gone { pid })?;
+    let process = attached.process.reopen().map_err(|_| KernelError::Gone { pid })?;
     let (memory, roots) = (attached.memory.clone(), attached.roots.clone());
     let is_free_threaded = roots.attached().is_some();
     let plan = Plan { interval, jitter: options.jitter, mode: options.mode, is_free_threaded };

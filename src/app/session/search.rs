@@ -72,6 +72,10 @@ impl<A: Abi> Session<'_, A> {
         // Whoever takes turns next has to know where this thread may run by itself.
         self.pauses.step_aside();
         let attached = attach::<A>(self.process.pid(), self.options.pause.is_ever());
+        // The id may be another process's since.
+        if !self.process.is_alive() {
+            return Found::TheEnd;
+        }
         match attached.and_then(|attached| self.go_on(attached)) {
             Ok(()) => {
                 log::info!("attached anew to process {}", self.process.pid());

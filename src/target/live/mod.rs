@@ -7,6 +7,7 @@ mod detach;
 mod error;
 mod execution;
 mod files;
+mod identity;
 mod left;
 mod maps;
 pub(crate) mod memory;
@@ -28,6 +29,7 @@ pub(crate) use denial::Denial;
 pub(crate) use error::OpenError;
 use execution::AddressSpace;
 pub(crate) use execution::Execution;
+use identity::Identity;
 pub(crate) use maps::Maps;
 pub(crate) use namespace::{counts_otherwise, innermost_id};
 pub(crate) use nap::nap;
@@ -94,6 +96,23 @@ impl Process {
         let process = Self { pid, stat, execution, executable, file, address_space };
         process.check_machine()?;
         Ok(process)
+    }
+
+    /// Looks at the same process anew.
+    ///
+    /// # Errors
+    /// As [`Process::open`]; if another process has its id by now, there is none.
+    pub(crate) fn reopen(&self) -> Result<Self, OpenError> {
+        let again = Self::open(self.pid)?;
+        if again.stat.start_time == self.stat.start_time {
+            return Ok(again);
+        }
+        Err(OpenError::NoSuchProcess { pid: self.pid })
+    }
+
+    /// What tells it, and what it executes, from others with its id.
+    fn identity(&self) -> Identity {
+        Identity::of(self.pid, self.stat.start_time)
     }
 
     /// Refuses programs that this build of the profiler cannot read.
@@ -271,6 +290,12 @@ pub(crate) fn traced_by(pid: i32) -> Option<String> {
     let tracer = tracer(pid)?;
     let name = stat(tracer).map(|stat| format!(" ({})", stat.name)).unwrap_or_default();
     Some(format!("process {tracer}{name} traces it, so it cannot be stopped for a sample"))
+}
+
+/// Whether the kernel refuses to let the memory of process `pid` be read; not if there is none.
+#[must_use]
+pub(crate) fn is_denied(pid: i32) -> bool {
+    access::check(living_thread(pid).unwrap_or(pid)).is_err_and(|error| access::is_denial(&error))
 }
 
 fn explain(pid: i32, path: PathBuf, source: io::Error) -> OpenError {

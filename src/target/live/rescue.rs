@@ -11,7 +11,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use nix::sys::wait::{WaitPidFlag, waitpid};
@@ -25,7 +25,8 @@ const PERIOD: Duration = Duration::from_millis(10);
 pub(super) struct Rescuer {
     watched: Arc<Watched>,
     /// Ends the thread when it is dropped.
-    _end: Sender<()>,
+    end: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -49,8 +50,8 @@ impl Rescuer {
         let (end, is_over) = mpsc::channel();
         let shared = Arc::clone(&watched);
         let thread = thread::Builder::new().name("rescuer".into()).stack_size(64 << 10);
-        thread.spawn(move || watch(&shared, &is_over)).ok()?;
-        Some(Self { watched, _end: end })
+        let thread = thread.spawn(move || watch(&shared, &is_over)).ok()?;
+        Some(Self { watched, end: Some(end), thread: Some(thread) })
     }
 
     /// Seizes, under watch, while `traced` are traced already.
@@ -63,6 +64,16 @@ impl Rescuer {
         let result = seize();
         self.watched.seizures.fetch_add(1, Ordering::AcqRel);
         result
+    }
+}
+
+impl Drop for Rescuer {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        if let Some(thread) = self.thread.take() {
+            // It never panics, and has nothing to say.
+            let _ = thread.join();
+        }
     }
 }
 

@@ -32,6 +32,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, gettid};
 
 use super::detach::detach_with;
+use super::identity::Identity;
 use super::left::leave;
 use super::rescue::Rescuer;
 use super::stat::Stat;
@@ -100,6 +101,8 @@ pub(crate) enum StopError {
 #[derive(Debug)]
 pub(crate) struct Stopper {
     pid: i32,
+    /// The process, which alone is stopped; `None`: whatever has the id.
+    identity: Option<Identity>,
     /// Whether it may stop anybody.
     is_allowed: bool,
     patience: Duration,
@@ -136,6 +139,7 @@ impl Stopper {
     pub(crate) fn new(pid: i32) -> Self {
         Self {
             pid,
+            identity: None,
             is_allowed: true,
             patience: PATIENCE,
             files: HashMap::new(),
@@ -163,6 +167,13 @@ impl Stopper {
     #[must_use]
     pub(crate) fn allowed(mut self, allowed: bool) -> Self {
         self.is_allowed = allowed;
+        self
+    }
+
+    /// Stops nobody but this process, while it executes this program.
+    #[must_use]
+    pub(super) fn only(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
         self
     }
 
@@ -198,6 +209,9 @@ impl Stopper {
             return Err(StopError::Never { pid: self.pid });
         }
         self.release_late();
+        if self.identity.as_ref().is_some_and(|identity| !identity.holds()) {
+            return Err(StopError::Gone { pid: self.pid });
+        }
         let mut waiting = Vec::with_capacity(tids.len().min(8));
         let mut shares_processor = false;
         let mut outcome = Ok(());
@@ -240,6 +254,8 @@ impl Stopper {
         while self.release_late() > 0 && start.elapsed() < LAST_WAIT {
             nap(NAP);
         }
+        // What is given up after that is not given up by threads that are there.
+        self.rescuer = None;
     }
 
     /// Whether a thread that ran was to stop and has not been let go: if it stands still by

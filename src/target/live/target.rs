@@ -40,7 +40,7 @@ impl Target for Process {
     }
 
     fn stopper(&self, is_allowed: bool) -> Stopper {
-        Stopper::new(self.pid()).allowed(is_allowed)
+        Stopper::new(self.pid()).allowed(is_allowed).only(self.identity())
     }
 
     fn files(&self) -> io::Result<Vec<MappedFile>> {
