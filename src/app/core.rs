@@ -8,6 +8,7 @@ use crate::app::dump::dump_kept;
 use crate::app::error::Error;
 use crate::app::options::{DumpStyle, Options};
 use crate::app::programs::profiler_for;
+use crate::app::sandbox::{Needs, confine};
 use crate::cpython::abi::Abi;
 use crate::escape::say;
 use crate::profile::snapshot::{CoreFile, Ending};
@@ -52,6 +53,9 @@ pub(super) fn dump_core<A: Abi>(
         say(&told.to_string());
     }
     let output = Destination::open(options.output.as_deref())?;
+    if options.sandbox {
+        confine(&Needs::of_dump(options, &output));
+    }
     dump_kept::<A, _>(options, attached, told, output).map_err(|error| in_core(&core, error))
 }
 

@@ -275,6 +275,12 @@ pub(crate) enum Error {
     /// Signals cannot be caught.
     #[error("cannot catch signals: {0}")]
     Signals(#[source] io::Error),
+    /// The rights of this program's file cannot be given up.
+    #[error(
+        "cannot give up the rights of this program's file: {0}\n\
+         With --as-capable they are used."
+    )]
+    Rights(String),
 }
 
 fn what_to_try(outcome: &Outcome, pause: Pause) -> &'static str {

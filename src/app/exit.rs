@@ -4,8 +4,10 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::app::error::Error;
+use crate::app::sandbox::borrowed;
 use crate::escape::say;
 use crate::profile::SaveError;
+use crate::target::live::OpenError;
 
 /// Prints help or version on stdout.
 ///
@@ -25,6 +27,9 @@ pub(super) fn conclude(result: Result<u8, Error>) -> ExitCode {
                 // It may be in colour, and quotes the command line only.
                 Error::Usage(_) => eprintln!("{}", text.trim_end()),
                 _ => say(text.trim_end()),
+            }
+            if matches!(&error, Error::Open(OpenError::Denied { .. })) && borrowed::are_left() {
+                say(borrowed::HINT);
             }
             ExitCode::from(error.exit_status())
         }

@@ -19,6 +19,7 @@ use crate::app::launch::handover::{Begun, Carried, Handover, keep_open, read_pro
 use crate::app::options::Options;
 use crate::app::programs;
 use crate::app::progress::Progress;
+use crate::app::sandbox::{Needs, confine};
 use crate::app::session::{Over, Session};
 use crate::app::sinks::Sinks;
 use crate::app::tree::search::{Python, Search};
@@ -91,6 +92,8 @@ struct Run<'a> {
     search: Search<'a>,
     /// When it is said that there has been no Python so far.
     patience: Option<Instant>,
+    /// Whether this program, or the one before it, has given up what it does not need.
+    is_confined: bool,
 }
 
 /// What has been sampled, and where it goes.
@@ -108,7 +111,7 @@ impl<'a> Run<'a> {
     fn new(options: &'a Options, arguments: &'a [OsString], launch: Launch) -> Self {
         let search = Search::new(options, arguments, launch.pid());
         let patience = Some(Instant::now() + PATIENCE);
-        Self { options, arguments, launch, search, patience }
+        Self { options, arguments, launch, search, patience, is_confined: false }
     }
 
     /// Waits for the next Python of the command. `None` if it ends first, is asked to end or
@@ -163,6 +166,7 @@ impl<'a> Run<'a> {
         }
         self.search.other_pythons = begun.map_or(0, |begun| begun.others);
         let is_incomplete = begun.is_some_and(|begun| begun.is_incomplete);
+        self.is_confined = begun.is_some_and(|begun| begun.is_confined);
         if begun.is_some() {
             self.patience = None;
         }
@@ -235,6 +239,10 @@ impl<'a> Run<'a> {
         be_woken_in_time();
         let signals = self.launch.signals().clone();
         let session = Session::<A>::new(&options, attached, past)?;
+        if options.sandbox && !self.is_confined {
+            self.is_confined = true;
+            self.launch.while_alone(|| confine(&Needs::of_command(&options, python.pid)))?;
+        }
         let (over, is_over) = channel();
         Ok(thread::scope(|scope| {
             let (search, next) = (&mut self.search, signals.clone());
@@ -266,6 +274,7 @@ impl<'a> Run<'a> {
             elapsed: began.elapsed(),
             others: self.search.other_pythons,
             is_incomplete: is_incomplete || !is_complete,
+            is_confined: self.is_confined,
             profile: carried.as_ref().map(Carried::number),
         });
         let handover = Handover { pid: self.launch.pid(), begun };

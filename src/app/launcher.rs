@@ -14,6 +14,7 @@ use crate::app::exit::{conclude, show};
 use crate::app::find::profiler_of;
 use crate::app::launch::handover::VARIABLE;
 use crate::app::options::{Options, Target};
+use crate::app::sandbox::borrowed;
 use crate::app::{check, follow, programs, report, top, tree};
 use crate::cpython::abi::{AbiTag, SUPPORTED};
 
@@ -26,7 +27,15 @@ pub fn main() -> ExitCode {
 }
 
 fn launch(arguments: &[OsString]) -> Result<u8, Error> {
-    match cli::parse_command(arguments)? {
+    let invocation = cli::parse_command(arguments)?;
+    borrowed::give_up(match &invocation {
+        Some(Invocation::Top(options)) => options.as_capable,
+        Some(Invocation::Check(options)) => options.as_capable,
+        Some(_) => false,
+        // Of a profiler, see below.
+        None => true,
+    })?;
+    match invocation {
         Some(Invocation::Show(text)) => return show(&text).map(|()| 0),
         Some(Invocation::Report(options)) => return report::report(&options).map(|()| 0),
         Some(Invocation::Diff(options)) => return report::diff(&options).map(|()| 0),
@@ -34,7 +43,11 @@ fn launch(arguments: &[OsString]) -> Result<u8, Error> {
         Some(Invocation::Check(options)) => return check::check(&options),
         None => {}
     }
-    match cli::parse(arguments, &installed())? {
+    let request = cli::parse(arguments, &installed())?;
+    if let Request::Profile(options) = &request {
+        borrowed::give_up(options.as_capable)?;
+    }
+    match request {
         Request::Show(text) => show(&text).map(|()| 0),
         Request::Profile(options) if options.is_tree() => tree::run(&options, arguments),
         Request::Profile(options) => profile(&options, arguments),

@@ -24,6 +24,7 @@ pub(crate) mod programs;
 pub(crate) mod progress;
 pub(crate) mod report;
 pub(crate) mod run;
+pub(crate) mod sandbox;
 pub(crate) mod session;
 pub(crate) mod signals;
 pub(crate) mod sinks;

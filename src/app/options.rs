@@ -60,6 +60,10 @@ pub struct Options {
     pub append: bool,
     /// The title of a picture or a report.
     pub title: Option<String>,
+    /// Use the rights that this program has from its file, which its caller need not have.
+    pub as_capable: bool,
+    /// Give up what the run does not need before the first sample.
+    pub sandbox: bool,
     /// The ABI that was asked for.
     pub abi: Option<AbiTag>,
     /// Things to say on stderr before the run.
@@ -94,6 +98,8 @@ pub struct CheckOptions {
     pub json: bool,
     /// Where to write what the report of a bug needs.
     pub report: Option<PathBuf>,
+    /// Use the rights that this program has from its file.
+    pub as_capable: bool,
     /// This profiler answers, whatever the process runs.
     pub own: bool,
 }
@@ -104,6 +110,9 @@ impl CheckOptions {
         let mut words = Vec::new();
         if self.json {
             words.push("--json".into());
+        }
+        if self.as_capable {
+            words.push("--as-capable".into());
         }
         if let Some(path) = &self.report {
             words.extend(["--report".into(), path.clone().into()]);
@@ -187,6 +196,8 @@ pub struct DiffOptions {
 pub struct TopOptions {
     /// The process.
     pub pid: i32,
+    /// Use the rights that this program has from its file.
+    pub as_capable: bool,
     /// What its profiler is asked for besides, as it stands on the command line.
     pub passed_on: Vec<String>,
 }

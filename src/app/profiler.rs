@@ -7,6 +7,7 @@ use crate::app::cli::{Invocation, Request, named_command, parse, parse_command};
 use crate::app::diagnosis::begin;
 use crate::app::exit::{conclude, show};
 use crate::app::run::run;
+use crate::app::sandbox::borrowed;
 use crate::app::{check, programs};
 use crate::cpython::abi::Abi;
 
@@ -18,7 +19,8 @@ pub fn main<A: Abi>() -> ExitCode {
     // The launcher asks the profiler that is for a process.
     if let Ok(Some(Invocation::Check(options))) = parse_command(&arguments) {
         if options.own {
-            return conclude(check::check_own::<A>(&options));
+            let checked = || check::check_own::<A>(&options);
+            return conclude(borrowed::give_up(options.as_capable).and_then(|()| checked()));
         }
     }
     if let Some(command) = named_command(&arguments) {
@@ -30,7 +32,9 @@ pub fn main<A: Abi>() -> ExitCode {
             let what = if options.subprocesses { "--subprocesses" } else { "several processes" };
             Err(programs::become_launcher(what, &arguments))
         }
-        Ok(Request::Profile(options)) => run::<A>(&options, &arguments),
+        Ok(Request::Profile(options)) => {
+            borrowed::give_up(options.as_capable).and_then(|()| run::<A>(&options, &arguments))
+        }
         Err(error) => Err(error.into()),
     })
 }

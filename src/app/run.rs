@@ -11,6 +11,7 @@ use crate::app::follow::follow;
 use crate::app::options::{Options, Target};
 use crate::app::private::keep_private;
 use crate::app::progress::Progress;
+use crate::app::sandbox::{Needs, confine};
 use crate::app::session::Session;
 use crate::app::signals::Signals;
 use crate::app::sinks::Sinks;
@@ -49,14 +50,21 @@ pub(crate) fn run<A: Abi>(options: &Options, arguments: &[OsString]) -> Result<u
     if options.dump {
         let attached = attach_to::<A>(options, pid)?;
         let output = Destination::open(options.output.as_deref())?;
+        if options.sandbox {
+            confine(&Needs { pid: Some(pid), ..Needs::of_dump(options, &output) });
+        }
         return dump_process::<A>(options, attached, output).map(|()| 0);
     }
     let signals = Signals::watch()?;
     let attached = attach_to::<A>(options, pid)?;
     let mut results = Sinks::open(options)?;
-    let progress = Progress::start(options.duration);
     be_woken_in_time();
     let session = Session::<A>::new(options, attached, None)?;
+    if options.sandbox {
+        confine(&Needs::of_run(options, pid, session.is_by_kernel(), results.opens()));
+    }
+    // A thread, which has to have given up what this one has.
+    let progress = Progress::start(options.duration);
     let (profile, account, _) = session.run(&signals, &mut results, &progress);
     drop(progress);
     tell_account(options, &account.rows());

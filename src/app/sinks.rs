@@ -15,6 +15,7 @@ use humantime::format_rfc3339_seconds;
 
 use crate::app::error::Error;
 use crate::app::options::Options;
+use crate::app::sandbox::Writes;
 use crate::app::sources::sources_of;
 use crate::escape::say;
 use crate::profile::filter::{FrameFilter, StackFilter};
@@ -83,6 +84,15 @@ impl Sinks {
             writer: None,
             lost: None,
         })
+    }
+
+    /// What is opened from now on, to be written to.
+    #[must_use]
+    pub(crate) fn opens(&self) -> Writes {
+        match (&self.place, &self.file) {
+            (Place::Late(Destination::File(_)), Some(file)) => Writes::NewFiles(file.clone()),
+            _ => Writes::Nothing,
+        }
     }
 
     /// Writes what has been sampled so far, while sampling goes on. The file is always

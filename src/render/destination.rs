@@ -8,6 +8,9 @@ use std::process;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::unistd::{AccessFlags, faccessat};
+
 use crate::escape::Terminal;
 use crate::profile::SaveError;
 use crate::profile::links::{Meant, follow};
@@ -103,7 +106,7 @@ impl NewFile {
         let name = path.file_name().ok_or(io::ErrorKind::IsADirectory)?;
         // Whoever may not write to the file shall not replace it either.
         if path.exists() {
-            OpenOptions::new().write(true).open(path)?;
+            faccessat(AT_FDCWD, path, AccessFlags::W_OK, AtFlags::AT_EACCESS)?;
         }
         loop {
             let mut unfinished = OsString::from(".");

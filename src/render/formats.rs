@@ -33,6 +33,12 @@ impl Format {
         FORMATS.iter().find(|format| format.name == name).copied()
     }
 
+    /// Whether sources are read to write it.
+    #[must_use]
+    pub fn reads_sources(self) -> bool {
+        self == html::FORMAT
+    }
+
     /// The format that a file name asks for by the way it ends; of several the one with
     /// the longest ending.
     #[must_use]

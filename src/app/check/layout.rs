@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::finding::{Findings, split};
 use crate::app::attach::{Attached, attach};
+use crate::app::sandbox::{Needs, Writes, foresee};
 use crate::cpython::abi::Abi;
 use crate::cpython::read::frames::{Walk, walk_thread};
 use crate::sampler::interrupt::{Interrupts, Plan};
@@ -87,6 +88,19 @@ fn gil<A: Abi>(attached: &Attached, findings: &mut Findings) {
     findings.ok("GIL", words);
 }
 
+/// Says what a run with the default options would give up.
+fn sandbox(pid: i32, by_kernel: bool, findings: &mut Findings) {
+    let confinement = foresee(&Needs {
+        pid: Some(pid),
+        stops: true,
+        kernel: by_kernel,
+        command: false,
+        sources: false,
+        writes: Writes::Nothing,
+    });
+    findings.ok("sandbox", confinement.to_string());
+}
+
 fn engine<A: Abi>(attached: &Attached, depth: usize, findings: &mut Findings) {
     let Attached { memory, roots, process, .. } = attached;
     let plan = Plan {
@@ -95,7 +109,9 @@ fn engine<A: Abi>(attached: &Attached, depth: usize, findings: &mut Findings) {
         mode: TimeMode::default(),
         is_free_threaded: roots.attached().is_some(),
     };
-    match Interrupts::<A>::probe(process, memory, roots, plan) {
+    let probed = Interrupts::<A>::probe(process, memory, roots, plan);
+    sandbox(process.pid(), probed.is_ok(), findings);
+    match probed {
         Ok(()) => {
             let each = INTERRUPT + depth as f64 * INTERRUPT_PER_FRAME;
             findings.ok("engine", "kernel: its program is accepted, and threads may have timers");

@@ -7,6 +7,7 @@ use std::time::Duration;
 use nix::unistd::geteuid;
 
 use super::finding::Findings;
+use crate::app::sandbox::borrowed;
 use crate::target::live::security::{self, Capabilities};
 use crate::target::live::{self, OpenError, Process};
 
@@ -21,7 +22,8 @@ pub(super) fn look(pid: i32, findings: &mut Findings) -> Option<Process> {
             if let OpenError::Denied { .. } = error {
                 findings.ok("process", owner(pid));
                 settings(findings);
-                findings.fail("access", &error.to_string());
+                let hint = if borrowed::are_left() { borrowed::HINT } else { "" };
+                findings.fail("access", &format!("{error}\n{hint}"));
             } else {
                 findings.fail("process", &error.to_string());
             }

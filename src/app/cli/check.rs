@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::command::{command, flag};
+use super::definition::as_capable;
 use super::usage::UsageError;
 use super::values::parse_pid;
 use crate::app::options::CheckOptions;
@@ -48,6 +49,7 @@ pub(super) fn definition() -> Command {
             .value_parser(value_parser!(PathBuf))
             .conflicts_with_all(["name", "subprocesses"])
             .help("Also write what the report of a bug needs to FILE; no memory is in it"),
+        as_capable(),
         flag("own").hide(true),
     ])
 }
@@ -69,6 +71,7 @@ pub(super) fn options(matches: &ArgMatches) -> Result<CheckOptions, UsageError> 
         subprocesses: matches.get_flag("subprocesses"),
         json: matches.get_flag("json"),
         report: matches.get_one("report").cloned(),
+        as_capable: matches.get_flag("as-capable"),
         own: matches.get_flag("own"),
     })
 }

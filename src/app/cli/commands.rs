@@ -8,7 +8,7 @@ use clap::builder::PossibleValue;
 use clap::{Arg, ArgMatches, Command, value_parser};
 
 use super::command::{command, flag};
-use super::definition::{engine_choice, formats, frame_choice, thread_choice};
+use super::definition::{engine_choice, formats, frame_choice, rights, thread_choice};
 use super::usage::{COMMANDS, UsageError};
 
 use super::values::{format, frame_filter, parse_pid, sample_filter};
@@ -163,6 +163,7 @@ fn top() -> Command {
         .after_help("Press ? for the keys.")
         .args(own)
         .arg(engine_choice())
+        .args(rights())
 }
 
 fn report_options(matches: &ArgMatches) -> Result<ReportOptions, UsageError> {
@@ -189,8 +190,11 @@ fn diff_options(matches: &ArgMatches) -> DiffOptions {
 
 fn top_options(matches: &ArgMatches) -> Result<TopOptions, UsageError> {
     let word = |name: &str| matches.get_one::<String>(name).map_or("", String::as_str);
-    let passed_on = ["rate", "pause", "engine"].map(|name| format!("--{name}={}", word(name)));
-    Ok(TopOptions { pid: parse_pid(word("pid"))?, passed_on: passed_on.into() })
+    let values = ["rate", "pause", "engine"].map(|name| format!("--{name}={}", word(name)));
+    let flags = ["as-capable", "no-sandbox"].into_iter().filter(|name| matches.get_flag(name));
+    let passed_on = values.into_iter().chain(flags.map(|name| format!("--{name}"))).collect();
+    let as_capable = matches.get_flag("as-capable");
+    Ok(TopOptions { pid: parse_pid(word("pid"))?, as_capable, passed_on })
 }
 
 const REPORT_EXAMPLES: &str = "\

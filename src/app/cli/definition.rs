@@ -285,6 +285,34 @@ fn reading() -> Vec<Arg> {
                  had none.",
             ),
     ]
+    .into_iter()
+    .chain(rights())
+    .collect()
+}
+
+/// Which rights are used, and kept; `top` passes it on.
+pub(super) fn rights() -> [Arg; 2] {
+    [
+        as_capable(),
+        flag("no-sandbox").help("Keep all rights that pyflame was started with").long_help(
+            "Keep all rights that pyflame was started with. Without this it gives up, before \
+                 the first sample, capabilities that it does not need, and system calls that it \
+                 does not make: with --pause never it cannot call ptrace. pyflame check says what \
+                 a run gives up.",
+        ),
+    ]
+}
+
+/// Whether rights of the program's file are used; commands have it too.
+pub(super) fn as_capable() -> Arg {
+    flag("as-capable")
+        .help("Use the rights of pyflame's file (setcap), which its caller need not have")
+        .long_help(
+            "Use the rights that pyflame has from its file (setcap cap_sys_ptrace+ep), which \
+             its caller need not have. Without this it gives them up at its start, all but \
+             CAP_BPF and CAP_PERFMON, and reads the processes that its caller could read by \
+             himself.",
+        )
 }
 
 fn about_itself() -> Vec<Arg> {

@@ -93,6 +93,8 @@ pub fn parse(arguments: &[OsString], abis: &[AbiTag]) -> Result<Request, UsageEr
         output: matches.get_one("output").cloned(),
         append,
         title: matches.get_one("title").cloned(),
+        as_capable: matches.get_flag("as-capable"),
+        sandbox: !matches.get_flag("no-sandbox"),
         abi: abi(&matches)?,
         warnings,
     };

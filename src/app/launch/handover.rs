@@ -42,6 +42,8 @@ pub struct Begun {
     pub others: u64,
     /// Whether a window could not be written.
     pub is_incomplete: bool,
+    /// Whether the process has given up what a run does not need.
+    pub is_confined: bool,
     /// The open file with the profile; `None` if it has been written already.
     pub profile: Option<i32>,
 }
@@ -62,10 +64,11 @@ impl Handover {
         let pid = words.first()?.parse().ok().filter(|pid| *pid > 0)?;
         let begun = match words.get(1..)? {
             [] => None,
-            [elapsed, others, incomplete, profile] => Some(Begun {
+            [elapsed, others, incomplete, confined, profile] => Some(Begun {
                 elapsed: Duration::from_millis(elapsed.parse().ok()?),
                 others: others.parse().ok()?,
                 is_incomplete: *incomplete == "1",
+                is_confined: *confined == "1",
                 profile: match *profile {
                     "-" => None,
                     number => Some(number.parse().ok().filter(|number| *number > 2)?),
@@ -88,10 +91,10 @@ impl Handover {
 impl std::fmt::Display for Handover {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.pid)?;
-        let Some(Begun { elapsed, others, is_incomplete, profile }) = &self.begun else {
-            return Ok(());
-        };
-        write!(f, ",{},{others},{}", elapsed.as_millis(), u8::from(*is_incomplete))?;
+        let Some(begun) = &self.begun else { return Ok(()) };
+        let Begun { elapsed, others, is_incomplete, is_confined, profile } = begun;
+        let flags = [is_incomplete, is_confined].map(|flag| u8::from(*flag));
+        write!(f, ",{},{others},{},{}", elapsed.as_millis(), flags[0], flags[1])?;
         match profile {
             Some(number) => write!(f, ",{number}"),
             None => f.write_str(",-"),
@@ -160,7 +163,8 @@ mod tests {
     #[test]
     fn what_is_handed_over_comes_back() {
         let elapsed = Duration::from_millis(1234);
-        let begun = Begun { elapsed, others: 7, is_incomplete: true, profile: Some(9) };
+        let begun =
+            Begun { elapsed, others: 7, is_incomplete: true, is_confined: true, profile: Some(9) };
         for begun in [None, Some(begun.clone()), Some(Begun { profile: None, ..begun })] {
             let handover = Handover { pid: 42, begun };
             assert_eq!(Handover::parse(&handover.to_string()), Some(handover));
@@ -169,7 +173,18 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_not_taken() {
-        for text in ["", "x", "0", "-1", "42,", "42,1", "42,1,2,0,1", "42,1,2,0,x", "42,1,2,0,-,"] {
+        for text in [
+            "",
+            "x",
+            "0",
+            "-1",
+            "42,",
+            "42,1",
+            "42,1,2,0,1",
+            "42,1,2,0,0,1",
+            "42,1,2,0,0,x",
+            "42,1,2,0,0,-,",
+        ] {
             assert_eq!(Handover::parse(text), None, "{text}");
         }
     }

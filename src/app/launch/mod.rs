@@ -146,6 +146,16 @@ impl Launch {
         }
     }
 
+    /// Does something while this is the only thread of this program.
+    ///
+    /// # Errors
+    /// [`Error::Signals`] if signals cannot be caught any more.
+    pub(crate) fn while_alone(&mut self, action: impl FnOnce()) -> Result<(), Error> {
+        self.keeper.pause();
+        action();
+        self.keeper.go_on()
+    }
+
     /// Executes `program` in place of this one, to look after the command from now on. Comes
     /// back only with an error, after which everything is as before.
     pub(crate) fn hand_over(

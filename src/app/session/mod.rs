@@ -198,6 +198,12 @@ impl<'a, A: Abi> Session<'a, A> {
         })
     }
 
+    /// Whether the kernel takes the samples.
+    #[must_use]
+    pub(crate) fn is_by_kernel(&self) -> bool {
+        self.interrupts.is_some()
+    }
+
     /// Samples until the time is over, the process ends, or a signal says so. Returns the
     /// profile of the last window, the account of all, and what is over.
     #[must_use]
@@ -410,7 +416,7 @@ fn selection(
         return None;
     }
     // One that has ended since will be noticed by the sampling itself.
-    let process = Process::open(process.pid()).ok()?;
+    let process = process.reopen().ok()?;
     let (roots, names) = (roots.clone(), objects.names());
     Some(Selection::new(process, roots, names, *mode, threads.clone(), *interval))
 }

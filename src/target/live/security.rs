@@ -83,6 +83,12 @@ pub(crate) fn user(pid: i32) -> Option<u32> {
     Rights::of(&pid.to_string()).users.map(|[_, effective, _]| effective)
 }
 
+/// The permitted capabilities of a process, as bits.
+#[must_use]
+pub(crate) fn permitted(pid: i32) -> Option<u64> {
+    u64::from_str_radix(&status_line(&pid.to_string(), "CapPrm:")?, 16).ok()
+}
+
 /// What a security module calls a process (`/proc/PID/attr/current`), if there is one that does.
 #[must_use]
 pub(crate) fn label(pid: i32) -> Option<String> {

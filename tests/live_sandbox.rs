@@ -1,0 +1,590 @@
+//! What a run gives up before the first sample: capabilities, new privileges, system calls. Each
+//! way to run is looked at from outside, by `/proc/PID/task/TID/status` of every thread, and what
+//! it writes is compared with what a run writes that keeps everything.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+#[allow(dead_code)]
+mod support;
+
+use support::binaries::{Binaries, is_built};
+use support::interpreters::{Interpreter, Interpreters, three};
+use support::process::{
+    Guard, Running, expect_left_alone, run, status_line, wait_until, wait_until_it_works,
+};
+use support::profiler::{
+    Profile, attach, command, may_use_kernel, start_sampling, wait_for_ticks, wait_until_it_catches,
+};
+use support::runner::{self, Trial};
+use support::target::{Target, in_folder, new_file};
+use support::terminal::Terminal;
+use support::{Context, Outcome, expect};
+
+/// Capabilities, as bits (include/uapi/linux/capability.h).
+const DAC_READ_SEARCH: u64 = 1 << 2;
+const KILL: u64 = 1 << 5;
+const SYS_PTRACE: u64 = 1 << 19;
+const PERFMON_AND_BPF: u64 = 1 << 38 | 1 << 39;
+const CHECKPOINT_RESTORE: u64 = 1 << 40;
+
+/// What reading takes, and no more.
+const READS: u64 = DAC_READ_SEARCH | SYS_PTRACE | CHECKPOINT_RESTORE;
+
+/// Nobody's user id.
+const NOBODY: u32 = 65534;
+
+/// What a test gets to work with.
+struct Case {
+    interpreter: Interpreter,
+    binaries: Binaries,
+    /// A folder of its own, which everybody may enter.
+    folder: PathBuf,
+}
+
+type Test = fn(&Case) -> Outcome<String>;
+
+const TESTS: [(&str, Test); 11] = [
+    ("every engine", every_engine),
+    ("all that is kept", everything_kept),
+    ("every output", every_output),
+    ("windows and snapshots", windows_and_snapshots),
+    ("a program that executes itself", executes_itself),
+    ("dumps", dumps),
+    ("a command of two Pythons", command_of_two),
+    ("a tree", tree),
+    ("the live view", live_view),
+    ("nothing stays in the kernel", nothing_stays),
+    ("rights of the file", rights_of_the_file),
+];
+
+fn main() -> ExitCode {
+    runner::main(trials)
+}
+
+/// What is given up does not depend on the version, so one of each way to build is enough.
+fn trials(interpreters: Interpreters, _: Arc<Binaries>) -> Vec<Trial> {
+    let is_able = |i: &&Interpreter| is_built(i.abi) && !i.abi.starts_with("2.");
+    let all: Vec<&Interpreter> = interpreters.one_per_abi().into_iter().filter(is_able).collect();
+    let trial = |interpreter: &Interpreter, (name, test): (&str, Test)| {
+        let interpreter = interpreter.clone();
+        let title = format!("{} sandbox: {name}", interpreter.label);
+        Trial::new(title, move || {
+            let folder = new_file("sandbox");
+            in_folder(&folder, || {
+                let abi = interpreter.abi;
+                let binaries = Binaries::install_in(&folder.join("bin"), |wanted| wanted == abi)?;
+                test(&Case { interpreter, binaries, folder: folder.clone() })
+            })
+        })
+    };
+    let of = |interpreter| TESTS.map(|test| trial(interpreter, test));
+    three(&all).into_iter().flat_map(of).collect()
+}
+
+impl Case {
+    fn profiler(&self) -> PathBuf {
+        self.binaries.profiler(self.interpreter.abi)
+    }
+
+    fn busy(&self) -> Outcome<Target> {
+        let target = Target::start(&self.interpreter, "busy.py", &[])?;
+        target.expect("ready")?;
+        Ok(target)
+    }
+}
+
+fn bits(text: &str) -> Outcome<u64> {
+    u64::from_str_radix(text, 16).context(|| text.to_owned())
+}
+
+/// What this test has, and so what it starts.
+fn own(name: &str) -> Outcome<String> {
+    status_line(std::process::id(), name)
+}
+
+/// What may be kept: without `CAP_SYS_PTRACE`, all that the process has too.
+fn allowed(more: u64) -> Outcome<u64> {
+    let own = bits(&own("CapEff")?)?;
+    Ok(if own & SYS_PTRACE != 0 { READS | more } else { own })
+}
+
+/// Fails unless every thread of a process has given up all but `READS` and `more`.
+fn expect_confined(pid: u32, more: u64) -> Outcome {
+    let allowed = allowed(more)?;
+    wait_until("it is confined", || {
+        let is_so = status_line(pid, "NoNewPrivs")? == "1" && status_line(pid, "Seccomp")? == "2";
+        Ok(is_so.then_some(()))
+    })?;
+    let tasks = format!("/proc/{pid}/task");
+    for task in fs::read_dir(&tasks).context(|| tasks.clone())?.flatten() {
+        let path = task.path().join("status");
+        let Ok(text) = fs::read_to_string(&path) else { continue }; // It has ended.
+        let line = |name: &str| {
+            let line = text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(':'));
+            line.unwrap_or_default().trim().to_owned()
+        };
+        let is_so = line("NoNewPrivs") == "1"
+            && line("Seccomp") == "2"
+            && bits(&line("CapEff"))? & !allowed == 0
+            && bits(&line("CapPrm"))? & !allowed == 0;
+        expect(is_so, || format!("{} has {allowed:x} and more: {text}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Fails unless a process has what this test has.
+fn expect_unconfined(pid: u32) -> Outcome {
+    for name in ["NoNewPrivs", "Seccomp", "CapEff", "CapPrm"] {
+        let (found, own) = (status_line(pid, name)?, own(name)?);
+        expect(found == own, || format!("{name} of {pid}: {found} instead of {own}"))?;
+    }
+    Ok(())
+}
+
+fn interrupt(running: &Running) -> Outcome {
+    kill(Pid::from_raw(running.pid() as i32), Signal::SIGINT).context(|| "SIGINT".into())
+}
+
+fn every_engine(case: &Case) -> Outcome<String> {
+    let target = case.busy()?;
+    let ways: [(&[&str], u64); 7] = [
+        (&[], PERFMON_AND_BPF),
+        (&["-L"], PERFMON_AND_BPF),
+        (&["--pause", "never"], PERFMON_AND_BPF),
+        (&["--engine", "stop"], 0),
+        (&["--engine", "stop", "--pause", "always", "--idle"], 0),
+        (&["--engine", "read", "--pause", "never"], 0),
+        (&["--engine", "read", "-r", "0"], 0),
+    ];
+    for (options, more) in ways {
+        let pid = target.pid().to_string();
+        let arguments = [&["-s", "3600", "-r", "0.002", "-p", &pid], options].concat();
+        let running = Running::start(&mut command(&case.profiler(), &arguments), false)?;
+        expect_confined(running.pid(), more).map_err(|e| format!("{options:?}: {e}"))?;
+        wait_until_it_works(running.pid())?;
+        interrupt(&running)?;
+        let profile = Profile::parse(&running.finish()?.clean()?, true)?;
+        expect(profile.samples_in("leaf") > 0, || format!("{options:?}: {profile:?}"))?;
+        expect_left_alone(target.pid())?;
+    }
+    target.end()?;
+    Ok(String::new())
+}
+
+fn everything_kept(case: &Case) -> Outcome<String> {
+    let target = case.busy()?;
+    let running = start_sampling(&case.profiler(), target.pid(), &["--no-sandbox", "-r", "0.002"])?;
+    expect_unconfined(running.pid())?;
+    interrupt(&running)?;
+    running.finish()?.clean()?;
+    let pid = target.pid().to_string();
+    let said = run(&mut command(&case.binaries.launcher(), &["check", &pid]))?.clean()?;
+    let said = String::from_utf8_lossy(&said).into_owned();
+    let line = said.lines().find(|line| line.contains(" sandbox ")).unwrap_or_default();
+    expect(line.contains("no_new_privs; system calls are filtered"), || said.clone())?;
+    target.end()?;
+    Ok(line.trim().to_owned())
+}
+
+/// What a program at rest is found to do, however the result is written.
+fn every_output(case: &Case) -> Outcome<String> {
+    let (target, _) = Target::at_rest(&case.interpreter)?;
+    let (pid, launcher) = (target.pid(), case.binaries.launcher());
+    let stacks = |output: &[u8]| -> Outcome<BTreeSet<String>> {
+        let text = String::from_utf8_lossy(output).into_owned();
+        let stack = |line: &str| line.rsplit_once(' ').map(|(stack, _)| stack.to_owned());
+        Ok(text.lines().filter_map(stack).collect())
+    };
+    let options = ["-L", "-s", "0.1"];
+    let free = [&options[..], &["--no-sandbox"]].concat();
+    let expected = stacks(&attach(&case.profiler(), pid, &free)?.clean()?)?;
+    expect(!expected.is_empty(), || "there is no stack".into())?;
+    let same = |name: &str, output: &[u8]| -> Outcome {
+        let found = stacks(output)?;
+        expect(found == expected, || format!("{name}: {found:?} instead of {expected:?}"))
+    };
+    same("stdout", &attach(&case.profiler(), pid, &options)?.clean()?)?;
+    same(
+        "/dev/stdout",
+        &attach(&case.profiler(), pid, &[&options[..], &["-o", "/dev/stdout"]].concat())?
+            .clean()?,
+    )?;
+    let path = |name: &str| case.folder.join(name);
+    let to = |name: &str, more: &[&str]| -> Outcome<Vec<u8>> {
+        let file = path(name).display().to_string();
+        let options = [&options[..], &["-o", &file], more].concat();
+        attach(&case.profiler(), pid, &options)?.clean()?;
+        fs::read(path(name)).context(|| file.clone())
+    };
+    same("a new file", &to("out.folded", &[])?)?;
+    same("a file that is there", &to("out.folded", &[])?)?;
+    for more in [&[][..], &["--append"]] {
+        to("run.pyflame", more)?;
+        let file = path("run.pyflame").display().to_string();
+        same("a recording", &run(&mut command(&launcher, &["report", &file]))?.clean()?)?;
+    }
+    attach(&case.profiler(), pid, &[&options[..], &["-o", "/dev/null"]].concat())?.clean()?;
+    let fifo = path("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).context(|| "mkfifo".into())?;
+    let reader = fifo.clone();
+    let reader = std::thread::spawn(move || fs::read(reader));
+    let name = fifo.display().to_string();
+    attach(&case.profiler(), pid, &[&options[..], &["-o", &name]].concat())?.clean()?;
+    let read = reader.join().map_err(|_| "the reader panicked".to_owned())?;
+    same("a pipe with a name", &read.context(|| name)?)?;
+    // With the source of the program, which is read last.
+    let page = to("out.html", &[])?;
+    let page = String::from_utf8_lossy(&page).into_owned();
+    let source = "\"excerpts\":[{";
+    expect(page.contains(source), || "no source is in the report".into())?;
+    for ending in ["svg", "speedscope.json", "pb.gz", "firefox.json", "jsonl", "trace.json"] {
+        to(&format!("out.{ending}"), &[])?;
+    }
+    drop(target);
+    Ok(String::new())
+}
+
+fn windows_and_snapshots(case: &Case) -> Outcome<String> {
+    let target = case.busy()?;
+    let file = case.folder.join("windows").join("out.folded");
+    fs::create_dir(case.folder.join("windows")).context(|| "windows".into())?;
+    let name = file.display().to_string();
+    let options = ["-s", "2.5", "--rotate", "1s", "-o", &name];
+    attach(&case.profiler(), target.pid(), &options)?.clean()?;
+    let windows = fs::read_dir(case.folder.join("windows")).context(|| name.clone())?.count();
+    expect(windows >= 3, || format!("{windows} windows"))?;
+    let file = case.folder.join("snapshot.folded");
+    let name = file.display().to_string();
+    let running = start_sampling(&case.profiler(), target.pid(), &["-r", "0.002", "-o", &name])?;
+    expect(!file.exists(), || "it is complete already".into())?;
+    kill(Pid::from_raw(running.pid() as i32), Signal::SIGUSR1).context(|| "SIGUSR1".into())?;
+    wait_until("the snapshot is there", || Ok(file.exists().then_some(())))?;
+    expect_confined(running.pid(), PERFMON_AND_BPF)?;
+    interrupt(&running)?;
+    running.finish()?.clean()?;
+    target.end()?;
+    Ok(format!("{windows} windows"))
+}
+
+/// What it executes then is attached to by who has given up the rest already.
+fn executes_itself(case: &Case) -> Outcome<String> {
+    let code = "import os, sys, time\n\
+                def first():\n    \
+                    while time.time() < end: pass\n\
+                def second():\n    \
+                    while time.time() < end: pass\n\
+                end = time.time() + 1.5\n\
+                if len(sys.argv) > 1: second()\n\
+                else:\n    \
+                    print('ready', flush=True); first()\n    \
+                    os.execv(sys.executable, [sys.executable, __file__, 'again'])\n";
+    let program = case.folder.join("again.py");
+    fs::write(&program, code).context(|| "again.py".into())?;
+    let mut seen = Vec::new();
+    for options in [&["--engine", "auto"][..], &["--engine", "stop"], &["--pause", "never"]] {
+        let mut python = Command::new(&case.interpreter.executable);
+        let target = Target::start_command(&case.interpreter, python.arg(&program))?;
+        target.expect("ready")?;
+        let options = [options, &["-s", "20"]].concat();
+        let finished = attach(&case.profiler(), target.pid(), &options)?;
+        let profile = Profile::parse(&finished.clean()?, true)?;
+        let second = profile.samples_in("second");
+        expect(second > 0, || format!("{options:?}: {profile:?}"))?;
+        seen.push(second.to_string());
+    }
+    Ok(format!("samples after that: {}", seen.join(", ")))
+}
+
+/// A dump is over at once, so it is looked at while nobody takes what it writes.
+fn dumps(case: &Case) -> Outcome<String> {
+    let (target, _) = Target::at_rest(&case.interpreter)?;
+    let pid = target.pid();
+    for options in [&["--dump"][..], &["--dump", "--locals", "--verbose"]] {
+        let confined = attach(&case.profiler(), pid, options)?.clean()?;
+        let free = [options, &["--no-sandbox"]].concat();
+        expect(confined == attach(&case.profiler(), pid, &free)?.clean()?, || "it differs".into())?;
+    }
+    for (options, is_free) in
+        [(&[][..], false), (&["--pause", "never"], false), (&["--no-sandbox"], true)]
+    {
+        let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC).context(|| "pipe".into())?;
+        fill(&write)?;
+        let pid = pid.to_string();
+        let arguments = [options, &["--dump", "-p", &pid]].concat();
+        let mut dumping = command(&case.profiler(), &arguments);
+        let mut dumping = Guard::spawn(dumping.stdout(Stdio::from(write)).stdin(Stdio::null()))?;
+        let writes = if cfg!(target_arch = "x86_64") { "1 0x1 " } else { "64 0x1 " };
+        wait_until("the dump is written", || {
+            let call = fs::read_to_string(format!("/proc/{}/syscall", dumping.pid()));
+            Ok(call.unwrap_or_default().starts_with(writes).then_some(()))
+        })?;
+        let found = if is_free {
+            expect_unconfined(dumping.pid())
+        } else {
+            expect_confined(dumping.pid(), 0)
+        };
+        found.map_err(|e| format!("{options:?}: {e}"))?;
+        drop(read); // Who wrote has been told that nobody reads.
+        dumping.wait("the dump")?;
+    }
+    drop(target);
+    Ok(String::new())
+}
+
+/// Fills a pipe, so that the next who writes to it waits.
+fn fill(pipe: &impl AsFd) -> Outcome {
+    let set = |flags| fcntl(pipe.as_fd(), FcntlArg::F_SETFL(flags)).context(|| "fcntl".into());
+    set(OFlag::O_NONBLOCK)?;
+    while nix::unistd::write(pipe, &[b' '; 4096]).is_ok() {}
+    set(OFlag::empty())?;
+    expect(pipe.as_fd().as_raw_fd() > 2, || "it is a standard stream".into())
+}
+
+/// The command has all that it would have by itself, and the next profiler what it needs.
+fn command_of_two(case: &Case) -> Outcome<String> {
+    let code = "import sys, time\n\
+                with open('/proc/self/status') as status:\n    \
+                    lines = [l for l in status\n             \
+                             if l.startswith(('NoNewPrivs', 'Seccomp:', 'CapEff'))]\n\
+                sys.stdout.write(''.join(lines)); sys.stdout.flush()\n\
+                end = time.time() + 2\n\
+                def first():\n    \
+                    while time.time() < end: pass\n\
+                def second():\n    \
+                    while time.time() < end: pass\n\
+                first() if sys.argv[1] == '1' else second()\n";
+    let program = case.folder.join("two.py");
+    fs::write(&program, code).context(|| "two.py".into())?;
+    let python = case.interpreter.executable.display().to_string();
+    let script = format!("for i in 1 2; do '{python}' '{}' $i; done", program.display());
+    let status = |name: &str| Ok::<_, String>(format!("{name}:\t{}\n", own(name)?));
+    let expected = [status("CapEff")?, status("NoNewPrivs")?, status("Seccomp")?].concat();
+    for options in [&[][..], &["--pause", "never", "--engine", "read"]] {
+        let file = case.folder.join("command.folded");
+        let name = file.display().to_string();
+        let arguments = [options, &["-o", &name, "-t", "sh", "-c", &script]].concat();
+        let mut run = command(&case.binaries.launcher(), &arguments);
+        let running = Running::start(&mut run, false)?;
+        wait_until("it is confined", || {
+            Ok((status_line(running.pid(), "NoNewPrivs")? == "1").then_some(()))
+        })?;
+        let more = if options.is_empty() { PERFMON_AND_BPF | KILL } else { KILL };
+        wait_for_ticks(&running, 20)?;
+        expect_confined(running.pid(), more)?;
+        wait_until("the second Python runs", || {
+            Ok((running.stdout_so_far().matches("CapEff").count() == 2).then_some(()))
+        })?;
+        let output = running.finish()?.clean()?;
+        let output = String::from_utf8_lossy(&output).into_owned();
+        expect(output == expected.repeat(2), || format!("{output} instead of {expected}"))?;
+        let text = fs::read(&file).context(|| name)?;
+        let profile = Profile::parse(&text, true)?;
+        let samples = ["first", "second"].map(|name| profile.samples_in(name));
+        expect(samples.iter().all(|count| *count > 0), || format!("{samples:?}: {profile:?}"))?;
+    }
+    Ok(String::new())
+}
+
+/// Those that sample are confined, each by itself; who starts them is not.
+fn tree(case: &Case) -> Outcome<String> {
+    let target = case.busy()?;
+    let launcher = case.binaries.launcher();
+    for (options, is_free) in [(&[][..], false), (&["--no-sandbox"], true)] {
+        let options = [options, &["--subprocesses", "-r", "0.002"]].concat();
+        let pid = target.pid().to_string();
+        let arguments = [&["-s", "3600", "-p", &pid], &options[..]].concat();
+        let running = Running::start(&mut command(&launcher, &arguments), false)?;
+        let member = wait_until("a process is sampled", || first_child(running.pid()))?;
+        wait_for_child_ticks(member)?;
+        expect_unconfined(running.pid())?;
+        if is_free {
+            expect_unconfined(member)?
+        } else {
+            expect_confined(member, PERFMON_AND_BPF)?
+        };
+        wait_until_it_catches(&running, &[Signal::SIGINT])?;
+        interrupt(&running)?;
+        let profile = running.finish()?.clean()?;
+        let text = String::from_utf8_lossy(&profile).into_owned();
+        expect(text.contains(":leaf:"), || text.clone())?;
+    }
+    target.end()?;
+    Ok(String::new())
+}
+
+fn first_child(pid: u32) -> Outcome<Option<u32>> {
+    let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).context(|| "task".into())?;
+    let of_threads = threads
+        .flatten()
+        .map(|task| fs::read_to_string(task.path().join("children")).unwrap_or_default());
+    let all = list + &of_threads.collect::<String>();
+    Ok(all.split_whitespace().find_map(|pid| pid.parse().ok()))
+}
+
+fn wait_for_child_ticks(pid: u32) -> Outcome {
+    let waits = || {
+        let waits = status_line(pid, "voluntary_ctxt_switches")?;
+        waits.parse::<u64>().context(|| waits.clone())
+    };
+    wait_until("it samples", || Ok((waits()? >= 100).then_some(())))
+}
+
+fn live_view(case: &Case) -> Outcome<String> {
+    let target = case.busy()?;
+    let terminal = Terminal::prepare()?;
+    let (launcher, pid) = (case.binaries.launcher(), target.pid());
+    let script = format!(
+        "cd '{}'; sh -c 'echo $$ >pid; exec {} top -p {pid}'; echo left $?; exec cat",
+        terminal.folder.display(),
+        launcher.display(),
+    );
+    terminal.run(&script)?;
+    terminal.wait_for("leaf (")?;
+    let own = terminal.read("pid")?;
+    let own = own.trim().parse().context(|| own.clone())?;
+    let profiler = first_child(own)?.context(|| "it has no profiler".into())?;
+    expect_confined(profiler, PERFMON_AND_BPF)?;
+    expect_unconfined(own)?;
+    terminal.press("q")?;
+    terminal.wait_for("left 0")?;
+    target.end()?;
+    Ok(String::new())
+}
+
+fn nothing_stays(case: &Case) -> Outcome<String> {
+    if !may_use_kernel() {
+        return Ok("not tried: the kernel's engine may not be used here".into());
+    }
+    let target = case.busy()?;
+    let options = ["--engine", "kernel", "-r", "0.002"];
+    let running = start_sampling(&case.profiler(), target.pid(), &options)?;
+    let of = |kind| kernel::ids(running.pid(), kind);
+    let programs = wait_until("its program is loaded", || {
+        Ok(Some(of("prog_id")?).filter(|programs| programs.len() > 1))
+    })?;
+    let maps = of("map_id")?;
+    expect(!maps.is_empty(), || "there is no map".into())?;
+    for id in &programs {
+        expect(kernel::has_program(*id)?, || format!("program {id} is not there"))?;
+    }
+    kill(Pid::from_raw(running.pid() as i32), Signal::SIGKILL).context(|| "SIGKILL".into())?;
+    running.finish()?;
+    wait_until("its programs and maps are gone", || {
+        for id in &programs {
+            if kernel::has_program(*id)? {
+                return Ok(None);
+            }
+        }
+        for id in &maps {
+            if kernel::has_map(*id)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(()))
+    })?;
+    target.end()?;
+    Ok(format!("{} programs, {} maps", programs.len(), maps.len()))
+}
+
+/// What the kernel has, of what belongs to its engine.
+mod kernel {
+    #![allow(unsafe_code, reason = "nix does not have bpf(2)")]
+
+    use std::collections::BTreeSet;
+    use std::fs;
+
+    use nix::errno::Errno;
+    use nix::libc;
+
+    use super::support::{Context, Outcome};
+
+    /// The ids that the open files of a process have, by `/proc/PID/fdinfo`.
+    pub(crate) fn ids(pid: u32, kind: &str) -> Outcome<BTreeSet<u32>> {
+        let folder = format!("/proc/{pid}/fdinfo");
+        let mut ids = BTreeSet::new();
+        for entry in fs::read_dir(&folder).context(|| folder.clone())?.flatten() {
+            let text = fs::read_to_string(entry.path()).unwrap_or_default();
+            let values = text.lines().filter_map(|l| l.strip_prefix(kind)?.strip_prefix(':'));
+            ids.extend(values.filter_map(|value| value.trim().parse::<u32>().ok()));
+        }
+        Ok(ids)
+    }
+
+    /// `BPF_PROG_GET_NEXT_ID`: asks for the next one after the one before it.
+    pub(crate) fn has_program(id: u32) -> Outcome<bool> {
+        has(11, id)
+    }
+
+    /// `BPF_MAP_GET_NEXT_ID`.
+    pub(crate) fn has_map(id: u32) -> Outcome<bool> {
+        has(12, id)
+    }
+
+    fn has(command: libc::c_int, id: u32) -> Outcome<bool> {
+        let mut attributes = [id - 1, 0, 0];
+        // SAFETY: the kernel reads and writes as many bytes as are given (bpf(2)).
+        let answer = unsafe {
+            let size = size_of_val(&attributes);
+            libc::syscall(libc::SYS_bpf, command, attributes.as_mut_ptr(), size)
+        };
+        match Errno::result(answer) {
+            Ok(_) => Ok(attributes[1] == id),
+            Err(Errno::ENOENT) => Ok(false),
+            Err(errno) => Err(format!("bpf: {errno}")),
+        }
+    }
+}
+
+fn as_nobody(command: &mut Command) -> &mut Command {
+    command.uid(NOBODY).gid(NOBODY).current_dir("/")
+}
+
+/// A program with `cap_sys_ptrace+ep` reads no more than its caller could, unless it is told to.
+fn rights_of_the_file(case: &Case) -> Outcome<String> {
+    if bits(&own("CapEff")?)? & (1 << 31) == 0 {
+        return Ok("not tried: only root can give a file capabilities".into());
+    }
+    let code = "import os, struct, sys\n\
+                value = struct.pack('<5I', 0x02000001, 1 << 19, 0, 0, 0)\n\
+                for name in sys.argv[1:]: os.setxattr(name, 'security.capability', value)";
+    let programs = [case.binaries.launcher(), case.profiler()];
+    let mut python = Command::new(&case.interpreter.executable);
+    run(python.arg("-c").arg(code).args(&programs))?.clean()?;
+    let roots = case.busy()?;
+    let pid = roots.pid().to_string();
+    for program in &programs {
+        let look = |options: &[&str]| {
+            let arguments = [options, &["--dump", "-p", &pid]].concat();
+            run(as_nobody(&mut command(program, &arguments)))
+        };
+        let parts = ["Operation not permitted", "another user (uid 0)", "--as-capable"];
+        look(&[])?.expect_error(1, &parts)?;
+        let seen = look(&["--as-capable"])?.clean()?;
+        expect(String::from_utf8_lossy(&seen).contains("busy.py"), || "no dump".into())?;
+    }
+    let check = |options: &[&str]| {
+        let arguments = [&["check"], options, &[&pid]].concat();
+        run(as_nobody(&mut command(&programs[0], &arguments)))
+    };
+    expect(!check(&[])?.status.success(), || "it could be read".into())?;
+    check(&["--as-capable"])?.clean()?;
+    // What the caller could read needs no right.
+    let mut sleeper = Command::new("/bin/sleep");
+    let own = Guard::spawn(as_nobody(sleeper.arg("1000")))?;
+    let pid = own.pid().to_string();
+    let finished = run(as_nobody(&mut command(&programs[0], &["--dump", "-p", &pid])))?;
+    expect(!finished.stderr.contains("not permitted"), || finished.words())?;
+    roots.end()?;
+    Ok(String::new())
+}
