@@ -57,17 +57,16 @@ test: interpreters libclang clang ## all tests but those of measure-test, on eve
 
 measure-test: interpreters libclang clang ## shares of time, and the kernel's engine: one test at a time
 	scripts/need tmux tmux
-	$(cargo) test --no-fail-fast --test live_kernel --test live_shares
+	$(cargo) test --no-fail-fast --test measure
 
-# The test programs that declare what they show, and where their tests record what they saw.
-showing = $(patsubst tests/%.rs,--test %,$(patsubst %/main.rs,%.rs,$(shell grep -ls 'SHOWS: Shows' tests/live_*.rs tests/live_*/main.rs)))
+# Where the tests that are declared to show something record what they saw.
 records = $(abspath $(target))/abis.tsv
 
 abi-table: interpreters libclang clang ## write docs/ABIS.md: what the tests show of each ABI, in half an hour
 	scripts/need tmux tmux
 	rm -f $(records)
-	-PYFLAME_RECORD=$(records) $(cargo) test --no-fail-fast $(showing)
-	PYFLAME_RECORDS=$(records) $(cargo) test --test abi_table -- --ignored --exact write
+	-PYFLAME_RECORD=$(records) $(cargo) test --no-fail-fast --test live --test measure
+	PYFLAME_RECORDS=$(records) $(cargo) test --test house -- --ignored --exact abi_table::write
 
 formats-test: ## let speedscope, pprof, Chrome's and Firefox's tools read what is written
 	tests/formats/run
@@ -89,7 +88,7 @@ lint: libclang clang ## formatting, clippy, rustdoc, headers of one ABI alone, R
 	rustfmt --check --edition 2024 src/cpython/abi/python*.rs # named by a macro: cargo fmt does not see them
 	rustfmt --check --edition 2024 fuzz/fuzz_targets/*.rs # of a package of its own
 	$(cargo) clippy --all-targets -- -D warnings
-	$(cargo) clippy --test live_kernel --test live_shares -- -D warnings
+	$(cargo) clippy --test measure -- -D warnings
 	$(cargo) clippy --all-targets --no-default-features --features py36 -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(cargo) doc --no-deps --lib --document-private-items
 	scripts/lint-one-abi 3.6

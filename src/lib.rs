@@ -1,7 +1,7 @@
 //! A sampling profiler for CPython on Linux: one executable per Python ABI, one core.
 //!
-//! Six rooms; `tests/rooms.rs` says which of them may import which. ARCHITECTURE.md follows one
-//! sample through them.
+//! Six rooms; `tests/house/rooms.rs` says which of them may import which. ARCHITECTURE.md
+//! follows one sample through them.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 #![cfg_attr(

@@ -115,6 +115,7 @@ impl Interpreter {
 }
 
 /// The interpreters of this machine, and those that are missing.
+#[derive(Clone)]
 pub(crate) struct Interpreters {
     /// In the order of the list.
     pub here: Vec<Interpreter>,

@@ -21,6 +21,7 @@ pub(crate) mod shape;
 pub(crate) mod shares;
 pub(crate) mod target;
 pub(crate) mod terminal;
+pub(crate) mod tree;
 pub(crate) mod truth;
 
 /// The result of a test or of a step of one; the error is what the user reads.

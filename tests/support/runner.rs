@@ -1,10 +1,10 @@
 //! The live tests, made at run time of the interpreters that there are, under libtest-mimic:
 //! options, output and exit status are those of every other test program. What that crate does
 //! not do is here: the longest time of a test, tests that run alone, and what a test that has
-//! passed says of itself, in a line of standard error:
+//! passed says of itself, in a line of standard error, with the time that it took:
 //!
 //! ```text
-//! 3.6-static dump: 84 scenarios, 901 stacks
+//! dump::3.6-static dump: 84 scenarios, 901 stacks (4.1 s)
 //! ```
 //!
 //! Used with `harness = false`.
@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Completion};
 use nix::fcntl::{Flock, FlockArg};
@@ -59,6 +59,26 @@ pub(crate) fn one_per_abi<C: Send + 'static>(
 
 type Body = Box<dyn FnOnce() -> Outcome<String> + Send>;
 
+/// The tests of a module, whose name comes before theirs.
+pub(crate) struct Group {
+    name: &'static str,
+    /// What docs/ABIS.md has from them.
+    shows: Shows,
+    /// Makes them of the interpreters that there are.
+    trials: fn(Interpreters, Arc<Binaries>) -> Vec<Trial>,
+}
+
+impl Group {
+    /// Those of a module of that name.
+    pub(crate) const fn new(
+        name: &'static str,
+        shows: Shows,
+        trials: fn(Interpreters, Arc<Binaries>) -> Vec<Trial>,
+    ) -> Self {
+        Self { name, shows, trials }
+    }
+}
+
 /// One test. What it returns is shown after its name.
 pub(crate) struct Trial {
     name: String,
@@ -90,66 +110,70 @@ impl Trial {
         Self { is_alone: true, ..self }
     }
 
-    /// `shows` is what is to be recorded of it.
-    fn into_test(self, shows: Option<(Interpreter, Vec<Feature>)>) -> libtest_mimic::Trial {
+    /// A test of that group. `shows` is what is to be recorded of it.
+    fn into_test(
+        self,
+        group: &str,
+        shows: Option<(Interpreter, Vec<Feature>)>,
+    ) -> libtest_mimic::Trial {
         let rest = self.parts().1.to_owned();
         let Self { name, is_alone, body } = self;
+        let name = format!("{group}::{name}");
         libtest_mimic::Trial::ignorable_test(name.clone(), move || {
             let _turn = turn(is_alone)?;
             if let Some(other) = HANGS.get() {
                 return Ok(Completion::ignored_with(format!("not run: {other} does not end")));
             }
+            let begin = Instant::now();
             let outcome = in_time(&name, body);
+            let seconds = begin.elapsed().as_secs_f64();
             if let Some((interpreter, features)) = shows {
                 for feature in features {
                     record(&interpreter, &rest, feature, Shown::of(&outcome))?;
                 }
             }
             let words = outcome?;
-            if !words.is_empty() {
-                // Nobody is left to be told when standard error is gone.
-                let _ = writeln!(std::io::stderr(), "{name}: {words}");
-            }
+            let words = if words.is_empty() { words } else { format!(": {words}") };
+            // Nobody is left to be told when standard error is gone.
+            let _ = writeln!(std::io::stderr(), "{name}{words} ({seconds:.1} s)");
             Ok(Completion::Completed)
         })
     }
 }
 
-/// The `main` of a test program: installs the profilers, reads the list of
-/// interpreters, and runs the tests that `make` makes of them.
-pub(crate) fn main(make: impl FnOnce(Interpreters, Arc<Binaries>) -> Vec<Trial>) -> ExitCode {
-    main_showing(&[], make)
-}
-
-/// The same of a program whose tests show features.
-pub(crate) fn main_showing(
-    shows: Shows,
-    make: impl FnOnce(Interpreters, Arc<Binaries>) -> Vec<Trial>,
-) -> ExitCode {
+/// The `main` of a test program: installs the profilers, reads the list of interpreters, and
+/// runs the tests of all groups.
+pub(crate) fn main(groups: &[Group]) -> ExitCode {
     let arguments = Arguments::from_args();
-    let prepared = || -> Outcome<Vec<libtest_mimic::Trial>> {
-        catch_what_is_ignored()?;
-        let mut interpreters = Interpreters::load()?;
-        let missing = std::mem::take(&mut interpreters.missing);
-        let here = interpreters.here.clone();
-        let mut trials = make(interpreters, Arc::new(Binaries::install()?));
-        expect_declared(shows, &trials)?;
-        // Last, or one that waits to be alone would wait for ever new ones.
-        trials.sort_by_key(|trial| trial.is_alone);
-        let missing = missing.into_iter().filter(|missing| is_built(missing.abi)).map(is_here);
-        let tests = trials.into_iter().filter_map(|trial| {
-            let shown = shown_by(shows, &here, &trial);
-            (shown.is_some() || !is_recording()).then(|| trial.into_test(shown))
-        });
-        Ok(missing.chain(tests).collect())
-    };
-    match prepared() {
+    match prepared(groups) {
         Ok(tests) => libtest_mimic::run(&arguments, tests).exit_code(),
         Err(words) => {
             eprintln!("{words}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// All tests, in the order in which they run.
+fn prepared(groups: &[Group]) -> Outcome<Vec<libtest_mimic::Trial>> {
+    catch_what_is_ignored()?;
+    let interpreters = Interpreters::load()?;
+    let binaries = Arc::new(Binaries::install()?);
+    let mut tests = Vec::new();
+    for Group { name, shows, trials } in groups {
+        let trials = trials(interpreters.clone(), Arc::clone(&binaries));
+        expect_declared(shows, &trials)?;
+        for trial in trials {
+            let shown = shown_by(shows, &interpreters.here, &trial);
+            if shown.is_some() || !is_recording() {
+                tests.push((trial.is_alone, trial.into_test(name, shown)));
+            }
+        }
+    }
+    // Last, or one that waits to be alone would wait for ever new ones.
+    tests.sort_by_key(|(is_alone, _)| *is_alone);
+    let missing = interpreters.missing.into_iter().filter(|missing| is_built(missing.abi));
+    Ok(missing.map(is_here).chain(tests.into_iter().map(|(_, test)| test)).collect())
 }
 
 /// What a test shows, and on which interpreter.

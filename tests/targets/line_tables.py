@@ -1,4 +1,4 @@
-"""Line tables, and what the interpreter itself says about them, for tests/lines.rs.
+"""Line tables, and what the interpreter itself says about them, for tests/house/lines.rs.
 
 Runs under every interpreter from 2.7 on. Compiles the standard library of the
 interpreter that runs it and the sources below, and writes one record per code

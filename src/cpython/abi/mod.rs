@@ -128,7 +128,7 @@ macro_rules! abis {
     };
 }
 
-// The table of ABIs. `tests/abis.rs` holds every other list against it.
+// The table of ABIs. `tests/house/abis.rs` holds every other list against it.
 abis! {
     "py27" python27 Python27 AbiTag::new(2, 7);
     "py27d" python27d Python27d AbiTag::new(2, 7).trace_refs();
