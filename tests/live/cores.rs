@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::support::binaries::{Binaries, is_built};
 use crate::support::copies::{self, copy, copy_file};
-use crate::support::features::Shows;
+use crate::support::features::{Feature, Shows};
 use crate::support::interpreters::{Interpreter, Interpreters, Kind, three};
 use crate::support::process::{Finished, run, wait_at_rest, wait_until};
 use crate::support::profiler::{attach, command};
@@ -24,19 +24,22 @@ use crate::support::{Context, Outcome, expect, targets};
 /// How the process is dumped.
 const STYLES: [&[&str]; 3] = [&["--dump"], &["--dump", "--verbose"], &["--dump", "--locals"]];
 
-/// docs/ABIS.md has nothing from here.
-pub(crate) const SHOWS: Shows = &[];
+/// What docs/ABIS.md has from here.
+pub(crate) const SHOWS: Shows =
+    &[(Feature::Cores, "core of a process at rest"), (Feature::CoreLocals, "core with variables")];
 
 pub(crate) fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
     // It is the machine's, and not for a test to change.
-    if let Err(words) = pattern_of_this_machine() {
-        return vec![Trial::new("core files", move || Ok(format!("not tried: {words}")))];
-    }
+    let pattern = pattern_of_this_machine();
     let mut trials = Vec::new();
     let mut add = |what: &str, interpreter: &Interpreter, test: Test| {
         let (interpreter, binaries) = (interpreter.clone(), Arc::clone(&binaries));
         let name = format!("{} {what}", interpreter.label);
+        let pattern = pattern.clone();
         trials.push(Trial::new(name, move || {
+            if let Err(words) = pattern {
+                return Ok(format!("not tried: {words}"));
+            }
             let profiler = binaries.profiler(interpreter.abi);
             let case = Case { launcher: binaries.launcher(), profiler, interpreter };
             let folder = new_file("folder");

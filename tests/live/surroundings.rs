@@ -12,7 +12,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
 use crate::support::binaries::{Binaries, is_built};
-use crate::support::features::Shows;
+use crate::support::features::{Feature, Shows, is_recording};
 use crate::support::interpreters::{Interpreter, Interpreters, three};
 use crate::support::process::{Finished, Running, expect_left_alone, run, status_line, wait_until};
 use crate::support::profiler::{Profile, attach, command, may_use_kernel, wait_until_it_catches};
@@ -39,10 +39,19 @@ const TESTS: [(&str, Test); 8] = [
     ("the lowest priority", niced),
 ];
 
-/// docs/ABIS.md has nothing from here.
-pub(crate) const SHOWS: Shows = &[];
+/// What docs/ABIS.md has from here.
+pub(crate) const SHOWS: Shows = &[
+    (Feature::TracedByAnother, "surrounded by traced by another"),
+    (Feature::Frozen, "surrounded by frozen by a cgroup"),
+    (Feature::Limits, "surrounded by few open files"),
+    (Feature::Limits, "surrounded by little memory"),
+    (Feature::Limits, "surrounded by the lowest priority"),
+    (Feature::LostOutput, "surrounded by a full disk"),
+    (Feature::LostOutput, "surrounded by a folder that is removed"),
+    (Feature::LostOutput, "surrounded by a closed pipe"),
+];
 
-/// None of it depends on the version: one of each way to build is enough.
+/// None of it depends on the version: one of each way to build is enough, but for the table.
 pub(crate) fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
     let all: Vec<&Interpreter> =
         interpreters.one_per_abi().into_iter().filter(|i| is_built(i.abi)).collect();
@@ -60,7 +69,8 @@ pub(crate) fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec
         })
     };
     let of = |interpreter| TESTS.map(|test| trial(interpreter, test));
-    three(&all).into_iter().flat_map(of).collect()
+    let chosen = if is_recording() { all } else { three(&all) };
+    chosen.into_iter().flat_map(of).collect()
 }
 
 impl Case {

@@ -65,6 +65,8 @@ features! {
     ManyInterpreters = "subinterpreters in a dump",
     ThreadNames = "names of threads",
     Locals = "variables, `--locals`",
+    Cores = "core files, `--dump --core`",
+    CoreLocals = "variables in core files",
     Subinterpreters = "threads in subinterpreters",
     FirstThreadGone = "a first thread that has ended",
     ForkedByC = "a process that C code forked",
@@ -83,10 +85,15 @@ features! {
     Comparison = "`pyflame diff`",
     Windows = "a file for each window, `--rotate`",
     LiveView = "`pyflame top`",
+    Check = "`pyflame check`",
     Launcher = "found by the launcher",
     Refused = "refused by the executables of other ABIs",
     Replaced = "an executable that was replaced on disk",
     Containers = "another mount namespace",
+    TracedByAnother = "a process that another traces",
+    Frozen = "a process that a cgroup has frozen",
+    Limits = "few open files, little memory, the lowest priority",
+    LostOutput = "a full disk, a folder that is removed, a closed pipe",
 }
 
 impl Feature {
