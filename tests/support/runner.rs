@@ -35,6 +35,11 @@ pub(crate) type Test<C> = fn(&C) -> Outcome<String>;
 /// before the whole run has used up its time.
 const LONGEST_TEST: Duration = Duration::from_secs(300);
 
+/// So many tests run at a time for each processor: for most of its time a test waits, for the
+/// seconds of a run to pass or for a process to say something. All but those that run alone pass
+/// on a machine that is far busier than that.
+const TESTS_A_PROCESSOR: usize = 2;
+
 /// The name of a test that has taken longer. It may still be at work, so no other starts.
 static HANGS: OnceLock<String> = OnceLock::new();
 
@@ -144,7 +149,9 @@ impl Trial {
 /// The `main` of a test program: installs the profilers, reads the list of interpreters, and
 /// runs the tests of all groups.
 pub(crate) fn main(groups: &[Group]) -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    arguments.test_threads.get_or_insert(TESTS_A_PROCESSOR * processors);
     match prepared(groups) {
         Ok(tests) => libtest_mimic::run(&arguments, tests).exit_code(),
         Err(words) => {
