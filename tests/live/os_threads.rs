@@ -111,12 +111,15 @@ fn first_thread_gone(case: &Case) -> Outcome<String> {
     let state = if age(case.interpreter.abi) < age("3.11") { Value::Null } else { "ended".into() };
     let ended = |thread: &&Value| !runs(thread, "after") && thread["state"] == state;
     expect(threads.iter().filter(ended).count() == 1, || format!("{threads:?}"))?;
-    for options in [&["-s", "0.5"][..], &["--cpu"], &["--idle"], &["--pause", "always"]] {
-        let options = [&["-s", "0.5"], options].concat();
-        let profile = Profile::parse(&attach(&case.profiler(), pid, &options)?.clean()?, true)?;
-        let works = profile.samples_with("after") > 0 && profile.failed == 0;
-        expect(works, || format!("{options:?}: {profile:?}"))?;
-        expect_left_alone(pid)?;
+    for options in [&["--gil"][..], &["--cpu"], &["--idle"], &["--pause", "always"]] {
+        with_more_time(&["0.2", "1", "4"], |time| {
+            let options = [&["-s", time, "-r", "0.004"], options].concat();
+            let profile = Profile::parse(&attach(&case.profiler(), pid, &options)?.clean()?, true)?;
+            let words = || format!("{options:?}: {profile:?}");
+            expect(profile.failed == 0, words)?;
+            expect_left_alone(pid)?;
+            Ok(if profile.samples_with("after") > 0 { Ok(()) } else { Err(words()) })
+        })?;
     }
     target.end()?;
     Ok(String::new())
@@ -251,18 +254,20 @@ fn busy_in_a_subinterpreter(case: &Case) -> Outcome<String> {
     let target = nested(case, "busy")?;
     let mut counts = Vec::new();
     for options in [&["--gil"][..], &["--threads"], &["--cpu"], &["--idle"], &["--main-thread"]] {
-        let options = [&["-s", "1", "--stats"], options].concat();
-        let finished = attach(&case.profiler(), target.pid(), &options)?;
-        expect(finished.status.success(), || finished.words())?;
-        let ticks = finished.stderr.lines().find_map(|line| line.strip_prefix("ticks: "));
-        let ticks = ticks.and_then(|ticks| ticks.parse::<u64>().ok());
-        let ticks = ticks.context(|| finished.words())?;
-        let profile = Profile::parse(&finished.stdout, true)?;
-        let (inner, outer) = (profile.samples_with("inner"), profile.samples_with("outer"));
-        // The timer of the thread has a phase of its own: it may tick once more in a run.
-        let is_right = inner > 0 && outer == 0 && profile.total() <= ticks + 1;
-        expect(is_right, || format!("{options:?}: {ticks} ticks: {profile:?}"))?;
-        counts.push(inner);
+        counts.push(with_more_time(&["0.3", "1", "4"], |time| {
+            let options = [&["-s", time, "-r", "0.003", "--stats"], options].concat();
+            let finished = attach(&case.profiler(), target.pid(), &options)?;
+            expect(finished.status.success(), || finished.words())?;
+            let ticks = finished.stderr.lines().find_map(|line| line.strip_prefix("ticks: "));
+            let ticks = ticks.and_then(|ticks| ticks.parse::<u64>().ok());
+            let ticks = ticks.context(|| finished.words())?;
+            let profile = Profile::parse(&finished.stdout, true)?;
+            let (inner, outer) = (profile.samples_with("inner"), profile.samples_with("outer"));
+            let words = || format!("{options:?}: {ticks} ticks: {profile:?}");
+            // The timer of the thread has a phase of its own: it may tick once more in a run.
+            expect(outer == 0 && profile.total() <= ticks + 1, words)?;
+            Ok(if inner > 0 { Ok(inner) } else { Err(words()) })
+        })?);
     }
     expect_in_dump(case, &target, "inner", "outer")?;
     target.end()?;

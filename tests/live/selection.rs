@@ -37,7 +37,7 @@ pub(crate) fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec
 
 /// Samples the target, and names the functions of its own file that were met.
 fn functions(profiler: &Path, pid: u32, options: &[&str]) -> Outcome<BTreeSet<String>> {
-    let options = [&["-s", "1"], options].concat();
+    let options = [&["-s", "0.5", "-r", "0.005"], options].concat();
     let profile = Profile::parse(&attach(profiler, pid, &options)?.clean()?, true)?;
     let frames = profile.stacks.iter().flat_map(|stack| &stack.frames);
     let own = frames.filter(|frame| frame.file.ends_with("modes.py"));

@@ -66,16 +66,24 @@ pub(crate) fn second_signal(case: &Case) -> Outcome<String> {
 /// `timeout` sends to its child and then to the process group: that is one request.
 pub(crate) fn timeout(case: &Case) -> Outcome<String> {
     let (python, script) = (case.python(), script("commanded.py"));
-    let made = case.command(&["-t", &python, &script, "tidy", "15"]);
-    let mut command = Command::new("timeout");
-    command.arg("5").arg(made.get_program()).args(made.get_args());
-    set_environment(&mut command);
-    let finished = run(&mut command)?;
-    // That it was the time that ended it, is what the status of timeout tells.
-    expect_status(&finished, 124)?;
-    expect(finished.stdout.ends_with(b"cleaned up\nlast words\n"), || finished.words())?;
-    expect(!finished.stderr.contains("left"), || finished.words())?;
-    case.expect_samples("clean_up", ENOUGH)?;
+    with_more_time(&["1.5", "6", "20"], |time| {
+        let made = case.command(&["-t", &python, &script, "tidy", "15"]);
+        let mut command = Command::new("timeout");
+        command.arg(time).arg(made.get_program()).args(made.get_args());
+        set_environment(&mut command);
+        let finished = run(&mut command)?;
+        // That it was the time that ended it, is what the status of timeout tells.
+        expect_status(&finished, 124)?;
+        // The command may not be so far, or not be sampled yet.
+        let seen = case.profile().map_or(0, |profile| profile.samples_with("burn"));
+        if !finished.stdout.starts_with(b"ready ") || seen < ENOUGH {
+            return Ok(Err(finished.words()));
+        }
+        expect(finished.stdout.ends_with(b"cleaned up\nlast words\n"), || finished.words())?;
+        expect(!finished.stderr.contains("left"), || finished.words())?;
+        case.expect_samples("clean_up", ENOUGH)?;
+        Ok(Ok(()))
+    })?;
     Ok(String::new())
 }
 
