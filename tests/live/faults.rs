@@ -199,16 +199,22 @@ fn process_that_forks(case: &Case) -> Outcome<String> {
     })
 }
 
-/// Starts `executes.py`, and the profiler on it.
+/// For so many waits a profiler is left to it before the program goes on: one that prepares its
+/// work waits too, and on a busy machine often.
+const WAITS: [&str; 3] = ["0", "1000", "5000"];
+
+/// Starts `executes.py`, and the profiler on it; after so many waits it executes the program.
 fn sampled_until_it_executes(
     case: &Case,
     program: &[&str],
     more: &[&str],
+    waits: &str,
 ) -> Outcome<(Target, Running)> {
     let mut target = Target::start(&case.interpreter, "executes.py", program)?;
     target.expect("ready")?;
     let options = [&["-r", "0.001"], more].concat();
     let running = start_sampling(&case.profiler, target.pid(), &options)?;
+    wait_for_ticks(&running, waits.parse().context(|| waits.to_owned())?)?;
     target.tell("\n")?;
     Ok((target, running))
 }
@@ -217,16 +223,19 @@ fn sampled_until_it_executes(
 fn process_that_executes_python(case: &Case) -> Outcome<String> {
     let python = case.interpreter.executable.display().to_string();
     let busy = targets().join("busy.py").display().to_string();
-    let (target, running) = sampled_until_it_executes(case, &[&python, &busy], &[])?;
-    target.expect("ready")?;
-    wait_for_ticks(&running, 500)?;
-    send(running.pid(), Signal::SIGINT)?;
-    let profile = Profile::parse(&running.finish()?.clean()?, true)?;
-    expect_left_alone(target.pid())?;
-    let (before, after) = (profile.samples_with("before"), profile.samples_with("leaf"));
-    let words = format!("{before} samples before, {after} after");
-    expect(before > 0 && after > 0, || words.clone())?;
-    Ok(words)
+    with_more_time(&WAITS, |waits| {
+        let program = [python.as_str(), &busy];
+        let (target, running) = sampled_until_it_executes(case, &program, &[], waits)?;
+        target.expect("ready")?;
+        wait_for_ticks(&running, 500)?;
+        send(running.pid(), Signal::SIGINT)?;
+        let profile = Profile::parse(&running.finish()?.clean()?, true)?;
+        expect_left_alone(target.pid())?;
+        let (before, after) = (profile.samples_with("before"), profile.samples_with("leaf"));
+        let words = format!("{before} samples before, {after} after");
+        expect(after > 0, || words.clone())?;
+        Ok(if before > 0 { Ok(words) } else { Err(words) })
+    })
 }
 
 /// The new program looks for its modules elsewhere, and paths are relative to that; those of
@@ -237,39 +246,46 @@ fn process_that_executes_python_elsewhere(case: &Case) -> Outcome<String> {
         let (python, busy) = (case.interpreter.executable.display(), folder.join("busy.py"));
         let (python, busy) = (python.to_string(), busy.display().to_string());
         fs::copy(targets().join("busy.py"), &busy).context(|| busy.clone())?;
-        let program = [python.as_str(), &busy];
-        let (target, running) = sampled_until_it_executes(case, &program, &["--relative"])?;
-        target.expect("ready")?;
-        wait_for_ticks(&running, 500)?;
-        send(running.pid(), Signal::SIGINT)?;
-        let profile = Profile::parse(&running.finish()?.clean()?, true)?;
-        target.end()?;
-        let files = |function: &str| -> BTreeSet<String> {
-            let frames = profile.stacks.iter().flat_map(|stack| &stack.frames);
-            let of_function = frames.filter(|frame| frame.function == function);
-            of_function.map(|frame| frame.file.clone()).collect()
-        };
-        let (before, after) = (files("before"), files("often"));
-        let is_relative = |files: &BTreeSet<String>, name: &str| files.iter().eq([name]);
-        expect(is_relative(&before, "executes.py") && is_relative(&after, "busy.py"), || {
-            format!("{before:?} and {after:?}")
-        })?;
-        Ok(String::new())
+        with_more_time(&WAITS, |waits| {
+            let (program, more) = ([python.as_str(), &busy], ["--relative"]);
+            let (target, running) = sampled_until_it_executes(case, &program, &more, waits)?;
+            target.expect("ready")?;
+            wait_for_ticks(&running, 500)?;
+            send(running.pid(), Signal::SIGINT)?;
+            let profile = Profile::parse(&running.finish()?.clean()?, true)?;
+            target.end()?;
+            let files = |function: &str| -> BTreeSet<String> {
+                let frames = profile.stacks.iter().flat_map(|stack| &stack.frames);
+                let of_function = frames.filter(|frame| frame.function == function);
+                of_function.map(|frame| frame.file.clone()).collect()
+            };
+            let (before, after) = (files("before"), files("often"));
+            let is_relative = |files: &BTreeSet<String>, name: &str| files.iter().eq([name]);
+            let words = format!("{before:?} and {after:?}");
+            if before.is_empty() {
+                return Ok(Err(words));
+            }
+            let are_relative =
+                is_relative(&before, "executes.py") && is_relative(&after, "busy.py");
+            expect(are_relative, || words)?;
+            Ok(Ok(String::new()))
+        })
     })
 }
 
 /// The profile ends where Python does, and says so; the new program is left alone.
 fn process_that_executes_another(case: &Case) -> Outcome<String> {
-    let (mut target, running) = sampled_until_it_executes(case, &["/bin/cat"], &[])?;
-    target.tell("still here\n")?;
-    expect(target.line()? == "still here", || "cat says something else".into())?;
-    let finished = running.finish()?;
-    finished.expect_error(0, &["The profile ends here."])?;
-    expect_left_alone(target.pid())?;
-    let profile = Profile::parse(&finished.stdout, true)?;
-    expect(profile.samples_with("before") > 0, || finished.words())?;
-    target.end()?;
-    Ok(format!("{} samples before", profile.samples_with("before")))
+    with_more_time(&WAITS, |waits| {
+        let (mut target, running) = sampled_until_it_executes(case, &["/bin/cat"], &[], waits)?;
+        target.tell("still here\n")?;
+        expect(target.line()? == "still here", || "cat says something else".into())?;
+        let finished = running.finish()?;
+        finished.expect_error(0, &["The profile ends here."])?;
+        expect_left_alone(target.pid())?;
+        let before = Profile::parse(&finished.stdout, true)?.samples_with("before");
+        target.end()?;
+        Ok(if before > 0 { Ok(format!("{before} samples before")) } else { Err(finished.words()) })
+    })
 }
 
 /// A program that loaded Python, ran it, and unloads it under the sampler.
