@@ -31,9 +31,11 @@ const CALLS: usize = 22;
 /// So many calls in one thread.
 const DEEP: usize = 10_000;
 
-const TESTS: [(&str, Test<Case>); 6] = [
-    ("threads that wait", threads_that_wait),
-    ("one that is busy among them", one_that_is_busy),
+/// Ticks with so many threads end at their deadline where others need the processors.
+const ALONE: [(&str, Test<Case>); 2] =
+    [("threads that wait", threads_that_wait), ("one that is busy among them", one_that_is_busy)];
+
+const TESTS: [(&str, Test<Case>); 4] = [
     ("threads on a processor", threads_on_a_processor),
     ("a deep stack", deep_stack),
     ("a signal ends it", signal_ends_it),
@@ -45,10 +47,14 @@ pub(crate) const SHOWS: Shows =
     &[(Feature::ManyThreads, "threads that wait"), (Feature::DeepStacks, "a deep stack")];
 
 pub(crate) fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
-    one_per_abi(&interpreters, "", &TESTS, |interpreter| Case {
+    let case = |interpreter: &Interpreter| Case {
         interpreter: interpreter.clone(),
         profiler: binaries.profiler(interpreter.abi),
-    })
+    };
+    let alone = one_per_abi(&interpreters, "", &ALONE, case);
+    let mut trials = one_per_abi(&interpreters, "", &TESTS, case);
+    trials.extend(alone.into_iter().map(Trial::alone));
+    trials
 }
 
 impl Case {

@@ -105,6 +105,11 @@ impl Trial {
         self.name.strip_prefix(version).is_some_and(|rest| rest.starts_with('-'))
     }
 
+    /// Whether it is one of an interpreter without a GIL.
+    pub(crate) fn is_free_threaded(&self) -> bool {
+        self.name.split_once('-').is_some_and(|(version, _)| version.ends_with('t'))
+    }
+
     /// The label of the interpreter that it is of, if it is of one, and the rest of its name.
     fn parts(&self) -> (&str, &str) {
         self.name.split_once(' ').unwrap_or(("", &self.name))
