@@ -46,7 +46,7 @@ pub(crate) fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec
 /// which may run where the old one had ended.
 fn replaced(case: &Case) -> Outcome<String> {
     // A profiler that prepares its work waits too, and on a busy machine often.
-    with_more_time(&["200", "1000", "5000"], |ticks| {
+    with_more_time(&["50", "200", "1000", "5000"], |ticks| {
         let count = ticks.parse().context(|| ticks.to_owned())?;
         let (profile, replaced) = profile_of_replaced(case, count)?;
         let samples = |file: &str| {

@@ -18,7 +18,7 @@ use crate::support::process::{Finished, Running, expect_left_alone, run, status_
 use crate::support::profiler::{Profile, attach, command, may_use_kernel, wait_until_it_catches};
 use crate::support::runner::Trial;
 use crate::support::target::{Target, new_file};
-use crate::support::{Context, Outcome, expect};
+use crate::support::{Context, Outcome, expect, with_more_time};
 
 /// What a test gets to work with: a target that is busy, and its profiler.
 struct Case {
@@ -229,10 +229,14 @@ fn few_files(case: &mut Case) -> Outcome<String> {
     }
     let mut words = Vec::new();
     for limit in ["-n 16", "-n 64", "-S -n 6"] {
-        let finished = case.after(&format!("ulimit {limit}"), &["-s", "0.5", "-r", "0.001"])?;
-        let seen = samples(&finished.stdout)?;
-        expect(finished.status.success() && seen > 100, || finished.words())?;
-        words.push(format!("{seen} samples with {limit}"));
+        words.push(with_more_time(&["0.5", "2", "8"], |time| {
+            let options = ["-s", time, "-r", "0.001"];
+            let finished = case.after(&format!("ulimit {limit}"), &options)?;
+            let seen = samples(&finished.stdout)?;
+            expect(finished.status.success(), || finished.words())?;
+            let words = format!("{seen} samples with {limit}");
+            Ok(if seen > 100 { Ok(words) } else { Err(finished.words()) })
+        })?);
     }
     Ok(words.join(", "))
 }
