@@ -9,8 +9,11 @@ pub use crate::profile::fuzzing::{recording, recording_content};
 pub use crate::render::fuzzing::writers;
 pub use crate::target::fuzzing::{core, elf, machine_code, proc_texts, versions};
 
+/// One of them.
+pub type Target = fn(&[u8]);
+
 /// All of them, by the names that their targets in `fuzz/` have.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
     ("code", code),
     ("core", core),
     ("elf", elf),

@@ -14,6 +14,7 @@ mod faults;
 mod formats;
 mod free_threaded;
 mod launcher;
+mod log;
 mod long_runs;
 mod machine_code;
 mod many;
@@ -22,6 +23,7 @@ mod os_threads;
 mod processes;
 mod recording;
 mod refusal;
+mod sandbox;
 mod selection;
 mod states;
 #[allow(dead_code)]
@@ -48,6 +50,7 @@ const GROUPS: &[Group] = &[
     Group::new("formats", formats::SHOWS, formats::trials),
     Group::new("free_threaded", free_threaded::SHOWS, free_threaded::trials),
     Group::new("launcher", launcher::SHOWS, launcher::trials),
+    Group::new("log", log::SHOWS, log::trials),
     Group::new("long_runs", long_runs::SHOWS, long_runs::trials),
     Group::new("machine_code", machine_code::SHOWS, machine_code::trials),
     Group::new("many", many::SHOWS, many::trials),
@@ -56,6 +59,7 @@ const GROUPS: &[Group] = &[
     Group::new("processes", processes::SHOWS, processes::trials),
     Group::new("recording", recording::SHOWS, recording::trials),
     Group::new("refusal", refusal::SHOWS, refusal::trials),
+    Group::new("sandbox", sandbox::SHOWS, sandbox::trials),
     Group::new("selection", selection::SHOWS, selection::trials),
     Group::new("states", states::SHOWS, states::trials),
     Group::new("surroundings", surroundings::SHOWS, surroundings::trials),

@@ -2,33 +2,33 @@
 //! way to run is looked at from outside, by `/proc/PID/task/TID/status` of every thread, and what
 //! it writes is compared with what a run writes that keeps everything.
 
+mod kernel;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-#[allow(dead_code)]
-mod support;
-
-use support::binaries::{Binaries, is_built};
-use support::interpreters::{Interpreter, Interpreters, three};
-use support::process::{
+use crate::support::binaries::{Binaries, is_built};
+use crate::support::features::Shows;
+use crate::support::interpreters::{Interpreter, Interpreters, three};
+use crate::support::process::{
     Guard, Running, expect_left_alone, run, status_line, wait_until, wait_until_it_works,
 };
-use support::profiler::{
+use crate::support::profiler::{
     Profile, attach, command, may_use_kernel, start_sampling, wait_for_ticks, wait_until_it_catches,
 };
-use support::runner::{self, Trial};
-use support::target::{Target, in_folder, new_file};
-use support::terminal::Terminal;
-use support::{Context, Outcome, expect};
+use crate::support::runner::Trial;
+use crate::support::target::{Target, in_folder, new_file};
+use crate::support::terminal::Terminal;
+use crate::support::{Context, Outcome, expect};
 
 /// Capabilities, as bits (include/uapi/linux/capability.h).
 const DAC_READ_SEARCH: u64 = 1 << 2;
@@ -67,12 +67,11 @@ const TESTS: [(&str, Test); 11] = [
     ("rights of the file", rights_of_the_file),
 ];
 
-fn main() -> ExitCode {
-    runner::main(trials)
-}
+/// docs/ABIS.md has nothing from here.
+pub(crate) const SHOWS: Shows = &[];
 
 /// What is given up does not depend on the version, so one of each way to build is enough.
-fn trials(interpreters: Interpreters, _: Arc<Binaries>) -> Vec<Trial> {
+pub(crate) fn trials(interpreters: Interpreters, _: Arc<Binaries>) -> Vec<Trial> {
     let is_able = |i: &&Interpreter| is_built(i.abi) && !i.abi.starts_with("2.");
     let all: Vec<&Interpreter> = interpreters.one_per_abi().into_iter().filter(is_able).collect();
     let trial = |interpreter: &Interpreter, (name, test): (&str, Test)| {
@@ -495,55 +494,6 @@ fn nothing_stays(case: &Case) -> Outcome<String> {
     })?;
     target.end()?;
     Ok(format!("{} programs, {} maps", programs.len(), maps.len()))
-}
-
-/// What the kernel has, of what belongs to its engine.
-mod kernel {
-    #![allow(unsafe_code, reason = "nix does not have bpf(2)")]
-
-    use std::collections::BTreeSet;
-    use std::fs;
-
-    use nix::errno::Errno;
-    use nix::libc;
-
-    use super::support::{Context, Outcome};
-
-    /// The ids that the open files of a process have, by `/proc/PID/fdinfo`.
-    pub(crate) fn ids(pid: u32, kind: &str) -> Outcome<BTreeSet<u32>> {
-        let folder = format!("/proc/{pid}/fdinfo");
-        let mut ids = BTreeSet::new();
-        for entry in fs::read_dir(&folder).context(|| folder.clone())?.flatten() {
-            let text = fs::read_to_string(entry.path()).unwrap_or_default();
-            let values = text.lines().filter_map(|l| l.strip_prefix(kind)?.strip_prefix(':'));
-            ids.extend(values.filter_map(|value| value.trim().parse::<u32>().ok()));
-        }
-        Ok(ids)
-    }
-
-    /// `BPF_PROG_GET_NEXT_ID`: asks for the next one after the one before it.
-    pub(crate) fn has_program(id: u32) -> Outcome<bool> {
-        has(11, id)
-    }
-
-    /// `BPF_MAP_GET_NEXT_ID`.
-    pub(crate) fn has_map(id: u32) -> Outcome<bool> {
-        has(12, id)
-    }
-
-    fn has(command: libc::c_int, id: u32) -> Outcome<bool> {
-        let mut attributes = [id - 1, 0, 0];
-        // SAFETY: the kernel reads and writes as many bytes as are given (bpf(2)).
-        let answer = unsafe {
-            let size = size_of_val(&attributes);
-            libc::syscall(libc::SYS_bpf, command, attributes.as_mut_ptr(), size)
-        };
-        match Errno::result(answer) {
-            Ok(_) => Ok(attributes[1] == id),
-            Err(Errno::ENOENT) => Ok(false),
-            Err(errno) => Err(format!("bpf: {errno}")),
-        }
-    }
 }
 
 fn as_nobody(command: &mut Command) -> &mut Command {

@@ -1,19 +1,17 @@
 //! `PYFLAME_LOG`: a log that names each stage of a run, and nothing without it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::Command;
 use std::sync::Arc;
 
-#[allow(dead_code)]
-mod support;
-
-use support::binaries::{Binaries, is_built};
-use support::interpreters::{Interpreter, Interpreters};
-use support::process::{Finished, Running, run, wait_until};
-use support::profiler::command;
-use support::runner::{self, Trial};
-use support::target::{Target, in_folder, new_file, set_environment};
-use support::{Context, Outcome, expect, targets};
+use crate::support::binaries::{Binaries, is_built};
+use crate::support::features::Shows;
+use crate::support::interpreters::{Interpreter, Interpreters};
+use crate::support::process::{Finished, Running, run, wait_until};
+use crate::support::profiler::command;
+use crate::support::runner::Trial;
+use crate::support::target::{Target, in_folder, new_file, set_environment};
+use crate::support::{Context, Outcome, expect, targets};
 
 /// How each line of a log begins.
 const PREFIX: &str = "pyflame[";
@@ -36,11 +34,10 @@ const TESTS: [(&str, Test); 7] = [
     ("hostile paths", hostile_paths),
 ];
 
-fn main() -> ExitCode {
-    runner::main(trials)
-}
+/// docs/ABIS.md has nothing from here.
+pub(crate) const SHOWS: Shows = &[];
 
-fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
+pub(crate) fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
     let mut trials = Vec::new();
     for interpreter in interpreters.one_per_abi().into_iter().filter(|i| is_built(i.abi)) {
         for (name, test) in TESTS {
