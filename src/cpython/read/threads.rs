@@ -1,8 +1,8 @@
 //! Interpreters and their threads, and who holds the GIL.
 
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use rustc_hash::FxBuildHasher;
 
@@ -330,17 +330,22 @@ impl ProcessRoots {
         interpreters: &[Remote<Interpreter>],
     ) -> Result<Vec<ThreadInfo>, Fault> {
         let mut threads = Vec::new();
+        // Those that have ended count too: a hostile list may have no others.
+        let mut left = MAX_THREADS;
         for interpreter in interpreters.iter().copied() {
             let begin = threads.len();
-            let left = MAX_THREADS.saturating_sub(begin);
             let first = memory.field(interpreter, A::INTERPRETER.threads)?;
-            for state in list(first, left, |thread| memory.field(thread, A::THREAD.next))? {
+            let states = list(first, left, |thread| memory.field(thread, A::THREAD.next))?;
+            left -= states.len();
+            for state in states {
                 let info = thread_info::<A, M>(memory, state)?;
                 let owner = memory.field(state, A::THREAD.interpreter)?;
                 threads.push(ThreadInfo { is_consistent: owner == interpreter, ..info });
             }
             let ended = ended::<A, M>(memory, &threads[begin..])?;
-            threads.retain(|thread| !ended.contains(&thread.state));
+            if !ended.is_empty() {
+                threads.retain(|thread| !ended.contains(&thread.state.address()));
+            }
         }
         Ok(threads)
     }
@@ -368,8 +373,8 @@ fn words_of<M: Memory>(
 fn ended<A: Abi, M: Memory>(
     memory: &M,
     states: &[ThreadInfo],
-) -> Result<Vec<Remote<Thread>>, Fault> {
-    let mut ended = Vec::new();
+) -> Result<HashSet<u64, FxBuildHasher>, Fault> {
+    let mut ended = HashSet::default();
     let Some(native) = A::THREAD.native_id else { return Ok(ended) };
     let mut latest: HashMap<u64, Remote<Thread>, FxBuildHasher> = HashMap::default();
     for thread in states {
@@ -380,7 +385,7 @@ fn ended<A: Abi, M: Memory>(
             Entry::Occupied(later) => {
                 let later = memory.field(*later.get(), native)?;
                 if memory.field(thread.state, native)? != later {
-                    ended.push(thread.state);
+                    ended.insert(thread.state.address());
                 }
             }
         }
@@ -412,4 +417,55 @@ fn list<S>(
         node = next(node)?;
     }
     Ok(nodes)
+}
+
+#[cfg(all(test, feature = "py311"))]
+mod tests {
+    use super::*;
+    use crate::cpython::abi::Python311;
+    use crate::cpython::memory::Field;
+
+    /// Words at addresses; how many reads there were.
+    #[derive(Default)]
+    struct Words(HashMap<u64, u64>, Cell<usize>);
+
+    impl Words {
+        fn set<S, T>(&mut self, object: Remote<S>, field: Field<S, T>, word: u64) {
+            self.0.insert(object.address() + field.offset() as u64, word);
+        }
+    }
+
+    impl Memory for Words {
+        fn read_into(&self, address: u64, buffer: &mut [u8]) -> Result<(), Fault> {
+            self.1.set(self.1.get() + 1);
+            let word = self.0.get(&address).copied().unwrap_or(0).to_ne_bytes();
+            buffer.copy_from_slice(&word[..buffer.len()]);
+            Ok(())
+        }
+    }
+
+    /// Two states of one thread, one of which has ended, in a list without an end, of
+    /// interpreters in such a list.
+    #[test]
+    fn states_of_threads_that_have_ended_are_bounded() {
+        type A = Python311;
+        let symbols = RootSymbols { runtime: Some(0x10_0000), ..RootSymbols::default() };
+        let roots = ProcessRoots::resolve(&A::roots(0), symbols).expect("roots");
+        let mut memory = Words::default();
+        let interpreter = Remote::new(0x20_0000);
+        let (one, other) = (Remote::new(0x30_0000), Remote::new(0x40_0000));
+        memory.0.insert(roots.interpreters_head().expect("a head"), interpreter.address());
+        memory.set(interpreter, A::INTERPRETER.next, interpreter.address());
+        memory.set(interpreter, A::INTERPRETER.threads, one.address());
+        for (state, next, native) in [(one, other, 1), (other, one, 2)] {
+            memory.set(state, A::THREAD.next, next.address());
+            memory.set(state, A::THREAD.id, 7);
+            memory.set(state, A::THREAD.native_id.expect("from 3.11 on"), native);
+        }
+        let threads = roots.states::<A, _>(&memory).expect("read");
+        assert!(threads.iter().all(|thread| thread.state == one));
+        assert!(threads.len() <= MAX_THREADS / 2, "{} threads", threads.len());
+        let reads = memory.1.get();
+        assert!(reads < 8 * (MAX_THREADS + MAX_INTERPRETERS), "{reads} reads");
+    }
 }
