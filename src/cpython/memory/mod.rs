@@ -91,11 +91,11 @@ impl Span {
     }
 
     /// The smallest span around this one whose ends are multiples of `unit`, a
-    /// power of two.
+    /// power of two, or the last address that there is.
     #[must_use]
     pub fn rounded(self, unit: u64) -> Self {
         let address = self.address & !(unit - 1);
-        let end = self.end().saturating_add(unit - 1) & !(unit - 1);
+        let end = self.end().checked_add(unit - 1).map_or(u64::MAX, |end| end & !(unit - 1));
         Self { address, length: (end - address) as usize }
     }
 }
@@ -134,3 +134,17 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
+
+#[cfg(test)]
+mod tests {
+    use super::Span;
+
+    #[test]
+    fn a_rounded_span_is_around_the_other_one() {
+        let rounded = |address, length| Span { address, length }.rounded(64);
+        assert_eq!(rounded(100, 30), Span { address: 64, length: 128 });
+        assert_eq!(rounded(64, 64), Span { address: 64, length: 64 });
+        let last = u64::MAX - 20;
+        assert_eq!(rounded(last, 8), Span { address: last & !63, length: 63 });
+    }
+}
