@@ -49,6 +49,9 @@ impl std::error::Error for Mismatch {}
 /// So many frames are proof enough: running threads stand still while they are read.
 const ENOUGH_FRAMES: usize = 2000;
 
+/// After so many broken threads no more are read, of what was left so: each may cost a long walk.
+const MOST_BROKEN: usize = 100;
+
 /// Reads every thread state, and frames of threads until there are enough, and checks what
 /// must be true of them.
 ///
@@ -68,12 +71,13 @@ pub(crate) fn prove<A: Abi, M: Memory>(
     let mut walks = (Walk::default(), Walk::default());
     let mut frames = 0;
     let mut first_broken = None;
+    let mut broken_threads = 0;
     for thread in roots.states::<A, M>(memory).map_err(fault)? {
         if !thread.is_consistent {
             let state = thread.state;
             return Err(Mismatch(format!("thread state {state:?} is not its interpreter's")));
         }
-        if frames >= ENOUGH_FRAMES {
+        if frames >= ENOUGH_FRAMES || broken_threads >= MOST_BROKEN {
             continue;
         }
         match prove_thread(memory, thread.state, standstill, &mut code, &mut walks) {
@@ -83,6 +87,7 @@ pub(crate) fn prove<A: Abi, M: Memory>(
                 if standstill != Standstill::Kept {
                     return Err(mismatch);
                 }
+                broken_threads += 1;
                 first_broken = first_broken.or(Some(mismatch));
             }
         }

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::dictionaries::{find, find_attribute, for_each_item};
 use super::integers::integer;
@@ -22,6 +23,10 @@ const MAX_THREADS: usize = 64 * 1024;
 
 /// The longest name that is read, in characters.
 const MAX_NAME: i64 = 1024;
+
+/// How long names are read. What is not read by then has no name: dictionaries of a hostile
+/// process may be large, and the same again and again.
+const LONGEST: Duration = Duration::from_millis(500);
 
 /// Where the names of the threads of one process are.
 #[derive(Clone)]
@@ -45,13 +50,17 @@ impl ThreadNames {
     /// twice where that matters.
     pub(crate) fn read<A: Abi, M: Memory>(&self, memory: &M, roots: &ProcessRoots) -> Names {
         let mut names = Names::new();
+        let end = Instant::now() + LONGEST;
         // The list begins with the newest.
         for interpreter in roots.interpreters::<A, M>(memory).unwrap_or_default() {
+            if Instant::now() >= end {
+                break;
+            }
             let modules = memory.field(interpreter, self.system.modules);
             let active = modules.and_then(|modules| self.active::<A, M>(memory, modules));
             if let Ok(Some(active)) = active {
                 // What was read before something could not be is as good as before.
-                let _ = self.read_active::<A, M>(memory, active, &mut names);
+                let _ = self.read_active::<A, M>(memory, active, end, &mut names);
             }
         }
         names
@@ -86,6 +95,7 @@ impl ThreadNames {
         &self,
         memory: &M,
         active: Remote<Dict>,
+        end: Instant,
         names: &mut Names,
     ) -> Result<(), Fault> {
         let mut seen = 0;
@@ -95,7 +105,8 @@ impl ThreadNames {
                 names.insert(id, name.into());
             }
             seen += 1;
-            if seen < MAX_THREADS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            let may_go_on = seen < MAX_THREADS && Instant::now() < end;
+            if may_go_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })
     }
 
