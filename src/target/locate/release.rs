@@ -44,7 +44,8 @@ impl Release {
             _ => return None,
         };
         let release = Self { major, minor, micro, level, serial: last & 0xf };
-        release.is_plausible().then_some(release)
+        let is_known = level != Level::Final || release.serial == 0;
+        (is_known && release.is_plausible()).then_some(release)
     }
 
     /// Reads a version at the start of `text`, which a blank or NUL must end:
@@ -157,7 +158,7 @@ mod tests {
         assert_eq!(Release::from_hex(0x030d_00f0), Some(release(3, 13, 0)));
         let alpha = Release { level: Level::Alpha, serial: 7, ..release(3, 14, 0) };
         assert_eq!(Release::from_hex(0x030e_00a7), Some(alpha));
-        for wrong in [0, 1, 0x030d_0000, 0x04_0d00f0, 0x1_030d_00f0, u64::MAX] {
+        for wrong in [0, 1, 0x030d_0000, 0x04_0d00f0, 0x1_030d_00f0, 0x030d_00ff, u64::MAX] {
             assert_eq!(Release::from_hex(wrong), None, "{wrong:#x}");
         }
     }
