@@ -40,9 +40,12 @@ impl Memory for Input<'_> {
             return Ok(());
         }
         let offset = offset.checked_rem(self.bytes.len() as u64).ok_or(fault)? as usize;
-        let rest = self.bytes.get(offset..).unwrap_or_default();
-        let all = rest.iter().chain(self.bytes.iter().cycle());
-        buffer.iter_mut().zip(all).for_each(|(byte, read)| *byte = *read);
+        let (mut rest, mut from) = (buffer, self.bytes.get(offset..).unwrap_or_default());
+        while !rest.is_empty() && !from.is_empty() {
+            let (part, after) = rest.split_at_mut(from.len().min(rest.len()));
+            part.copy_from_slice(from.get(..part.len()).unwrap_or_default());
+            (rest, from) = (after, self.bytes);
+        }
         Ok(())
     }
 }
@@ -170,8 +173,8 @@ pub fn objects(bytes: &[u8]) {
             let Self(micro, memory) = self;
             let types = object_types::<A>();
             let values = Values { memory, types: &types };
-            for number in 0..32 {
-                let object = Remote::<Object>::new(word(number));
+            for number in 0..4 {
+                let object = Remote::<Object>::new(word(number * 8));
                 assert!(values.show::<A>(object).len() < LONGEST);
                 let _ = dictionaries::find::<A, _>(memory, &types, object.cast(), "threading");
                 let _ = dictionaries::find_attribute::<A, _>(memory, &types, object, "_name");

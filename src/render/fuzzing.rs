@@ -29,7 +29,8 @@ pub fn writers(bytes: &[u8]) {
         assert!(text.is_ok(), "{}: not UTF-8", format.name);
         let text = text.unwrap_or_default();
         match format.name {
-            "folded" | "flamechart" => records(text, names.len()),
+            "folded" => records(text, names.len()),
+            "flamechart" => assert_eq!(text.lines().count() % 2, 0, "a stack without its time"),
             "jsonl" => text.lines().for_each(expect_json),
             "firefox" | "speedscope" | "cpuprofile" | "trace-event" => expect_json(text),
             _ => {}
