@@ -3,8 +3,8 @@
 //! it writes is compared with what a run writes that keeps everything.
 
 mod kernel;
+mod outputs;
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::process::CommandExt;
@@ -22,9 +22,7 @@ use crate::support::interpreters::{Interpreter, Interpreters, three};
 use crate::support::process::{
     Guard, Running, expect_left_alone, run, status_line, wait_until, wait_until_it_works,
 };
-use crate::support::profiler::{
-    Profile, attach, command, may_use_kernel, start_sampling, wait_until_it_catches,
-};
+use crate::support::profiler::{Profile, attach, command, may_use_kernel, start_sampling};
 use crate::support::runner::Trial;
 use crate::support::target::{Target, in_folder, new_file};
 use crate::support::terminal::Terminal;
@@ -56,8 +54,8 @@ type Test = fn(&Case) -> Outcome<String>;
 const TESTS: [(&str, Test); 11] = [
     ("every engine", every_engine),
     ("all that is kept", everything_kept),
-    ("every output", every_output),
-    ("windows and snapshots", windows_and_snapshots),
+    ("every output", outputs::every_output),
+    ("windows and snapshots", outputs::windows_and_snapshots),
     ("a program that executes itself", executes_itself),
     ("dumps", dumps),
     ("a command of two Pythons", command_of_two),
@@ -195,86 +193,6 @@ fn everything_kept(case: &Case) -> Outcome<String> {
     Ok(line.trim().to_owned())
 }
 
-/// What a program at rest is found to do, however the result is written.
-fn every_output(case: &Case) -> Outcome<String> {
-    let (target, _) = Target::at_rest(&case.interpreter)?;
-    let (pid, launcher) = (target.pid(), case.binaries.launcher());
-    let stacks = |output: &[u8]| -> Outcome<BTreeSet<String>> {
-        let text = String::from_utf8_lossy(output).into_owned();
-        let stack = |line: &str| line.rsplit_once(' ').map(|(stack, _)| stack.to_owned());
-        Ok(text.lines().filter_map(stack).collect())
-    };
-    let options = ["-L", "-s", "0.1"];
-    let free = [&options[..], &["--no-sandbox"]].concat();
-    let expected = stacks(&attach(&case.profiler(), pid, &free)?.clean()?)?;
-    expect(!expected.is_empty(), || "there is no stack".into())?;
-    let same = |name: &str, output: &[u8]| -> Outcome {
-        let found = stacks(output)?;
-        expect(found == expected, || format!("{name}: {found:?} instead of {expected:?}"))
-    };
-    same("stdout", &attach(&case.profiler(), pid, &options)?.clean()?)?;
-    same(
-        "/dev/stdout",
-        &attach(&case.profiler(), pid, &[&options[..], &["-o", "/dev/stdout"]].concat())?
-            .clean()?,
-    )?;
-    let path = |name: &str| case.folder.join(name);
-    let to = |name: &str, more: &[&str]| -> Outcome<Vec<u8>> {
-        let file = path(name).display().to_string();
-        let options = [&options[..], &["-o", &file], more].concat();
-        attach(&case.profiler(), pid, &options)?.clean()?;
-        fs::read(path(name)).context(|| file.clone())
-    };
-    same("a new file", &to("out.folded", &[])?)?;
-    same("a file that is there", &to("out.folded", &[])?)?;
-    for more in [&[][..], &["--append"]] {
-        to("run.pyflame", more)?;
-        let file = path("run.pyflame").display().to_string();
-        same("a recording", &run(&mut command(&launcher, &["report", &file]))?.clean()?)?;
-    }
-    attach(&case.profiler(), pid, &[&options[..], &["-o", "/dev/null"]].concat())?.clean()?;
-    let fifo = path("fifo");
-    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).context(|| "mkfifo".into())?;
-    let reader = fifo.clone();
-    let reader = std::thread::spawn(move || fs::read(reader));
-    let name = fifo.display().to_string();
-    attach(&case.profiler(), pid, &[&options[..], &["-o", &name]].concat())?.clean()?;
-    let read = reader.join().map_err(|_| "the reader panicked".to_owned())?;
-    same("a pipe with a name", &read.context(|| name)?)?;
-    // With the source of the program, which is read last.
-    let page = to("out.html", &[])?;
-    let page = String::from_utf8_lossy(&page).into_owned();
-    let source = "\"excerpts\":[{";
-    expect(page.contains(source), || "no source is in the report".into())?;
-    for ending in ["svg", "speedscope.json", "pb.gz", "firefox.json", "jsonl", "trace.json"] {
-        to(&format!("out.{ending}"), &[])?;
-    }
-    drop(target);
-    Ok(String::new())
-}
-
-fn windows_and_snapshots(case: &Case) -> Outcome<String> {
-    let target = case.busy()?;
-    let file = case.folder.join("windows").join("out.folded");
-    fs::create_dir(case.folder.join("windows")).context(|| "windows".into())?;
-    let name = file.display().to_string();
-    let options = ["-s", "2.5", "--rotate", "1s", "-o", &name];
-    attach(&case.profiler(), target.pid(), &options)?.clean()?;
-    let windows = fs::read_dir(case.folder.join("windows")).context(|| name.clone())?.count();
-    expect(windows >= 3, || format!("{windows} windows"))?;
-    let file = case.folder.join("snapshot.folded");
-    let name = file.display().to_string();
-    let running = start_sampling(&case.profiler(), target.pid(), &["-r", "0.002", "-o", &name])?;
-    expect(!file.exists(), || "it is complete already".into())?;
-    kill(Pid::from_raw(running.pid() as i32), Signal::SIGUSR1).context(|| "SIGUSR1".into())?;
-    wait_until("the snapshot is there", || Ok(file.exists().then_some(())))?;
-    expect_confined(running.pid(), PERFMON_AND_BPF)?;
-    interrupt(&running)?;
-    running.finish()?.clean()?;
-    target.end()?;
-    Ok(format!("{windows} windows"))
-}
-
 /// What it executes then is attached to by who has given up the rest already.
 fn executes_itself(case: &Case) -> Outcome<String> {
     let code = "import os, sys, time\n\
@@ -395,25 +313,25 @@ fn command_of_two(case: &Case) -> Outcome<String> {
 /// Those that sample are confined, each by itself; who starts them is not.
 fn tree(case: &Case) -> Outcome<String> {
     let target = case.busy()?;
-    let launcher = case.binaries.launcher();
-    for (options, is_free) in [(&[][..], false), (&["--no-sandbox"], true)] {
-        let options = [options, &["--subprocesses", "-r", "0.002"]].concat();
-        let pid = target.pid().to_string();
-        let arguments = [&["-s", "3600", "-p", &pid], &options[..]].concat();
+    let (launcher, pid) = (case.binaries.launcher(), target.pid().to_string());
+    let run = |options: &[&str], time: &str| {
+        let arguments = ["-s", time, "-p", &pid, "--subprocesses", "-r", "0.002"];
+        let arguments = [&arguments[..], options].concat();
         let running = Running::start(&mut command(&launcher, &arguments), false)?;
         let member = wait_until("a process is sampled", || first_child(running.pid()))?;
         wait_until_it_works(member)?;
         expect_unconfined(running.pid())?;
-        if is_free {
-            expect_unconfined(member)?
+        if options.is_empty() {
+            expect_confined(member, PERFMON_AND_BPF)?;
         } else {
-            expect_confined(member, PERFMON_AND_BPF)?
-        };
-        wait_until_it_catches(&running, &[Signal::SIGINT])?;
-        interrupt(&running)?;
-        let profile = running.finish()?.clean()?;
-        let text = String::from_utf8_lossy(&profile).into_owned();
-        expect(text.contains(":leaf:"), || text.clone())?;
+            expect_unconfined(member)?;
+        }
+        let text = String::from_utf8_lossy(&running.finish()?.clean()?).into_owned();
+        let is_sampled = text.contains(":leaf:");
+        Ok(if is_sampled { Ok(()) } else { Err(text) })
+    };
+    for options in [&[][..], &["--no-sandbox"]] {
+        with_more_time(&["1", "4"], |time| run(options, time))?;
     }
     target.end()?;
     Ok(String::new())
