@@ -344,7 +344,9 @@ impl ProcessRoots {
             }
             let ended = ended::<A, M>(memory, &threads[begin..])?;
             if !ended.is_empty() {
-                threads.retain(|thread| !ended.contains(&thread.state.address()));
+                let own = threads.split_off(begin);
+                let lives = |thread: &ThreadInfo| !ended.contains(&thread.state.address());
+                threads.extend(own.into_iter().filter(lives));
             }
         }
         Ok(threads)
