@@ -162,13 +162,13 @@ mod tests {
         }
         assert!(page.contains("stopped for a sample: auto, never, always"));
         assert!(page.contains("-t python3.6 app.py") || page.contains("\\-t python3.6 app.py"));
-        assert_eq!(page.matches("\n.SH ").count(), 10, "{page}");
+        assert_eq!(page.matches("\n.SH ").count(), 11, "{page}");
     }
 
     #[test]
     fn the_page_of_the_launcher_has_its_commands() {
         let page = page(Program::Launcher).expect("a page");
-        assert_eq!(page.matches("\n.SH ").count(), 11, "{page}");
+        assert_eq!(page.matches("\n.SH ").count(), 12, "{page}");
         for command in pyflame::app::cli::commands() {
             assert!(page.contains(&format!("\n.SS {}\n", command.get_name())), "{page}");
         }
