@@ -88,6 +88,11 @@ fn log(stderr: &str) -> Outcome<Vec<&str>> {
 /// Fails unless lines with these words come in this order.
 fn expect_stages(finished: &Finished, stages: &[&str]) -> Outcome<String> {
     expect(finished.status.success(), || finished.words())?;
+    expect_told(finished, stages)
+}
+
+/// The same of a run that may have been too short for a sample.
+fn expect_told(finished: &Finished, stages: &[&str]) -> Outcome<String> {
     let lines = log(&finished.stderr)?;
     let mut rest = lines.iter();
     for stage in stages {
@@ -173,15 +178,12 @@ fn an_execution(case: &Case) -> Outcome<String> {
         wait_until(words, || Ok(running.stderr_so_far().contains(words).then_some(())))
     };
     says("app::session: samples of process")?;
-    target.tell("go\n")?;
+    target.tell("\n")?; // One byte: the next program ends at a line.
     target.expect("ready")?;
     says("app::session::search: attached anew")?;
     target.end()?;
     let finished = running.finish()?;
-    expect_stages(
-        &finished,
-        &["has another program", "attached anew", "sampling is over (Process)"],
-    )
+    expect_told(&finished, &["has another program", "attached anew", "sampling is over (Process)"])
 }
 
 fn no_level(case: &Case) -> Outcome<String> {
