@@ -71,7 +71,7 @@ pub(super) fn foresee(needs: &Needs) -> Result<Kept, CapsError> {
 fn situation(needs: &Needs) -> Situation<'_> {
     Situation {
         needs,
-        its: needs.pid.and_then(security::permitted).unwrap_or(0),
+        its: needs.pid.map_or(0, security::permitted),
         elsewhere: needs.writes.file().is_some_and(is_of_another),
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct Rights {
     pub(super) users: Option<[u32; 3]>,
     /// Real, effective and saved.
     groups: Option<[u32; 3]>,
-    permitted: u64,
+    pub(super) permitted: u64,
     pub(super) effective: u64,
 }
 
@@ -123,9 +123,11 @@ fn judge(situation: Situation) -> Denial {
     }
 }
 
-/// What `/proc` says of the state of a process: its id, or `self`. Empty if it cannot be read.
+/// What `/proc` says of the state of a process: its id, or `self`. Empty if it cannot be read. The
+/// name of the process is in it, which may be any bytes.
 pub(super) fn status(whose: &str) -> String {
-    fs::read_to_string(format!("/proc/{whose}/status")).unwrap_or_default()
+    let status = fs::read(format!("/proc/{whose}/status")).unwrap_or_default();
+    String::from_utf8_lossy(&status).into_owned()
 }
 
 /// What follows a label in that.
@@ -233,6 +235,20 @@ mod tests {
         assert!(rights.may_trace_all());
         assert!(!Rights::parse("CapEff:\t000001fffff7ffff\n").may_trace_all());
         assert_eq!(Rights::parse("Uid:\t1\t2\n"), Rights::default());
+    }
+
+    #[test]
+    fn the_name_of_a_process_may_be_any_bytes() {
+        use std::os::unix::ffi::OsStrExt;
+        let name = std::ffi::OsStr::from_bytes(b"pyflame-\xff\xfe");
+        let file = std::env::temp_dir().join(name);
+        fs::copy("/bin/sleep", &file).unwrap();
+        let mut child = std::process::Command::new(&file).arg("60").spawn().unwrap();
+        let rights = Rights::of(&child.id().to_string());
+        child.kill().and_then(|()| child.wait()).unwrap();
+        fs::remove_file(&file).unwrap();
+        assert_eq!(rights.users, Rights::of("self").users);
+        assert!(rights.users.is_some());
     }
 
     #[test]

@@ -85,8 +85,8 @@ pub(crate) fn user(pid: i32) -> Option<u32> {
 
 /// The permitted capabilities of a process, as bits.
 #[must_use]
-pub(crate) fn permitted(pid: i32) -> Option<u64> {
-    u64::from_str_radix(line(&status(&pid.to_string()), "CapPrm:")?.trim(), 16).ok()
+pub(crate) fn permitted(pid: i32) -> u64 {
+    Rights::of(&pid.to_string()).permitted
 }
 
 /// What a security module calls a process (`/proc/PID/attr/current`), if there is one that does.
