@@ -12,8 +12,10 @@ use super::{Stat, folder};
 #[derive(Debug)]
 pub(super) struct Identity {
     start_time: u64,
-    /// Its `stat`, open since then: the kernel reads it of that very process, and not at all when
-    /// that is gone (`ESRCH`). `None` if it was gone then.
+    /// The `stat` of its first thread, open since then: the kernel reads it of that very process,
+    /// and not at all when that is gone (`ESRCH`). `None` if it was gone then. For that of the
+    /// whole process the kernel adds up all threads while they may not begin or end
+    /// (`do_task_stat`, fs/proc/array.c, v6.12).
     stat: Option<File>,
     /// `None` where it may not be looked at.
     space: Option<AddressSpace>,
@@ -23,7 +25,7 @@ impl Identity {
     /// That of process `pid`, which was started at this time. Whether that is so is looked at
     /// with everything else.
     pub(super) fn of(pid: i32, start_time: u64) -> Self {
-        let stat = File::open(format!("/proc/{pid}/stat")).ok();
+        let stat = File::open(format!("/proc/{pid}/task/{pid}/stat")).ok();
         Self { start_time, stat, space: AddressSpace::of(&folder(pid)) }
     }
 
