@@ -257,17 +257,17 @@ fn wait_for_proof<A: Abi, T: Target>(
     let start = Instant::now();
     let mut mismatches = 0;
     loop {
-        let proof = {
+        let (standstill, proof) = {
             let held = stopper.hold();
             let standstill = match held.as_ref().is_some_and(Hold::is_complete) {
                 true if T::CHANGES => Standstill::Held,
                 true => Standstill::Kept,
                 false => Standstill::None,
             };
-            let proof = prove::<A, _>(memory, roots, types, standstill);
-            tell_proof(pid, standstill, &proof);
-            proof
+            (standstill, prove::<A, _>(memory, roots, types, standstill))
         };
+        // Who reads the log may be slow: nobody waits for that while stopped.
+        tell_proof(pid, standstill, &proof);
         let waited = start.elapsed();
         match proof {
             Ok(Proof::Proven) => return Ok(()),
