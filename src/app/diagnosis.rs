@@ -6,14 +6,13 @@
 
 use std::env;
 use std::io::Write;
-use std::panic;
 use std::str::FromStr;
 use std::time::Instant;
 
 use log::LevelFilter;
 
 use crate::escape::{in_line, say};
-use crate::render::remove_unfinished;
+use crate::render::remove_unfinished_at_a_panic;
 
 /// The variable that says how much is told; it is inherited by the programs that this one starts.
 pub(crate) const VARIABLE: &str = "PYFLAME_LOG";
@@ -23,7 +22,11 @@ pub(crate) const PREFIX: &str = "pyflame[";
 
 /// To be called first of all: tells what is asked for from here on, and what this program is.
 pub(super) fn begin(name: &str) {
-    clean_up_at_a_panic();
+    // Where a panic aborts, nothing is dropped. The kernel lets threads go that are stopped; the
+    // live view gives the terminal back by a hook of its own.
+    if cfg!(panic = "abort") {
+        remove_unfinished_at_a_panic();
+    }
     let Some(wanted) = env::var_os(VARIABLE).filter(|wanted| !wanted.is_empty()) else { return };
     let wanted = wanted.to_string_lossy();
     match LevelFilter::from_str(&wanted) {
@@ -33,18 +36,6 @@ pub(super) fn begin(name: &str) {
         )),
     }
     log::info!("{name} {}, log level {}", env!("CARGO_PKG_VERSION"), log::max_level());
-}
-
-/// Where a panic aborts, nothing is dropped: what the kernel does not undo is undone here. It lets
-/// threads go that are stopped; the live view gives the terminal back by a hook of its own.
-fn clean_up_at_a_panic() {
-    if cfg!(panic = "abort") {
-        let before = panic::take_hook();
-        panic::set_hook(Box::new(move |panic| {
-            remove_unfinished();
-            before(panic);
-        }));
-    }
 }
 
 /// Tells what this project's own code says at `level`, but nothing of the crates that it uses.

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::panic;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -153,13 +154,18 @@ fn begun() -> MutexGuard<'static, Vec<PathBuf>> {
     BEGUN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Removes the files that are not complete, and never will be: this program ends by a panic.
-/// Never waits.
-pub fn remove_unfinished() {
-    let Ok(mut begun) = BEGUN.try_lock() else { return };
-    for unfinished in begun.drain(..) {
-        let _ = fs::remove_file(unfinished);
-    }
+/// Lets a panic remove the files that are not complete, and never will be: for programs that it
+/// aborts, in which nothing is dropped. It never waits.
+pub fn remove_unfinished_at_a_panic() {
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        if let Ok(mut begun) = BEGUN.try_lock() {
+            for unfinished in begun.drain(..) {
+                let _ = fs::remove_file(unfinished);
+            }
+        }
+        before(panic);
+    }));
 }
 
 /// Whether a link into `/proc` is that of this program's standard output.
@@ -233,7 +239,7 @@ mod tests {
         let panicked = std::thread::spawn(|| {
             place.write(|out| {
                 out.write_all(b"half")?;
-                std::panic::resume_unwind(Box::new("injected"))
+                panic::resume_unwind(Box::new("injected"))
             })
         });
         assert!(panicked.join().is_err());
@@ -248,11 +254,7 @@ mod tests {
     #[ignore = "runs in a child of another test"]
     fn child_that_aborts() {
         let path = PathBuf::from(std::env::var_os(FOLDER).expect("a folder")).join("out.folded");
-        let hook = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            remove_unfinished();
-            hook(panic);
-        }));
+        remove_unfinished_at_a_panic();
         let mut file = NewFile::create(&path).expect("created");
         file.file.write_all(b"half").expect("written");
         assert_eq!(fs::read_dir(path.with_file_name("")).expect("a folder").count(), 1);

@@ -36,7 +36,7 @@ mod tracks;
 
 use std::io::{self, Write};
 
-pub use self::destination::{Destination, NewFile, remove_unfinished};
+pub use self::destination::{Destination, NewFile, remove_unfinished_at_a_panic};
 pub use self::format::{Format, Settings};
 pub use self::formats::{Ambiguous, FORMATS};
 pub use self::next_step::next_step;
