@@ -66,25 +66,27 @@ fn types() -> Types {
     Types { code: word(1), text: word(2), bytes: word(3) }
 }
 
-fn object_types<A: Abi>() -> ObjectTypes {
+/// Types of objects whose addresses are words in a row.
+pub(crate) fn object_types(first: u64, names_are_bytes: bool) -> ObjectTypes {
+    let at = |number: u64| first + number * 8;
     ObjectTypes {
-        none: word(0),
-        r#true: word(1),
-        r#false: word(2),
-        integer: word(3),
-        small_integer: word(4),
-        float: word(5),
-        unicode: word(6),
-        bytes: word(7),
-        list: word(8),
-        tuple: word(9),
-        dict: word(10),
-        set: word(11),
-        frozen_set: word(12),
-        cell: word(13),
-        module: word(14),
+        none: at(0),
+        r#true: at(1),
+        r#false: at(2),
+        integer: at(3),
+        small_integer: at(4),
+        float: at(5),
+        unicode: at(6),
+        bytes: at(7),
+        list: at(8),
+        tuple: at(9),
+        dict: at(10),
+        set: at(11),
+        frozen_set: at(12),
+        cell: at(13),
+        module: at(14),
         unicode_width: 4,
-        names_are_bytes: A::NAMES_ARE_BYTES,
+        names_are_bytes,
     }
 }
 
@@ -171,7 +173,7 @@ pub fn objects(bytes: &[u8]) {
     impl abi::ForAbi for Reads<'_> {
         fn visit<A: Abi>(&self) {
             let Self(micro, memory) = self;
-            let types = object_types::<A>();
+            let types = object_types(START, A::NAMES_ARE_BYTES);
             let values = Values { memory, types: &types };
             for number in 0..4 {
                 let object = Remote::<Object>::new(word(number * 8));

@@ -7,29 +7,17 @@ use std::path::Path;
 
 use super::core::Core;
 use super::disasm::Arch;
+use super::elf::loaded::Loaded;
 use super::elf::{Image, copy_from_memory};
 use super::interface::Target;
 use super::live::{Maps, RunCount, Stat};
 use super::locate;
 use super::mapped::{Permissions, Segment};
 use crate::cpython::abi::AbiTag;
-use crate::cpython::memory::{Fault, Memory};
+use crate::cpython::memory::Memory;
 
 /// Where the content of a file lies in a memory.
 const START: u64 = 0x7f00_0000_0000;
-
-/// A memory in which a file is mapped, and nothing else.
-struct Loaded<'a>(&'a [u8]);
-
-impl Memory for Loaded<'_> {
-    fn read_into(&self, address: u64, buffer: &mut [u8]) -> Result<(), Fault> {
-        let fault = Fault::unmapped(address, buffer.len());
-        let start = address.checked_sub(START).and_then(|start| usize::try_from(start).ok());
-        let rest = start.and_then(|start| self.0.get(start..)).ok_or(fault)?;
-        buffer.copy_from_slice(rest.get(..buffer.len()).ok_or(fault)?);
-        Ok(())
-    }
-}
 
 /// ELF files, from a disk and out of a memory.
 pub fn elf(bytes: &[u8]) {
@@ -48,8 +36,7 @@ pub fn elf(bytes: &[u8]) {
         let _ = (image.build_id(), image.machine());
         assert!(image.segments().len() <= bytes.len());
     }
-    let memory = Loaded(bytes);
-    let _ = copy_from_memory(&memory, &mapped[..1]);
+    let _ = copy_from_memory(&Loaded { start: START, bytes }, &mapped[..1]);
 }
 
 /// Machine code of every processor.

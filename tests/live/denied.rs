@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use nix::sys::signal::Signal;
 
-use crate::support::binaries::{Binaries, is_built};
+use crate::support::binaries::Binaries;
 use crate::support::copies::copy;
 use crate::support::features::Shows;
-use crate::support::interpreters::{Interpreter, Interpreters, three};
+use crate::support::interpreters::{Interpreter, Interpreters};
 use crate::support::process::{Finished, Guard, Running, expect_left_alone, run, status_line};
 use crate::support::profiler::{Profile, command, wait_for_ticks, wait_until_it_catches};
 use crate::support::runner::Trial;
@@ -55,8 +55,6 @@ pub(crate) const SHOWS: Shows = &[];
 /// What is denied does not depend on the version, so one of each way to build is enough. Python
 /// 2.7 cannot set what a test needs, and imports modules where it may not any more.
 pub(crate) fn trials(interpreters: Interpreters, _: Arc<Binaries>) -> Vec<Trial> {
-    let is_able = |i: &&Interpreter| is_built(i.abi) && !i.abi.starts_with("2.");
-    let all: Vec<&Interpreter> = interpreters.one_per_abi().into_iter().filter(is_able).collect();
     let trial = |interpreter: &Interpreter, (name, test): (&str, Test)| {
         let interpreter = interpreter.clone();
         let title = format!("{} denied: {name}", interpreter.label);
@@ -64,7 +62,7 @@ pub(crate) fn trials(interpreters: Interpreters, _: Arc<Binaries>) -> Vec<Trial>
         Trial::new(title, move || as_root(|| with_case(interpreter, &name, test)))
     };
     let of = |interpreter| TESTS.map(|test| trial(interpreter, test));
-    three(&all).into_iter().flat_map(of).collect()
+    interpreters.three_of_python_3().into_iter().flat_map(of).collect()
 }
 
 /// Runs a test that needs root. Where every change is tested, somebody has to be root.

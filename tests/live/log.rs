@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use crate::support::binaries::{Binaries, is_built};
+use crate::support::binaries::Binaries;
 use crate::support::features::Shows;
 use crate::support::interpreters::{Interpreter, Interpreters};
 use crate::support::process::{Finished, Running, run, wait_until};
 use crate::support::profiler::command;
-use crate::support::runner::Trial;
-use crate::support::target::{Target, in_folder, new_file, set_environment};
+use crate::support::runner::{self, Test, Trial};
+use crate::support::target::{Target, set_environment};
 use crate::support::{Context, Outcome, expect, targets};
 
 /// How each line of a log begins.
@@ -22,9 +22,7 @@ struct Case {
     folder: PathBuf,
 }
 
-type Test = fn(&Case) -> Outcome<String>;
-
-const TESTS: [(&str, Test); 7] = [
+const TESTS: [(&str, Test<Case>); 7] = [
     ("a run, by the launcher", a_run),
     ("windows", windows),
     ("a tree", a_tree),
@@ -38,18 +36,11 @@ const TESTS: [(&str, Test); 7] = [
 pub(crate) const SHOWS: Shows = &[];
 
 pub(crate) fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
-    let mut trials = Vec::new();
-    for interpreter in interpreters.one_per_abi().into_iter().filter(|i| is_built(i.abi)) {
-        for (name, test) in TESTS {
-            let (interpreter, binaries) = (interpreter.clone(), Arc::clone(&binaries));
-            trials.push(Trial::new(format!("{} log, {name}", interpreter.label), move || {
-                let folder = new_file("log");
-                let case = Case { interpreter, binaries, folder: folder.clone() };
-                in_folder(&folder, || test(&case))
-            }));
-        }
-    }
-    trials
+    runner::one_per_abi_in_folder(&interpreters, "log, ", &TESTS, |interpreter, folder| Case {
+        interpreter: interpreter.clone(),
+        binaries: Arc::clone(&binaries),
+        folder,
+    })
 }
 
 impl Case {

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::binaries::{Binaries, is_built};
+use crate::support::binaries::Binaries;
 use crate::support::features::{Feature, Shows};
 use crate::support::interpreters::{Interpreter, Interpreters};
 use crate::support::process::{Running, run, wait_until};
 use crate::support::profiler::{Profile, attach, command, start_sampling, wait_for_ticks};
-use crate::support::runner::Trial;
-use crate::support::target::{Target, in_folder, new_file};
+use crate::support::runner::{self, Test, Trial};
+use crate::support::target::Target;
 use crate::support::{Context, Outcome, expect, targets, with_more_time};
 
 /// What a test gets to work with.
@@ -28,9 +28,7 @@ struct Case {
     folder: PathBuf,
 }
 
-type Test = fn(&Case) -> Outcome<String>;
-
-const TESTS: [(&str, Test); 8] = [
+const TESTS: [(&str, Test<Case>); 8] = [
     ("snapshots on SIGUSR1", snapshots),
     ("SIGUSR1 without a file", snapshot_without_a_file),
     ("a file for each window", windows),
@@ -45,19 +43,11 @@ const TESTS: [(&str, Test); 8] = [
 pub(crate) const SHOWS: Shows = &[(Feature::Windows, "a file for each window")];
 
 pub(crate) fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
-    let mut trials = Vec::new();
-    for interpreter in interpreters.one_per_abi().into_iter().filter(|i| is_built(i.abi)) {
-        for (name, test) in TESTS {
-            let case = Case {
-                interpreter: interpreter.clone(),
-                profiler: binaries.profiler(interpreter.abi),
-                folder: new_file("long-runs"),
-            };
-            let name = format!("{} {name}", interpreter.label);
-            trials.push(Trial::new(name, move || in_folder(&case.folder, || test(&case))));
-        }
-    }
-    trials
+    runner::one_per_abi_in_folder(&interpreters, "", &TESTS, |interpreter, folder| Case {
+        interpreter: interpreter.clone(),
+        profiler: binaries.profiler(interpreter.abi),
+        folder,
+    })
 }
 
 impl Case {

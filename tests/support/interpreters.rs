@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::binaries::is_built;
 use super::missing::{Excuses, Missing};
 use super::{Context, Outcome};
 
@@ -162,6 +163,13 @@ impl Interpreters {
             }
         }
         chosen
+    }
+
+    /// [`three`] of the ABIs of Python 3 for which there is a profiler.
+    pub(crate) fn three_of_python_3(&self) -> Vec<&Interpreter> {
+        let mut all = self.one_per_abi();
+        all.retain(|interpreter| is_built(interpreter.abi) && !interpreter.abi.starts_with("2."));
+        three(&all)
     }
 }
 

@@ -11,7 +11,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
@@ -26,6 +26,7 @@ use super::features::{Feature, Shown, Shows, is_recording, record};
 use super::interpreters::{Interpreter, Interpreters};
 use super::missing::Missing;
 use super::process::status_line;
+use super::target::{in_folder, new_file};
 use super::{Context, Outcome};
 
 /// A test of a case. What it returns is shown after its name.
@@ -51,12 +52,37 @@ pub(crate) fn one_per_abi<C: Send + 'static>(
     tests: &[(&str, Test<C>)],
     case: impl Fn(&Interpreter) -> C,
 ) -> Vec<Trial> {
+    each_of(interpreters, kind, tests, |interpreter, test| {
+        let case = case(interpreter);
+        Box::new(move || test(&case))
+    })
+}
+
+/// The same, each in a new folder, which is gone afterwards.
+pub(crate) fn one_per_abi_in_folder<C: Send + 'static>(
+    interpreters: &Interpreters,
+    kind: &str,
+    tests: &[(&str, Test<C>)],
+    case: impl Fn(&Interpreter, PathBuf) -> C,
+) -> Vec<Trial> {
+    each_of(interpreters, kind, tests, |interpreter, test| {
+        let folder = new_file("test");
+        let case = case(interpreter, folder.clone());
+        Box::new(move || in_folder(&folder, || test(&case)))
+    })
+}
+
+fn each_of<C>(
+    interpreters: &Interpreters,
+    kind: &str,
+    tests: &[(&str, Test<C>)],
+    body: impl Fn(&Interpreter, Test<C>) -> Body,
+) -> Vec<Trial> {
     let built = interpreters.one_per_abi().into_iter().filter(|i| is_built(i.abi));
     let trials = built.flat_map(|interpreter| {
-        let case = &case;
+        let body = &body;
         tests.iter().map(move |&(name, test)| {
-            let case = case(interpreter);
-            Trial::new(format!("{} {kind}{name}", interpreter.label), move || test(&case))
+            Trial::new(format!("{} {kind}{name}", interpreter.label), body(interpreter, test))
         })
     });
     trials.collect()

@@ -15,6 +15,7 @@ use crate::cpython::abi::{
     Abi, AttributesLayout, DictLayout, EntryLayout, KeysFormat, Python27, Python36, Python310,
     Python311, Python312, Python314,
 };
+use crate::cpython::fuzzing::object_types;
 use crate::cpython::memory::Remote;
 use crate::cpython::memory::fake::FakeMemory;
 
@@ -25,30 +26,6 @@ const WORDS: usize = 512;
 /// The longest text that a value may become: five items in five items of 100 characters,
 /// which are escaped at worst.
 const LONGEST: usize = 256 * 1024;
-
-/// Types whose addresses lie in the hostile bytes, so that objects there have them.
-fn hostile_types(is_old: bool) -> ObjectTypes {
-    let at = |number: u64| START + 512 + number * 8;
-    ObjectTypes {
-        none: at(0),
-        r#true: at(1),
-        r#false: at(2),
-        integer: at(3),
-        small_integer: at(4),
-        float: at(5),
-        unicode: at(6),
-        bytes: at(7),
-        list: at(8),
-        tuple: at(9),
-        dict: at(10),
-        set: at(11),
-        frozen_set: at(12),
-        cell: at(13),
-        module: at(14),
-        unicode_width: 4,
-        names_are_bytes: is_old,
-    }
-}
 
 /// A word that leads somewhere, counts something, or is nonsense.
 fn word() -> impl Strategy<Value = u64> {
@@ -65,7 +42,7 @@ fn read_everything<A: Abi>(words: &[u64], target: u64) {
     for (address, word) in (START..).step_by(8).zip(words) {
         memory.write_word(address, *word);
     }
-    let types = hostile_types(A::NAMES_ARE_BYTES);
+    let types = object_types(START + 512, A::NAMES_ARE_BYTES);
     let object = Remote::<Object>::new(target);
     let values = Values { memory: &memory, types: &types };
     assert!(values.show::<A>(object).len() < LONGEST);

@@ -26,6 +26,8 @@ pub(crate) use memory::copy_from_memory;
 
 #[cfg(test)]
 pub(crate) mod fixture;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(in crate::target) mod loaded;
 #[cfg(test)]
 mod mutation_tests;
 #[cfg(test)]

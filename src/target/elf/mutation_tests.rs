@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::fixture::{DATA, ElfFile, Hash, SIZE};
+use super::loaded::Loaded;
 use super::tests::libraries;
 use super::*;
-use crate::cpython::memory::{Fault, Memory};
 use crate::target::mapped::{Permissions, Segment};
 
 /// Asks everything that can be asked of an image.
@@ -86,24 +86,11 @@ proptest! {
         }
         let permissions = Permissions { read: true, write: true, execute: true };
         let mapped = [Segment { range: START..START + SIZE, offset: 0, permissions }];
-        let _ = copy_from_memory(&Block(bytes), &mapped);
+        let _ = copy_from_memory(&Loaded { start: START, bytes: &bytes }, &mapped);
     }
 }
 
 const START: u64 = 0x10_0000;
-
-/// A memory in which only this is mapped.
-struct Block(Vec<u8>);
-
-impl Memory for Block {
-    fn read_into(&self, address: u64, buffer: &mut [u8]) -> Result<(), Fault> {
-        let fault = Fault::unmapped(address, buffer.len());
-        let start = address.checked_sub(START).and_then(|start| usize::try_from(start).ok());
-        let rest = start.and_then(|start| self.0.get(start..)).ok_or(fault)?;
-        buffer.copy_from_slice(rest.get(..buffer.len()).ok_or(fault)?);
-        Ok(())
-    }
-}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]

@@ -16,9 +16,9 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::binaries::{Binaries, is_built};
+use crate::support::binaries::Binaries;
 use crate::support::features::Shows;
-use crate::support::interpreters::{Interpreter, Interpreters, three};
+use crate::support::interpreters::{Interpreter, Interpreters};
 use crate::support::process::{
     Guard, Running, expect_left_alone, run, status_line, wait_until, wait_until_it_works,
 };
@@ -70,8 +70,6 @@ pub(crate) const SHOWS: Shows = &[];
 
 /// What is given up does not depend on the version, so one of each way to build is enough.
 pub(crate) fn trials(interpreters: Interpreters, _: Arc<Binaries>) -> Vec<Trial> {
-    let is_able = |i: &&Interpreter| is_built(i.abi) && !i.abi.starts_with("2.");
-    let all: Vec<&Interpreter> = interpreters.one_per_abi().into_iter().filter(is_able).collect();
     let trial = |interpreter: &Interpreter, (name, test): (&str, Test)| {
         let interpreter = interpreter.clone();
         let title = format!("{} sandbox: {name}", interpreter.label);
@@ -85,7 +83,7 @@ pub(crate) fn trials(interpreters: Interpreters, _: Arc<Binaries>) -> Vec<Trial>
         })
     };
     let of = |interpreter| TESTS.map(|test| trial(interpreter, test));
-    three(&all).into_iter().flat_map(of).collect()
+    interpreters.three_of_python_3().into_iter().flat_map(of).collect()
 }
 
 impl Case {
