@@ -4,15 +4,57 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+/// What a frame is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FrameKind {
+    /// A function of Python.
+    #[default]
+    Python,
+    /// Machine code of a library or an extension.
+    Native,
+    /// Machine code of the interpreter itself.
+    Interpreter,
+}
+
+impl FrameKind {
+    /// Whether it is machine code.
+    #[must_use]
+    pub fn is_native(self) -> bool {
+        self != Self::Python
+    }
+}
+
 /// A place in a program.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Frame {
-    /// The file, as the program names it.
+    /// The file, as the program names it. Of native code the executable or library; empty if
+    /// it is in none.
     pub file: Arc<str>,
-    /// The function's name, without its class or module.
+    /// The function's name, without its class or module. Of native code without symbols the
+    /// address, as `0x1a2b`.
     pub function: Arc<str>,
     /// The line, from 1; 0 where the program has none.
     pub line: i32,
+    /// What it is of.
+    pub kind: FrameKind,
+}
+
+impl Frame {
+    /// A frame of a Python function.
+    #[must_use]
+    pub fn python(file: impl Into<Arc<str>>, function: impl Into<Arc<str>>, line: i32) -> Self {
+        Self { file: file.into(), function: function.into(), line, kind: FrameKind::Python }
+    }
+
+    /// A frame of machine code, whose line is not known.
+    #[must_use]
+    pub fn native(
+        library: impl Into<Arc<str>>,
+        function: impl Into<Arc<str>>,
+        kind: FrameKind,
+    ) -> Self {
+        Self { file: library.into(), function: function.into(), line: 0, kind }
+    }
 }
 
 /// A frame that has been interned in a [`FrameTable`].
@@ -108,6 +150,36 @@ impl FrameStyle {
     }
 }
 
+/// Which native frames are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NativeFrames {
+    /// None: Python only.
+    None,
+    /// Those of libraries and extensions, not those of the interpreter.
+    Extensions,
+    /// All that there are.
+    #[default]
+    All,
+}
+
+impl NativeFrames {
+    /// Whether frames of this kind are wanted.
+    #[must_use]
+    pub fn accept(self, kind: FrameKind) -> bool {
+        match self {
+            Self::None => kind == FrameKind::Python,
+            Self::Extensions => kind != FrameKind::Interpreter,
+            Self::All => true,
+        }
+    }
+
+    /// Whether any native frames are wanted.
+    #[must_use]
+    pub fn is_any(self) -> bool {
+        self != Self::None
+    }
+}
+
 /// The stack of one thread at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stack {
@@ -153,7 +225,7 @@ mod tests {
 
     #[test]
     fn equal_frames_share_an_identity() {
-        let frame = |line| Frame { file: "a.py".into(), function: "f".into(), line };
+        let frame = |line| Frame::python("a.py", "f", line);
         let mut table = FrameTable::default();
         let first = table.intern(frame(1));
         let second = table.intern(frame(2));

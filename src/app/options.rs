@@ -10,7 +10,7 @@ use crate::profile::filter::{FrameFilter, SampleFilter, ThreadFilter};
 use crate::render::{Format, recording};
 use crate::sampler::selection::TimeMode;
 use crate::sampler::stop::pause::Pause;
-use crate::stack::FrameStyle;
+use crate::stack::{FrameStyle, NativeFrames};
 
 /// What is to be profiled, how, and where the result goes.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +34,9 @@ pub struct Options {
     pub threads: ThreadFilter,
     /// Which frames are kept, and how they are named.
     pub frames: FrameFilter,
+    /// Which native frames are asked for: whether they are captured. Which of them the result
+    /// keeps is in `frames`.
+    pub native: NativeFrames,
     /// All threads of all interpreters, instead of those that hold a GIL.
     pub every_thread: bool,
     /// Leave idle samples out.
@@ -198,6 +201,8 @@ pub struct TopOptions {
     pub pid: i32,
     /// Use the rights that this program has from its file.
     pub as_capable: bool,
+    /// Which native frames are shown.
+    pub native: NativeFrames,
     /// What its profiler is asked for besides, as it stands on the command line.
     pub passed_on: Vec<String>,
 }

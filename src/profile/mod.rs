@@ -426,7 +426,7 @@ mod tests {
 
     /// A step into `function`.
     fn step(profile: &mut Profile, function: &str) -> Step {
-        let frame = Frame { file: "a.py".into(), function: function.into(), line: 1 };
+        let frame = Frame::python("a.py", function, 1);
         Step::Frame(profile.frames.intern(frame))
     }
 

@@ -1,7 +1,6 @@
 //! Functions and lines, and how much of the samples is theirs.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use rustc_hash::FxBuildHasher;
 
@@ -108,8 +107,7 @@ impl Places {
     fn of_frame(&mut self, profile: &Profile, frame: FrameId) -> PlaceId {
         for frame in profile.frames.since(self.of_frames.len()) {
             let line = if self.unit == Unit::Line { frame.line } else { 0 };
-            let (file, function) = (Arc::clone(&frame.file), Arc::clone(&frame.function));
-            let place = Place { file, function, line };
+            let place = Place { line, ..frame.clone() };
             let next = PlaceId(u32::try_from(self.places.len()).unwrap_or(u32::MAX));
             let id = *self.ids.entry(place.clone()).or_insert(next);
             if id == next {
@@ -130,7 +128,7 @@ mod tests {
         let mut profile = Profile::default();
         let mut stack = None;
         for (function, line) in [("main", 1), ("f", 2), ("f", 3), ("f", 2)] {
-            let frame = Frame { file: "a".into(), function: function.into(), line };
+            let frame = Frame::python("a", function, line);
             let step = Step::Frame(profile.frames.intern(frame));
             stack = Some(profile.child(stack, step));
         }

@@ -115,9 +115,8 @@ pub(crate) mod tests {
     /// Two threads, one of which is called by something that needs escaping.
     pub(crate) fn snapshot() -> Snapshot {
         let mut frames = FrameTable::default();
-        let mut frame = |function: &str, line| {
-            frames.intern(Frame { file: "app.py".into(), function: function.into(), line })
-        };
+        let mut frame =
+            |function: &str, line| frames.intern(Frame::python("app.py", function, line));
         let variable = |name: &str, kind, value: &str| Variable {
             name: name.to_owned(),
             kind,

@@ -96,7 +96,7 @@ fn threads(profile: &mut Profile) -> [ThreadId; 3] {
 }
 
 fn frame(profile: &mut Profile, file: &str, function: &str, line: i32) -> Step {
-    let frame = Frame { file: file.into(), function: function.into(), line };
+    let frame = Frame::python(file, function, line);
     Step::Frame(profile.frames.intern(frame))
 }
 

@@ -51,7 +51,7 @@ fn written(names: &[String], format: Format) -> Vec<u8> {
     for (time, pair) in (STARTED..).step_by(10_000).zip(names.chunks(2)) {
         let (file, function) = (pair.first(), pair.last());
         let [file, function] = [file, function].map(|name| name.map_or("", String::as_str));
-        let frame = Frame { file: file.into(), function: function.into(), line: 3 };
+        let frame = Frame::python(file, function, 3);
         let step = Step::Frame(profile.frames.intern(frame));
         let child = profile.child(stack, step);
         let sample = Sample { stack: child, thread: Some(thread), state: State::default() };

@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn lines_that_are_none_are_left_out() {
-        let frame = |line| Frame { file: "a.py".into(), function: "f".into(), line };
+        let frame = |line| Frame::python("a.py", "f", line);
         let mut profile = Profile::default();
         assert_eq!(line(&profile, &frame(7)), Some(7));
         assert_eq!(line(&profile, &frame(0)), None);

@@ -92,7 +92,7 @@ mod tests {
         let process = Process { pid: 4242, command: "python3 a.py".into(), ..Process::default() };
         let process = profile.add_process(process);
         let thread = Some(profile.intern_thread(process, 7));
-        let frame = Frame { file: "a.py".into(), function: "f".into(), line: 3 };
+        let frame = Frame::python("a.py", "f", 3);
         let frame = profile.frames.intern(frame);
         let stack = profile.child(None, Step::Frame(frame));
         profile.record(1, Sample { stack, thread, state: State::default() });
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn a_semicolon_in_a_name_ends_no_frame() {
         let mut profile = Profile::new(Detail::Stacks);
-        let frame = Frame { file: "a;b.py".into(), function: "f;\u{1b}[m".into(), line: 3 };
+        let frame = Frame::python("a;b.py", "f;\u{1b}[m", 3);
         let step = Step::Frame(profile.frames.intern(frame));
         assert_eq!(FrameStyle::WithLines.step_name(&profile, step), "a,b.py:f,\\u{1b}[m:3");
         let stack = profile.child(None, step);
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn line_breaks_do_not_end_a_record() {
         let mut out = Vec::new();
-        let frame = Frame { file: "a\nb.py".into(), function: "\r".into(), line: 3 };
+        let frame = Frame::python("a\nb.py", "\r", 3);
         FrameStyle::WithLines.write(&frame, &mut out).expect("a Vec takes everything");
         assert_eq!(out, b"a\\nb.py:\\r:3");
     }

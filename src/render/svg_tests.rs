@@ -20,7 +20,7 @@ fn profile(stacks: &[&[&str]]) -> Profile {
     for (time, functions) in (0..).zip(stacks) {
         let mut stack = None;
         for (line, function) in (1..).zip(*functions) {
-            let frame = Frame { file: "app.py".into(), function: (*function).into(), line };
+            let frame = Frame::python("app.py", *function, line);
             let frame = profile.frames.intern(frame);
             stack = Some(profile.child(stack, Step::Frame(frame)));
         }

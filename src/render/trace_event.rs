@@ -327,7 +327,7 @@ mod tests {
         let mut profile = Profile::new(Detail::Timeline);
         profile.about = fixture::profile().about;
         for line in 1..4 {
-            let frame = crate::stack::Frame { file: "a.py".into(), function: "f".into(), line };
+            let frame = crate::stack::Frame::python("a.py", "f", line);
             let frame = crate::profile::Step::Frame(profile.frames.intern(frame));
             let stack = profile.child(None, frame);
             let state = crate::profile::State::default();

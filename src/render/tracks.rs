@@ -201,7 +201,7 @@ mod tests {
         profile.about = RunInfo { interval: Duration::from_millis(10), ..RunInfo::default() };
         let processes: Vec<_> =
             (0..processes).map(|_| profile.add_process(Process::default())).collect();
-        let frame = Frame { file: "a.py".into(), function: "f".into(), line: 1 };
+        let frame = Frame::python("a.py", "f", 1);
         let frame = profile.frames.intern(frame);
         let stack = profile.child(None, Step::Frame(frame));
         for (time, process, thread) in samples {

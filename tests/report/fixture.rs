@@ -156,7 +156,7 @@ fn stack(
     function: &str,
     line: i32,
 ) -> StackId {
-    let frame = Frame { file: file.into(), function: function.into(), line };
+    let frame = Frame::python(file, function, line);
     let frame = profile.frames.intern(frame);
     profile.child(caller, Step::Frame(frame))
 }

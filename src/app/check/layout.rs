@@ -108,6 +108,7 @@ fn engine<A: Abi>(attached: &Attached, depth: usize, findings: &mut Findings) {
         jitter: false,
         mode: TimeMode::default(),
         is_free_threaded: roots.attached().is_some(),
+        native: false,
     };
     let probed = Interrupts::<A>::probe(process, memory, roots, plan);
     sandbox(process.pid(), probed.is_ok(), findings);

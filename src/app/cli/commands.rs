@@ -8,12 +8,16 @@ use clap::builder::PossibleValue;
 use clap::{Arg, ArgMatches, Command, value_parser};
 
 use super::command::{command, flag};
-use super::definition::{engine_choice, formats, frame_choice, rights, thread_choice};
+use super::definition::{
+    engine_choice, formats, frame_choice, native_choice, rights, thread_choice,
+};
 use super::usage::{COMMANDS, UsageError};
 
-use super::values::{format, frame_filter, parse_pid, sample_filter};
+use super::values::{format, frame_filter, native_frames, parse_pid, sample_filter};
 use super::{check, colour};
 use crate::app::options::{CheckOptions, DiffOptions, ReportOptions, TopOptions};
+use crate::profile::filter::FrameFilter;
+use crate::stack::NativeFrames;
 
 /// A command, and what it is asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,6 +107,7 @@ fn report() -> Command {
         ])
         .args(thread_choice().map(kept))
         .next_help_heading("Which frames")
+        .arg(kept_native(native_choice()))
         .args(frame_choice())
 }
 
@@ -120,6 +125,15 @@ fn kept(option: Arg) -> Arg {
             ),
         _ => option.help("Keep only those of the main thread (and of --thread)"),
     }
+}
+
+/// The help of the option about native frames that have been recorded already.
+fn kept_native(option: Arg) -> Arg {
+    option.help("Which native frames to keep: none, yes (the default) or all").long_help(
+        "Which native frames to keep of a recording that was made with --native: none of them, \
+         yes for those of libraries and extensions (the default), or all, those of the \
+         interpreter too.",
+    )
 }
 
 fn diff() -> Command {
@@ -162,6 +176,7 @@ fn top() -> Command {
     command("top", "[OPTIONS] -p PID")
         .after_help("Press ? for the keys.")
         .args(own)
+        .arg(native_choice())
         .arg(engine_choice())
         .args(rights())
 }
@@ -172,7 +187,10 @@ fn report_options(matches: &ArgMatches) -> Result<ReportOptions, UsageError> {
         output: matches.get_one("output").cloned(),
         format: format(matches)?,
         samples: sample_filter(matches)?,
-        frames: frame_filter(matches)?,
+        frames: FrameFilter {
+            native: native_frames(matches).unwrap_or(NativeFrames::Extensions),
+            ..frame_filter(matches)?
+        },
         title: matches.get_one("title").cloned(),
     })
 }
@@ -192,9 +210,15 @@ fn top_options(matches: &ArgMatches) -> Result<TopOptions, UsageError> {
     let word = |name: &str| matches.get_one::<String>(name).map_or("", String::as_str);
     let values = ["rate", "pause", "engine"].map(|name| format!("--{name}={}", word(name)));
     let flags = ["as-capable", "no-sandbox"].into_iter().filter(|name| matches.get_flag(name));
-    let passed_on = values.into_iter().chain(flags.map(|name| format!("--{name}"))).collect();
-    let as_capable = matches.get_flag("as-capable");
-    Ok(TopOptions { pid: parse_pid(word("pid"))?, as_capable, passed_on })
+    let native = matches.get_one::<String>("native").map(|which| format!("--native={which}"));
+    let flags = flags.map(|name| format!("--{name}")).chain(native);
+    let passed_on = values.into_iter().chain(flags).collect();
+    Ok(TopOptions {
+        pid: parse_pid(word("pid"))?,
+        as_capable: matches.get_flag("as-capable"),
+        native: native_frames(matches).unwrap_or(NativeFrames::None),
+        passed_on,
+    })
 }
 
 const REPORT_EXAMPLES: &str = "\
@@ -260,6 +284,19 @@ mod tests {
     }
 
     #[test]
+    fn a_report_keeps_native_frames_unless_told_otherwise() {
+        let kept = |line: &str| match parse(line) {
+            Ok(Some(Invocation::Report(options))) => options.frames.native,
+            other => panic!("{line}: {other:?}"),
+        };
+        assert_eq!(kept("report a"), NativeFrames::Extensions);
+        assert_eq!(kept("report a --native"), NativeFrames::Extensions);
+        assert_eq!(kept("report --native=none a"), NativeFrames::None);
+        assert_eq!(kept("report --native=all a"), NativeFrames::All);
+        assert!(parse("report a --native=0").is_err());
+    }
+
+    #[test]
     fn what_to_watch_is_checked() {
         let Ok(Some(Invocation::Top(options))) = parse("top -p 42 -r 50hz") else {
             panic!("a view")
@@ -268,6 +305,11 @@ mod tests {
             (options.pid, options.passed_on.join(" ")),
             (42, "--rate=50hz --pause=auto --engine=auto".into())
         );
+        let Ok(Some(Invocation::Top(options))) = parse("top --native -p 42") else {
+            panic!("a view")
+        };
+        assert_eq!(options.native, NativeFrames::Extensions);
+        assert!(options.passed_on.contains(&"--native=yes".to_owned()));
         assert!(parse("top").is_err());
         assert!(parse("top -p x").is_err());
     }

@@ -163,6 +163,7 @@ fn contents() -> Vec<Arg> {
     ]
     .into_iter()
     .chain(thread_choice())
+    .chain([native_choice()])
     .chain(frame_choice())
     .collect()
 }
@@ -180,6 +181,21 @@ pub(super) fn thread_choice() -> [Arg; 2] {
             ),
         flag("main-thread").help("Sample only the main thread (and those of --thread)"),
     ]
+}
+
+/// Which native frames are wanted; `top` passes it on.
+pub(super) fn native_choice() -> Arg {
+    value("native", "WHICH")
+        .num_args(0..=1)
+        .require_equals(true)
+        .default_missing_value("yes")
+        .value_parser(["none", "yes", "all"])
+        .help("Also the native frames of libraries; =all: and of the interpreter")
+        .long_help(
+            "Also the frames of native code (C, C++, Rust) between those of Python: yes, as \
+             without a value, for those of libraries and extensions, all for those of the \
+             interpreter too, none for no others than Python's. A recording keeps all.",
+        )
 }
 
 /// Which frames are kept, and how they are named.

@@ -23,11 +23,13 @@ use self::trace_line::split_at_trace;
 pub use self::usage::UsageError;
 use self::usage::abi_list;
 use self::values::{
-    abi, dump_style, engine, format, frame_filter, pause, thread_filter, time_mode,
+    abi, dump_style, engine, format, frame_filter, native_frames, pause, thread_filter, time_mode,
 };
 use crate::app::options::{Options, Target};
 use crate::cpython::abi::AbiTag;
+use crate::profile::filter::FrameFilter;
 use crate::render::recording;
+use crate::stack::NativeFrames;
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +72,9 @@ pub fn parse(arguments: &[OsString], abis: &[AbiTag]) -> Result<Request, UsageEr
     let mode = time_mode(&matches)?;
     let traced = matches!(target, Target::Command { .. });
     let subprocesses = matches.get_flag("subprocesses");
+    let native = native_frames(&matches).unwrap_or(NativeFrames::None);
+    // A recording keeps all, and its reports choose.
+    let shown = if format == recording::FORMAT { NativeFrames::All } else { native };
     let options = Options {
         target,
         subprocesses,
@@ -79,7 +84,8 @@ pub fn parse(arguments: &[OsString], abis: &[AbiTag]) -> Result<Request, UsageEr
         locals: matches.get_flag("locals"),
         mode,
         threads: thread_filter(&matches),
-        frames: frame_filter(&matches)?,
+        frames: FrameFilter { native: shown, ..frame_filter(&matches)? },
+        native,
         every_thread: mode.is_of_all_threads() || matches.get_flag("dump"),
         exclude_idle: matches.get_flag("exclude-idle"),
         format,

@@ -56,6 +56,26 @@ fn trace_may_end_a_cluster_of_flags() {
 }
 
 #[test]
+fn native_frames_are_asked_for_with_or_without_a_value() {
+    let asked = |line: &str| {
+        let options = options(line);
+        (options.native, options.frames.native)
+    };
+    assert_eq!(asked("-p 42").0, NativeFrames::None);
+    let extensions = (NativeFrames::Extensions, NativeFrames::Extensions);
+    assert_eq!(asked("-p 42 --native"), extensions);
+    assert_eq!(asked("--native -p 42"), extensions);
+    assert_eq!(asked("-p 42 --native --native=all"), (NativeFrames::All, NativeFrames::All));
+    assert_eq!(asked("--native=all -p 42 --native=none").0, NativeFrames::None);
+    // A recording keeps all.
+    let recorded = (NativeFrames::Extensions, NativeFrames::All);
+    assert_eq!(asked("-p 42 --native -o a.pyflame"), recorded);
+    // The word after it is not its value.
+    assert!(matches!(options("--native -t python3").target, Target::Command { .. }));
+    assert!(error("-p 42 --native=some").contains("--native"));
+}
+
+#[test]
 fn the_value_of_an_option_is_not_a_flag() {
     assert_eq!(options("-o -t -p 42").output, Some(PathBuf::from("-t")));
     assert_eq!(options("-xo --trace -p 42").output, Some(PathBuf::from("--trace")));

@@ -46,7 +46,8 @@ fn is_valued(definition: &Command, flag: char) -> bool {
 /// Whether the word after `argument` is its value.
 fn takes_next_word(definition: &Command, argument: &str) -> bool {
     if let Some(long) = argument.strip_prefix("--") {
-        return valued(definition).any(|option| option.get_long() == Some(long));
+        return valued(definition)
+            .any(|option| option.get_long() == Some(long) && !option.is_require_equals_set());
     }
     argument.strip_prefix('-').is_some_and(|cluster| {
         let first = cluster.chars().position(|flag| is_valued(definition, flag));

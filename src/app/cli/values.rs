@@ -14,7 +14,7 @@ use crate::render::{Ambiguous, Format, flamechart, svg};
 use crate::sampler::interrupt::{SHORTEST_INTERVAL, SHORTEST_WITH_JITTER};
 use crate::sampler::selection::TimeMode;
 use crate::sampler::stop::pause::Pause;
-use crate::stack::FrameStyle;
+use crate::stack::{FrameStyle, NativeFrames};
 
 pub(super) fn parse_pid(text: &str) -> Result<i32, UsageError> {
     match text.parse() {
@@ -234,6 +234,16 @@ pub(super) fn frame_filter(matches: &ArgMatches) -> Result<FrameFilter, UsageErr
         style,
         strip: words("strip-prefix"),
         relative: matches.get_flag("relative"),
+        native: NativeFrames::All,
+    })
+}
+
+/// Which native frames are wanted; `None` if nothing is said of them.
+pub(super) fn native_frames(matches: &ArgMatches) -> Option<NativeFrames> {
+    Some(match matches.get_one::<String>("native")?.as_str() {
+        "none" => NativeFrames::None,
+        "all" => NativeFrames::All,
+        _ => NativeFrames::Extensions,
     })
 }
 

@@ -197,7 +197,7 @@ mod tests {
             let mut profile = Profile::new(detail);
             let process = profile.add_process(Process::new(7, "python3 a.py", "3.11.7"));
             let thread = profile.intern_thread(process, 70);
-            let frame = Frame { file: "a.py".into(), function: "f".into(), line: 3 };
+            let frame = Frame::python("a.py", "f", 3);
             let frame = profile.frames.intern(frame);
             let stack = profile.child(None, Step::Frame(frame));
             let state = State { holds_gil: true, ..State::default() };

@@ -85,7 +85,13 @@ fn start<A: Abi>(
     let process = attached.process.reopen().map_err(|_| KernelError::Gone { pid })?;
     let (memory, roots) = (attached.memory.clone(), attached.roots.clone());
     let is_free_threaded = roots.attached().is_some();
-    let plan = Plan { interval, jitter: options.jitter, mode: options.mode, is_free_threaded };
+    let plan = Plan {
+        interval,
+        jitter: options.jitter,
+        mode: options.mode,
+        is_free_threaded,
+        native: options.native.is_any(),
+    };
     let interrupts = Interrupts::start(process, memory, roots, code, process_id, selection, plan)?;
     let source = Source::Interrupt;
     Ok(Way { source, interrupts: Some(interrupts), refusal: None, interval })

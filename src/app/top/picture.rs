@@ -195,7 +195,7 @@ mod tests {
         for (time, function, holds_gil) in
             [(1, "f", true), (2, "f", true), (3, "wait\x1b[2J", false), (4, "g", true)]
         {
-            let frame = Frame { file: "a.py".into(), function: function.into(), line: 3 };
+            let frame = Frame::python("a.py", function, 3);
             let step = Step::Frame(profile.frames.intern(frame));
             let stack = profile.child(None, step);
             let state = State { holds_gil, ..State::default() };

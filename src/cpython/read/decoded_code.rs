@@ -208,11 +208,8 @@ impl DecodedCode {
             return Some(*id);
         }
         let line = if line_numbers { self.line::<A>(position) } else { 0 };
-        let id = table.intern(Frame {
-            file: Arc::clone(&self.file),
-            function: Arc::clone(&self.name),
-            line,
-        });
+        let frame = Frame::python(Arc::clone(&self.file), Arc::clone(&self.name), line);
+        let id = table.intern(frame);
         self.frames.insert(position, id);
         Some(id)
     }

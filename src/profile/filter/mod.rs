@@ -11,7 +11,7 @@ pub(crate) use self::stack_filter::StackFilter;
 pub(crate) use self::threads::ThreadFilter;
 pub(crate) use self::threads::in_words;
 use crate::profile::Profile;
-use crate::stack::FrameStyle;
+use crate::stack::{FrameStyle, NativeFrames};
 
 /// Why a filter cannot be applied to a profile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +54,8 @@ pub struct FrameFilter {
     pub strip: Vec<String>,
     /// Whether paths are relative to the entry of `sys.path` that they are below.
     pub relative: bool,
+    /// Which native frames are kept.
+    pub native: NativeFrames,
 }
 
 impl FrameFilter {
@@ -63,11 +65,13 @@ impl FrameFilter {
         self.relative || !self.include.is_empty() || !self.exclude.is_empty()
     }
 
-    /// Whether it changes anything about frames that tell so much.
+    /// Whether it changes anything about frames that tell so much, if none is of a kind that
+    /// it leaves out.
     #[must_use]
     pub fn changes(&self, told: FrameStyle) -> bool {
+        let Self { native, .. } = *self;
         let style = self.style.min(told);
-        *self != Self { style, ..Self::default() }
+        *self != Self { style, native, ..Self::default() }
     }
 
     /// Whether frames that tell so much tell enough.
@@ -106,7 +110,7 @@ mod tests {
     use crate::stack::Frame;
 
     fn frame(file: &str, function: &str) -> Frame {
-        Frame { file: file.into(), function: function.into(), line: 7 }
+        Frame::python(file, function, 7)
     }
 
     /// One sample each of `main` alone, and of `main` that calls `get` of requests.

@@ -266,7 +266,9 @@ impl FrameFilter {
             FrameStyle::WithoutLines => Frame { file: file.into(), line: 0, ..frame.clone() },
             FrameStyle::FunctionOnly => Frame { file: "".into(), line: 0, ..frame.clone() },
             // Formats that show functions shall have something to show.
-            FrameStyle::FileOnly => Frame { file: file.into(), function: file.into(), line: 0 },
+            FrameStyle::FileOnly => {
+                Frame { file: file.into(), function: file.into(), line: 0, kind: frame.kind }
+            }
         }
     }
 }

@@ -288,7 +288,7 @@ impl Run {
         let file = Arc::clone(&self.texts[bytes.position(self.texts.len())?]);
         let function = Arc::clone(&self.texts[bytes.position(self.texts.len())?]);
         let line = i32::try_from(bytes.signed()?).ok()?;
-        push(&mut self.frames, into.frames.intern(Frame { file, function, line }), MOST)
+        push(&mut self.frames, into.frames.intern(Frame::python(file, function, line)), MOST)
     }
 
     fn read_stack(&mut self, bytes: &mut Bytes<'_>, into: &mut Profile) -> Option<()> {

@@ -32,7 +32,7 @@ impl Growing {
     fn stack(&mut self, functions: &[&str]) -> StackId {
         let mut stack = self.profile.child(None, Step::Truncated);
         for (line, function) in (1..).zip(functions) {
-            let frame = Frame { file: "a.py".into(), function: (*function).into(), line };
+            let frame = Frame::python("a.py", *function, line);
             let step = Step::Frame(self.profile.frames.intern(frame));
             stack = self.profile.child(Some(stack), step);
         }

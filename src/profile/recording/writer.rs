@@ -187,7 +187,7 @@ impl<W: Write> Writer<W> {
     fn write_frames(&mut self, profile: &Profile) -> io::Result<()> {
         let mut texts = Entries::new(section::TEXTS);
         let mut frames = Entries::new(section::FRAMES);
-        for Frame { file, function, line } in profile.frames.since(self.frames) {
+        for Frame { file, function, line, .. } in profile.frames.since(self.frames) {
             let names = [file, function].map(|name| self.text(name, &mut texts));
             let out = frames.add();
             names.iter().for_each(|name| put_number(out, *name));

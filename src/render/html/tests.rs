@@ -36,7 +36,7 @@ fn names_cannot_break_out() {
     let process = profile.add_process(process);
     let thread = profile.intern_thread(process, u64::MAX);
     profile.thread_mut(thread).name = Some(hostile.into());
-    let frame = Frame { file: hostile.into(), function: hostile.into(), line: -1 };
+    let frame = Frame::python(hostile, hostile, -1);
     let frame = profile.frames.intern(frame);
     let stack = profile.child(None, Step::Frame(frame));
     profile.record(0, Sample { stack, thread: Some(thread), state: State::default() });
@@ -54,7 +54,7 @@ fn names_cannot_break_out() {
 fn stacks_are_columns_with_callers_first() {
     let mut profile = Profile::new(Detail::Timeline);
     let cut = profile.child(None, Step::Truncated);
-    let frame = profile.frames.intern(Frame { file: "a".into(), function: "f".into(), line: 3 });
+    let frame = profile.frames.intern(Frame::python("a", "f", 3));
     profile.child(Some(cut), Step::Frame(frame));
     let document = document(&written(&profile, None));
     assert_eq!(document["stacks"]["caller"], serde_json::json!([0, 1]));

@@ -67,7 +67,7 @@ mod tests {
     fn what_two_stacks_share_is_known_until_code_objects_are_compared() {
         let mut profile = Profile::new(Detail::default());
         let mut child = |line| {
-            let frame = Frame { file: "a.py".into(), function: "f".into(), line };
+            let frame = Frame::python("a.py", "f", line);
             let frame = profile.frames.intern(frame);
             profile.child(None, Step::Frame(frame))
         };

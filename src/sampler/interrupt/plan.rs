@@ -49,6 +49,8 @@ pub(crate) struct Plan {
     pub mode: TimeMode,
     /// Whether the process is free-threaded: many threads can be attached at once.
     pub is_free_threaded: bool,
+    /// Whether native frames are captured too.
+    pub native: bool,
 }
 
 impl Plan {
@@ -110,7 +112,7 @@ mod tests {
     use super::*;
 
     fn plan(interval: Duration, jitter: bool) -> Plan {
-        Plan { interval, jitter, mode: TimeMode::Gil, is_free_threaded: false }
+        Plan { interval, jitter, mode: TimeMode::Gil, is_free_threaded: false, native: false }
     }
 
     #[test]
