@@ -127,6 +127,9 @@ fn compile_kernel_program(out: &Path) -> Result<(), String> {
     let clang = env::var_os(CLANG_VARIABLE).unwrap_or_else(|| "clang".into());
     let mut command = Command::new(&clang);
     command.args(["-target", "bpf", "-mcpu=v3", "-std=gnu11", "-O2", "-nostdinc"]);
+    if env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "aarch64") {
+        command.arg("-DARCH_AARCH64");
+    }
     command.args(["-Wall", "-Wextra", "-Werror", "-c", KERNEL_PROGRAM, "-o"]);
     let what = clang.to_string_lossy();
     match command.arg(out.join("interrupt.o")).status() {

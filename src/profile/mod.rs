@@ -6,6 +6,7 @@ pub(crate) mod filter;
 pub(crate) mod fuzzing;
 pub(crate) mod links;
 mod mapping;
+mod native_torn;
 pub(crate) mod places;
 pub mod recording;
 mod run_info;
@@ -19,6 +20,7 @@ use std::collections::{HashMap, HashSet};
 
 use rustc_hash::FxBuildHasher;
 
+pub use self::native_torn::NativeTorn;
 pub use self::run_info::{
     Detail, LONGEST_SEARCH_PATH, Process, ProcessId, RunInfo, State, Thread, ThreadId,
 };

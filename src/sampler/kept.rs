@@ -67,6 +67,8 @@ pub(super) struct Still {
     pub(super) identity: u64,
     /// The stack, outermost frame first.
     pub(super) stack: Vec<Placed>,
+    /// The steps of the walk that its frames are.
+    pub(super) steps: Vec<usize>,
     /// The same, to be learnt.
     pub(super) links: Vec<FrameRecord>,
     pub(super) young: Vec<Named>,

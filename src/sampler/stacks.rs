@@ -9,11 +9,12 @@ use crate::cpython::memory::{Memory, Remote};
 use crate::cpython::read::code::{CodeCache, CopiedCode, Named, Place};
 use crate::cpython::read::frames::{Broken, Position, RawFrame, Walk};
 use crate::cpython::read::objects::Frame;
+use crate::sampler::native::NativeId;
 
-/// A frame of a stack, and the code object that it runs.
+/// A frame of a stack, and what it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Placed {
-    /// The code object.
+    /// The code object, or the native function.
     pub code: Ran,
     /// Where in it.
     pub position: Position,
@@ -24,18 +25,20 @@ impl Placed {
     pub(super) fn there(&self) -> Option<Named> {
         match self.code {
             Ran::There(named) => Some(named),
-            Ran::Copied(_) => None,
+            Ran::Copied(_) | Ran::Native(_) => None,
         }
     }
 }
 
-/// A code object that a frame ran.
+/// What a frame ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ran {
-    /// One in the process, which is compared later.
+    /// A code object in the process, which is compared later.
     There(Named),
-    /// The one at this address among those that were copied.
+    /// The code object at this address among those that were copied.
     Copied(u64),
+    /// Machine code.
+    Native(NativeId),
 }
 
 /// Code objects that were copied. Most are copied again with the next sample, so they are kept.
@@ -111,8 +114,8 @@ impl From<Broken> for NoStack {
     }
 }
 
-/// Puts the frames of a walk into `stack`, outermost first. Left out are those that are still
-/// in the making. Code objects that were neither `copied` nor known are decoded.
+/// Puts the frames of a walk into `stack`, outermost first, and the step of the walk that each is
+/// into `steps`. Left out are those that are still in the making. Code objects that were neither `copied` nor known are decoded.
 ///
 /// # Errors
 /// If it is not the stack of a thread.
@@ -121,16 +124,17 @@ pub(super) fn place_frames<A: Abi, M: Memory>(
     code: &mut CodeCache<A>,
     copied: &Copies,
     memory: &M,
-    stack: &mut Vec<Placed>,
+    (stack, steps): (&mut Vec<Placed>, &mut Vec<usize>),
 ) -> Result<(), NoStack> {
     stack.clear();
+    steps.clear();
     if !walk.is_whole {
         return Err(NoStack::Torn);
     }
     // The frame that is linked to next, and whether it says that it is inside no call.
     let mut caller: (Remote<Frame>, bool) = (Remote::new(0), false);
     let mut frames = walk.frames.iter().rev();
-    for step in walk.path.iter().rev() {
+    for (number, step) in walk.path.iter().enumerate().rev() {
         let raw = if step.is_shim { None } else { frames.next() };
         if let Some(raw) = raw {
             if raw.has_left(caller.0, caller.1) {
@@ -147,6 +151,7 @@ pub(super) fn place_frames<A: Abi, M: Memory>(
                     let there = Ran::There(Named { address, id });
                     let code = if copy.is_some() { Ran::Copied(address) } else { there };
                     stack.push(Placed { code, position: raw.position });
+                    steps.push(number);
                 }
                 Place::Incomplete => {}
                 // It has its code, but not its place in that.

@@ -6,7 +6,7 @@ use super::key::Key;
 use super::outcome::Outcome;
 use super::rows::{Refusal, Rows, Value};
 use super::stops::Stops;
-use crate::profile::{Source, TornReason};
+use crate::profile::{NativeTorn, Source, TornReason};
 
 /// Counts of one run.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +47,8 @@ pub struct Account {
     pub skipped: u64,
     /// What the kernel's engine did, if that took the samples.
     pub kernel: Option<ByKernel>,
+    /// What became of native frames, if they were asked for.
+    pub native: Option<ByNative>,
     /// How long each stop took.
     pub stops: Stops,
     /// How long the thread that was read waited each time, where it is never stopped.
@@ -70,6 +72,15 @@ pub struct ByKernel {
     pub looks: u64,
     /// By nobody: the thread ran, and no interrupt came.
     pub missed: u64,
+}
+
+/// What became of native frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ByNative {
+    /// Stacks into which they fit.
+    pub fit: u64,
+    /// Stacks that stand without them, by [`NativeTorn::index`].
+    pub torn_by: [u64; NativeTorn::ALL.len()],
 }
 
 impl Account {
@@ -96,6 +107,11 @@ impl Account {
             own.looks += other.looks;
             own.missed += other.missed;
         }
+        if let Some(other) = &other.native {
+            let own = self.native.get_or_insert_default();
+            own.fit += other.fit;
+            own.torn_by.iter_mut().zip(other.torn_by).for_each(|(own, other)| *own += other);
+        }
         self.stops.add_all(&other.stops);
         self.turns.add_all(&other.turns);
         self.source = self.source.or(other.source);
@@ -117,6 +133,15 @@ impl Account {
         log::debug!("no stack at {ticks} ticks: {reason:?}");
         self.torn += ticks;
         self.torn_by[reason.index()] += ticks;
+    }
+
+    /// Notes what became of the native frames of so many stacks.
+    pub(crate) fn note_native(&mut self, found: Result<(), NativeTorn>, stacks: u64) {
+        let native = self.native.get_or_insert_default();
+        match found {
+            Ok(()) => native.fit += stacks,
+            Err(reason) => native.torn_by[reason.index()] += stacks,
+        }
     }
 
     /// Whether it has come to anything.
@@ -180,6 +205,11 @@ impl Account {
             rows.add(Key::Interrupts, interrupts);
             rows.add(Key::Looks, looks);
             rows.add(Key::Missed, missed);
+        }
+        if let Some(native) = &self.native {
+            rows.add(Key::Native, native.fit);
+            let torn = NativeTorn::ALL.into_iter().zip(native.torn_by);
+            torn.filter(|(_, stacks)| *stacks > 0).for_each(|(why, n)| rows.add(why.key(), n));
         }
         let samples = self.samples.max(1);
         let reads = self.reads.saturating_mul(100).saturating_add(samples / 2) / samples;

@@ -47,6 +47,8 @@ impl Loaded {
         false
     }
 
+    pub fn set_stack_pages(&self, _: u64) {}
+
     pub fn trusts(&self, _: &Named) -> bool {
         false
     }

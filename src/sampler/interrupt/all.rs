@@ -225,7 +225,11 @@ impl<A: Abi> Interrupts<A> {
             Some(standing) => standing == Standing::Attached,
             None => self.holds_gil(thread.state)?,
         };
-        let found = if is_own { self.read_stack(&still, thread.state) } else { Ok(Found::Runs) };
+        let found = if is_own {
+            self.read_stack(&still, (thread.state, tid), run.account)
+        } else {
+            Ok(Found::Runs)
+        };
         self.pages = pages;
         if after(self) != Some(before) {
             return Ok(Done::Runs);

@@ -84,6 +84,7 @@ impl<A: Abi> Interrupts<A> {
                 let (holds_gil, on_cpu) = (partial.gil.is_some(), self.on_cpu(true));
                 let state = State { holds_gil, on_cpu, ..State::default() };
                 run.account.at_once += u64::from(self.threads.is_none());
+                self.add_native_of_copied(partial, run);
                 self.count(partial.id, state, moment, run);
             }
             Outcome::Idle if self.threads.is_some() => {}
@@ -132,8 +133,8 @@ impl<A: Abi> Interrupts<A> {
             return Outcome::Torn;
         }
         self.decode_copies(partial);
-        let Self { walk, code, codes, memory, stack, .. } = self;
-        match place_frames(walk, code, codes, memory, stack) {
+        let Self { walk, code, codes, memory, stack, steps, .. } = self;
+        match place_frames(walk, code, codes, memory, (stack, steps)) {
             Ok(()) if stack.is_empty() => Outcome::Idle,
             Ok(()) if self.is_vouched_for() => Outcome::Stack,
             Err(NoStack::Torn) => Outcome::Torn,
@@ -172,6 +173,7 @@ impl<A: Abi> Interrupts<A> {
         self.stack.iter().skip(known).all(|placed| match placed.code {
             Ran::Copied(_) => true,
             Ran::There(named) => self.loaded.trusts(&named),
+            Ran::Native(_) => true,
         })
     }
 }

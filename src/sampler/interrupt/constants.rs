@@ -26,6 +26,8 @@ pub(super) struct Constants {
     pub wide: Vec<(&'static str, u64)>,
     /// `code_texts`.
     pub texts: [u32; 3],
+    /// Whether registers and stacks are copied.
+    pub native: bool,
 }
 
 impl Constants {
@@ -122,6 +124,7 @@ impl Constants {
                 ("frame_code_tag", pointers.code_tag),
             ],
             texts: texts.map(narrow),
+            native: plan.native,
         })
     }
 }

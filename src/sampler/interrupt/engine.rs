@@ -29,6 +29,7 @@ use crate::profile::{self, Profile, State, Step};
 use crate::sampler::clock::Jitter;
 use crate::sampler::commit_queue::{Pending, Sample, Weight};
 use crate::sampler::fetch::Pages;
+use crate::sampler::native::{Machine, NativeStacks};
 use crate::sampler::selection::{Selection, TimeMode};
 use crate::sampler::stacks::{Copies, Placed, Ran};
 use crate::sampler::thread_ids::{Tasks, ThreadIds};
@@ -102,6 +103,12 @@ pub(crate) struct Interrupts<A> {
     pub(super) pages: Pages,
     /// The stack under proof, outermost frame first.
     pub(super) stack: Vec<Placed>,
+    /// The steps of the walk that its frames are.
+    pub(super) steps: Vec<usize>,
+    /// Tells native frames, if they are asked for.
+    pub(super) native: Option<NativeStacks<Process>>,
+    /// Registers and stack of a thread that does not run.
+    pub(super) machine: Machine,
     /// The last stack that an interrupt brought, as the profile has it.
     pub(super) interned: Interned,
     /// The code objects that were copied for it, and for others.
@@ -150,6 +157,13 @@ impl<A: Abi> Interrupts<A> {
         let (mut loaded, record_id) = load::<A>(&process, &memory, &roots, &plan)?;
         let events = Events::start(&process, loaded.take_program()?, plan.period())?;
         let now = Instant::now();
+        let native = match plan.native {
+            true => process.reopen().ok().map(NativeStacks::new),
+            false => None,
+        };
+        if let Some(native) = &native {
+            loaded.set_stack_pages(native.pages());
+        }
         let threads = || Threads::new(pid, memory.clone(), plan.interval, events.files());
         Ok(Self {
             threads: plan.is_of_each_thread().then(threads),
@@ -183,6 +197,9 @@ impl<A: Abi> Interrupts<A> {
             walk: Walk::default(),
             pages: Pages::default(),
             stack: Vec::new(),
+            steps: Vec::new(),
+            native,
+            machine: Machine::default(),
             interned: Interned::default(),
             codes: Copies::default(),
             untrusted: HashMap::default(),
@@ -354,6 +371,9 @@ impl<A: Abi> Interrupts<A> {
         self.codes.clear();
         self.interned = Interned::default();
         self.resting = None;
+        if let Some(native) = &mut self.native {
+            native.begin_profile();
+        }
         if let Some(threads) = &mut self.threads {
             threads.forget_stacks();
         }
@@ -384,7 +404,7 @@ impl<A: Abi> Interrupts<A> {
         run: &mut Run<'_>,
     ) -> Option<(profile::Sample, bool)> {
         let round = self.round();
-        let Self { code, codes, pending, loaded, untrusted, stack, interned, .. } = self;
+        let Self { code, codes, pending, loaded, untrusted, stack, interned, native, .. } = self;
         let Run { profile, .. } = run;
         let root = self.walk.truncated.then(|| profile.child(None, Step::Truncated));
         // What an earlier sample shares has been named in this round.
@@ -409,6 +429,7 @@ impl<A: Abi> Interrupts<A> {
                     }
                     frame
                 }
+                Ran::Native(id) => native.as_mut().and_then(|native| native.frame(id, table)),
             };
             let next = profile.child(known, Step::Frame(frame?));
             known = Some(next);
@@ -492,16 +513,18 @@ fn load<A: Abi>(
         _ => Some(record_id::<A>(process, memory, roots).ok_or(KernelError::NoIds { pid })?),
     };
     let constants = Constants::of::<A>(process, roots, record_id, plan)?;
-    Ok((Loaded::load(&constants, ring_size(plan.interval))?, record_id))
+    Ok((Loaded::load(&constants, ring_size(plan))?, record_id))
 }
 
 /// How large the ring buffer is: for a while of deep stacks, and for those of the beginning
 /// with all their code objects. A power of two, as the kernel wants it.
-fn ring_size(interval: Duration) -> u32 {
+fn ring_size(plan: &Plan) -> u32 {
     const WHILE: Duration = Duration::from_millis(50);
     const DEEP: u128 = 32 << 10;
-    let samples = WHILE.as_nanos() / interval.as_nanos().max(1);
-    let size = (samples * DEEP).clamp(4 << 20, 64 << 20);
+    const NATIVE: u128 = 96 << 10;
+    let samples = WHILE.as_nanos() / plan.interval.as_nanos().max(1);
+    let (each, least) = if plan.native { (DEEP + NATIVE, 16 << 20) } else { (DEEP, 4 << 20) };
+    let size = (samples * each).clamp(least, 64 << 20);
     u32::try_from(size).unwrap_or(u32::MAX >> 1).next_power_of_two()
 }
 

@@ -25,7 +25,7 @@ impl Interned {
     ) -> impl Iterator<Item = &'a Placed> {
         let is_valid = self.round == round;
         let pairs = stack.iter().zip(&self.frames).take_while(move |(placed, (known, _))| {
-            let stays = matches!(placed.code, Ran::There(_));
+            let stays = matches!(placed.code, Ran::There(_) | Ran::Native(_));
             let is_copy = matches!(placed.position, Position::Copied { .. });
             is_valid && stays && !is_copy && *placed == known
         });

@@ -29,6 +29,10 @@ const TRUSTED_BITS: u32 = 16;
 const OUTCOMES: usize = 8;
 const FULL: usize = 2;
 
+/// `enum program` of it.
+const COPY_FRAMES: u32 = 0;
+const COPY_STACK: u32 = 1;
+
 /// The program in the kernel, and what it shares with this one.
 pub(super) struct Loaded {
     program: Option<OwnedFd>,
@@ -43,6 +47,7 @@ pub(super) struct Loaded {
     seen: HashMap<MapData, u32, u64>,
     states: HashMap<MapData, u32, u64>,
     trusted: Words,
+    stack_pages: Words,
     /// What `trusted` holds.
     known: FxHashMap<u32, Named>,
 }
@@ -71,14 +76,24 @@ impl Loaded {
     pub(super) fn load(constants: &Constants, ring: u32) -> Result<Self, KernelError> {
         // The kernel gives up to check a program when a signal comes (`EAGAIN`).
         let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK);
-        let loaded = Self::load_undisturbed(constants, ring);
+        let loaded = match Self::load_undisturbed(constants, ring, constants.native) {
+            // It may be that the kernel does not tell the registers of system calls.
+            Err(KernelError::Program(_)) if constants.native => {
+                Self::load_undisturbed(constants, ring, false)
+            }
+            loaded => loaded,
+        };
         if let Ok(mask) = mask {
             let _ = mask.thread_set_mask();
         }
         loaded
     }
 
-    fn load_undisturbed(constants: &Constants, ring: u32) -> Result<Self, KernelError> {
+    fn load_undisturbed(
+        constants: &Constants,
+        ring: u32,
+        kernel_entries: bool,
+    ) -> Result<Self, KernelError> {
         // Up to Linux 5.10 what is shared with the kernel counts as locked memory.
         let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
         let mut loader = loader();
@@ -90,11 +105,17 @@ impl Loaded {
             loader.set_global(name, value, true);
         }
         loader.set_global("code_texts", &constants.texts, true);
+        let (native, kernel_entries) = (u32::from(constants.native), u32::from(kernel_entries));
+        loader.set_global("native", &native, true);
+        loader.set_global("kernel_entries", &kernel_entries, true);
         let mut bpf = loader.load(PROGRAM)?;
         let copying = load_program(&mut bpf, "copy_frames")?;
         let program = load_program(&mut bpf, "on_interrupt")?;
         let mut programs: ProgramArray<_> = take(&mut bpf, "PROGRAMS")?.try_into()?;
-        programs.set(0, &copying, 0)?;
+        programs.set(COPY_FRAMES, &copying, 0)?;
+        if constants.native {
+            programs.set(COPY_STACK, &load_program(&mut bpf, "copy_stack")?, 0)?;
+        }
         let ring = take(&mut bpf, "RING")?;
         let Map::RingBuf(data) = &ring else {
             return Err(KernelError::Program("RING is another map".into()));
@@ -111,6 +132,7 @@ impl Loaded {
             seen: take(&mut bpf, "SEEN")?.try_into()?,
             states: take(&mut bpf, "STATES")?.try_into()?,
             trusted: Words::of(take(&mut bpf, "TRUSTED")?, 1 << TRUSTED_BITS)?,
+            stack_pages: Words::of(take(&mut bpf, "STACK_PAGES")?, 1)?,
             known: FxHashMap::default(),
         })
     }
@@ -168,6 +190,11 @@ impl Loaded {
     /// Where the program looks for a code object, as in `program.c`.
     fn place(named: &Named) -> u32 {
         ((named.address >> 4).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - TRUSTED_BITS)) as u32
+    }
+
+    /// Tells the program how many pages of stacks to copy.
+    pub(super) fn set_stack_pages(&self, pages: u64) {
+        self.stack_pages.set(0, pages);
     }
 
     /// Whether a code object is trusted to stay.

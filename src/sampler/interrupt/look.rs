@@ -12,6 +12,7 @@ use crate::cpython::read::code::{Named, Verified};
 use crate::cpython::read::frames::{Broken, is_settled, walk_thread};
 use crate::cpython::read::objects::Thread;
 use crate::cpython::read::threads::GilRef;
+use crate::profile::stats::Account;
 use crate::profile::{Sample, State, TornReason};
 use crate::sampler::fetch::Paged;
 use crate::sampler::stacks::{NoStack, Placed, place_frames};
@@ -60,7 +61,7 @@ impl<A: Abi> Interrupts<A> {
             let Some((gil, mut lane)) = self.gils[place] else { continue };
             lane.advance(ticks, self.loaded.interrupts(place));
             let before = lane.left();
-            let found = if lane.left() > 0 { self.find(gil, run.moment)? } else { Found::Runs };
+            let found = if lane.left() > 0 { self.find(gil, run)? } else { Found::Runs };
             let mut empty = std::mem::take(&mut self.empty[place]);
             match found {
                 Found::Nobody => empty += lane.take(),
@@ -156,7 +157,7 @@ impl<A: Abi> Interrupts<A> {
     }
 
     /// Looks at who holds a GIL.
-    fn find(&mut self, gil: GilRef, now: Instant) -> Result<Found, Broken> {
+    fn find(&mut self, gil: GilRef, run: &mut Run<'_>) -> Result<Found, Broken> {
         let Some(thread) = gil.holder(&self.memory)? else { return Ok(Found::Nobody) };
         let Some((inside, tid)) = self.thread_id(thread)? else { return Ok(Found::Runs) };
         let mark = match self.events.look(tid) {
@@ -188,8 +189,8 @@ impl<A: Abi> Interrupts<A> {
             return Ok(Found::Runs);
         }
         let id = still.field(thread, A::THREAD.id)?;
-        let found = if self.wants(thread, id, now) {
-            self.read_stack(&still, thread)
+        let found = if self.wants(thread, id, run.moment) {
+            self.read_stack(&still, (thread, tid), run.account)
         } else {
             Ok(Found::Nobody)
         };
@@ -206,7 +207,8 @@ impl<A: Abi> Interrupts<A> {
     pub(super) fn read_stack(
         &mut self,
         still: &Paged<'_, LiveMemory>,
-        thread: Remote<Thread>,
+        (thread, tid): (Remote<Thread>, i32),
+        account: &mut Account,
     ) -> Result<Found, Broken> {
         walk_thread::<A, _>(still, thread, &mut self.walk)?;
         if !is_settled::<A, _>(still, thread, &self.walk)? {
@@ -215,8 +217,8 @@ impl<A: Abi> Interrupts<A> {
         let id = still.field(thread, A::THREAD.id)?;
         self.codes.begin(); // Nothing was copied for this.
         for _ in 0..2 {
-            let Self { walk, code, codes, memory, stack, .. } = self;
-            match place_frames(walk, code, codes, memory, stack) {
+            let Self { walk, code, codes, memory, stack, steps, .. } = self;
+            match place_frames(walk, code, codes, memory, (stack, steps)) {
                 Ok(()) => {}
                 Err(NoStack::Torn) => return Ok(Found::Torn),
                 Err(NoStack::Changed) => continue,
@@ -224,6 +226,7 @@ impl<A: Abi> Interrupts<A> {
             }
             let named: Vec<Named> = self.stack.iter().filter_map(Placed::there).collect();
             if self.code.verify(&self.memory, &named) == Verified::Same {
+                self.add_native_of_still(still, (thread, tid), account);
                 return Ok(Found::Still(id));
             }
         }

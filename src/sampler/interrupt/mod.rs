@@ -19,6 +19,7 @@ mod list;
 #[cfg_attr(not(feature = "kernel"), path = "absent.rs")]
 mod load;
 mod look;
+mod native;
 mod perf;
 mod plan;
 mod record;

@@ -28,12 +28,16 @@ static u32 (*bpf_get_prandom_u32)(void) = (void *)7;
 static u32 (*bpf_get_smp_processor_id)(void) = (void *)8;
 static long (*bpf_tail_call)(void *context, void *programs, u32 index) = (void *)12;
 static long (*bpf_probe_read_user)(void *to, u32 size, const void *from) = (void *)112;
+static long (*bpf_probe_read_kernel)(void *to, u32 size, const void *from) = (void *)113;
 static long (*bpf_get_ns_current_pid_tgid)(u64 device, u64 inode, void *ids,
 					   u32 size) = (void *)120;
 static void *(*bpf_ringbuf_reserve)(void *ring, u64 size, u64 flags) = (void *)131;
 static void (*bpf_ringbuf_submit)(void *record, u64 flags) = (void *)132;
 static void (*bpf_ringbuf_discard)(void *record, u64 flags) = (void *)133;
 static u64 (*bpf_ringbuf_query)(void *ring, u64 what) = (void *)134;
+// From Linux 5.11 and 5.15 on, with the kernel's own types: called only if `kernel_entries`.
+static void *(*bpf_get_current_task_btf)(void) = (void *)158;
+static void *(*bpf_task_pt_regs)(void *task) = (void *)175;
 
 #define UNREAD 0 // BPF_RB_AVAIL_DATA: bytes that wait to be read
 
@@ -99,11 +103,16 @@ const volatile u32 copies_first; // where in it the addresses begin
 // Of a chunk of frames, each of which takes 8 bytes more than its size.
 const volatile u32 chunk_size;
 
+// Whether registers and stack are copied as well; also those of a thread that was in a system
+// call or another entry of the kernel.
+const volatile u32 native;
+const volatile u32 kernel_entries;
+
 #define GILS_MAX 32
 #define OUTCOMES_MAX 8
 #define NEWEST 24 // of so many threads it is looked whether one has just begun
 #define COPIES_MAX (1 << 16)
-#define CHUNKS 32 // as many as there may be tail calls
+#define CHUNKS 32 // as many as there may be tail calls, but for those of `copy_stack`
 #define CHUNK_FRAMES 32
 #define TRUSTED_BITS 16
 #define NOTED_SLOTS 256
@@ -112,6 +121,8 @@ const volatile u32 chunk_size;
 #define TABLE_SIZE 1088
 #define LEAST_SIZE 64
 #define MANY_UNREAD (1 << 20) // a quarter of the smallest ring
+#define PAGE 4096
+#define STACK_PAGES_MAX 256
 #define WHOLE (1 << 24)
 #define NO_GIL 0xffffffff
 
@@ -166,9 +177,13 @@ MAP(STATES, LRU_HASH, 4, 8, 1 << 15);
 WORDS(TRUSTED, 1 << TRUSTED_BITS);
 // Code objects that were copied for a sample, so that each is copied once.
 MAP(NOTED, PERCPU_ARRAY, 4, 16, NOTED_SLOTS);
-// `copy_frames`, and the sample that it is at.
-MAP(PROGRAMS, PROG_ARRAY, 4, 4, 1);
+// How many pages of the stack are copied.
+WORDS(STACK_PAGES, 1);
+// `copy_frames` and `copy_stack`, and the sample that they are at.
+MAP(PROGRAMS, PROG_ARRAY, 4, 4, 2);
 MAP(SAMPLE, PERCPU_ARRAY, 4, sizeof(struct sample), 1);
+
+enum program { COPY_FRAMES, COPY_STACK };
 
 enum outcome {
 	INTERRUPTS,
@@ -177,7 +192,7 @@ enum outcome {
 };
 
 // In the order in which a sample has them: code objects follow the frames that run them.
-enum kind { CHUNK = 1, CODE = 2, END = 3 };
+enum kind { CHUNK = 1, CODE = 2, END = 3, REGISTERS = 4, STACK = 5 };
 
 struct chunk {
 	u32 kind, cpu;
@@ -217,11 +232,40 @@ struct code {
 	struct table table;
 };
 
+// `struct user_pt_regs` of include/uapi/asm/ptrace.h for aarch64, `struct pt_regs` of
+// arch/x86/include/uapi/asm/ptrace.h for x86-64; for the kernel's own registers at their head.
+#ifdef ARCH_AARCH64
+#define REGISTERS_MAX 34
+#define STACK_POINTER 31
+#define MODE 33
+#define IS_USERS(mode) (((mode) & 15) == 0)
+#else
+#define REGISTERS_MAX 21
+#define STACK_POINTER 19
+#define MODE 17
+#define IS_USERS(mode) (((mode) & 3) == 3)
+#endif
+
+struct registers {
+	u32 kind, cpu;
+	u64 time;
+	u64 words[REGISTERS_MAX];
+};
+
+struct stack {
+	u32 kind, cpu;
+	u64 time;
+	u64 address;
+	u8 bytes[PAGE];
+};
+
 // As in record.rs.
 _Static_assert(__builtin_offsetof(struct chunk, data) == 96, "CHUNK_HEAD");
 _Static_assert(__builtin_offsetof(struct code, bytes) == 40, "the head of CODE");
 _Static_assert(sizeof(struct code) == 40 + CODE_MAX + 3 * (16 + TEXT_SIZE) + 16 + TABLE_SIZE, "CODE");
 _Static_assert(sizeof(struct end) == 32, "END");
+_Static_assert(__builtin_offsetof(struct registers, words) == 16, "the head of REGISTERS");
+_Static_assert(__builtin_offsetof(struct stack, bytes) == 24, "the head of STACK");
 
 struct ids {
 	u32 thread, process;
@@ -394,7 +438,7 @@ SECTION("perf_event") int copy_frames(void *context)
 	sample->frame = frame;
 	sample->chunks++;
 	if (frame && !sample->has_fault && sample->chunks < CHUNKS)
-		bpf_tail_call(context, &PROGRAMS, 0);
+		bpf_tail_call(context, &PROGRAMS, COPY_FRAMES);
 	struct end *end = bpf_ringbuf_reserve(&RING, sizeof(*end), 0);
 	if (!end) {
 		add_one(&OUTCOMES, FULL);
@@ -408,6 +452,61 @@ SECTION("perf_event") int copy_frames(void *context)
 	end->lacks_codes = sample->codes & IS_LACKING;
 	int is_urgent = sample->codes & IS_COPIED || bpf_ringbuf_query(&RING, UNREAD) > MANY_UNREAD;
 	bpf_ringbuf_submit(end, is_urgent ? FORCE_WAKEUP : NO_WAKEUP);
+	return 0;
+}
+
+// The registers of the thread as it is in its own code. Where it has entered the kernel, these
+// are what it entered it with.
+INLINE int copy_registers(u64 *context, u64 *words)
+{
+	for (int i = 0; i < REGISTERS_MAX; i++)
+		words[i] = context[i];
+	if (IS_USERS(words[MODE]))
+		return 1;
+	if (!kernel_entries)
+		return 0;
+	void *saved = bpf_task_pt_regs(bpf_get_current_task_btf());
+	return !bpf_probe_read_kernel(words, 8 * REGISTERS_MAX, saved) && IS_USERS(words[MODE]);
+}
+
+// Copies registers and stack of the thread, then its frames.
+SECTION("perf_event") int copy_stack(void *context)
+{
+	u32 first = 0;
+	u64 pages = 0, page = 0;
+	struct sample *sample = bpf_map_lookup_elem(&SAMPLE, &first);
+	u64 *most = bpf_map_lookup_elem(&STACK_PAGES, &first);
+	if (!sample || !most)
+		return 0;
+	struct registers *registers = bpf_ringbuf_reserve(&RING, sizeof(*registers), 0);
+	if (registers) {
+		registers->kind = REGISTERS;
+		registers->cpu = bpf_get_smp_processor_id();
+		registers->time = sample->time;
+		if (copy_registers(context, registers->words)) {
+			pages = *most;
+			page = registers->words[STACK_POINTER] & ~(u64)(PAGE - 1);
+			bpf_ringbuf_submit(registers, NO_WAKEUP);
+		} else {
+			bpf_ringbuf_discard(registers, NO_WAKEUP);
+		}
+	}
+	for (u32 i = 0; i < STACK_PAGES_MAX && i < pages; i++) {
+		struct stack *stack = bpf_ringbuf_reserve(&RING, sizeof(*stack), 0);
+		if (!stack)
+			break;
+		if (read(stack->bytes, PAGE, page)) {
+			bpf_ringbuf_discard(stack, NO_WAKEUP);
+			break;
+		}
+		stack->kind = STACK;
+		stack->cpu = bpf_get_smp_processor_id();
+		stack->time = sample->time;
+		stack->address = page;
+		bpf_ringbuf_submit(stack, NO_WAKEUP);
+		page += PAGE;
+	}
+	bpf_tail_call(context, &PROGRAMS, COPY_FRAMES);
 	return 0;
 }
 
@@ -557,6 +656,6 @@ SECTION("perf_event") int on_interrupt(void *context)
 		return 0;
 	}
 	begin(sample, state, own.thread, gil);
-	bpf_tail_call(context, &PROGRAMS, 0);
+	bpf_tail_call(context, &PROGRAMS, native ? COPY_STACK : COPY_FRAMES);
 	return 0;
 }

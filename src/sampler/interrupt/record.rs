@@ -9,6 +9,7 @@ use crate::cpython::abi::{Abi, TopFrame};
 use crate::cpython::memory::{Fault, Memory, Remote, Value};
 use crate::cpython::read::frames::Frames;
 use crate::cpython::read::objects::{Frame, Thread};
+use crate::sampler::native::Machine;
 
 /// As in `program.c`.
 const CHUNK_FRAMES: usize = 32;
@@ -20,6 +21,9 @@ const TABLE_SIZE: usize = 1088;
 const CHUNK: u32 = 1;
 const CODE: u32 = 2;
 const END: u32 = 3;
+const REGISTERS: u32 = 4;
+const STACK: u32 = 5;
+const PAGE: usize = 4096;
 
 /// Bytes of a frame in a chunk: its address, and a copy of it.
 const fn stride<A: Abi>() -> usize {
@@ -47,6 +51,10 @@ pub(super) enum Record<'a> {
     Chunk(Chunk<'a>),
     /// A code object.
     Code(SeenCode),
+    /// The registers of the thread, as words.
+    Registers(Moment, &'a [u8]),
+    /// A page of its stack: where it is, and what is there.
+    Stack(Moment, u64, &'a [u8]),
     /// That was all.
     End(End),
 }
@@ -135,6 +143,7 @@ impl<'a> Record<'a> {
         match self {
             Self::Chunk(chunk) => chunk.moment,
             Self::Code(code) => code.moment,
+            Self::Registers(moment, _) | Self::Stack(moment, ..) => *moment,
             Self::End(end) => end.moment,
         }
     }
@@ -148,6 +157,11 @@ impl<'a> Record<'a> {
         match kind {
             CHUNK => Some(Self::Chunk(chunk::<A>(moment, rest)?)),
             CODE => Some(Self::Code(code::<A>(moment, rest)?)),
+            REGISTERS => Some(Self::Registers(moment, rest.0)),
+            STACK => {
+                let address = rest.value()?;
+                Some(Self::Stack(moment, address, rest.take(PAGE)?))
+            }
             END => Some(Self::End(End {
                 moment,
                 next: rest.value()?,
@@ -209,6 +223,8 @@ pub(super) struct Partial {
     pub next: u64,
     /// The code objects that were copied.
     pub codes: Vec<SeenCode>,
+    /// Registers and stack, if they were copied.
+    pub machine: Machine,
     /// Whether the walk ended because something could not be read.
     pub has_fault: bool,
     /// Whether code objects are lacking among those.
@@ -220,10 +236,12 @@ impl Partial {
     /// forgotten: the rest of it found no room.
     pub(super) fn add(&mut self, record: Record<'_>) -> bool {
         if record.moment() != self.moment {
-            // The room for frames stays.
+            // The room for frames and stack stays.
             let mut frames = std::mem::take(&mut self.frames);
             frames.clear();
-            *self = Self { moment: record.moment(), frames, ..Self::default() };
+            let mut machine = std::mem::take(&mut self.machine);
+            machine.clear();
+            *self = Self { moment: record.moment(), frames, machine, ..Self::default() };
         }
         match record {
             Record::Chunk(chunk) => {
@@ -234,6 +252,14 @@ impl Partial {
             }
             Record::Code(code) => {
                 self.codes.push(code);
+                false
+            }
+            Record::Registers(_, words) => {
+                self.machine.set_registers(words);
+                false
+            }
+            Record::Stack(_, address, page) => {
+                self.machine.add_stack(address, page);
                 false
             }
             Record::End(end) => {

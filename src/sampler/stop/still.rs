@@ -106,7 +106,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     /// be sampled.
     fn read_still(&mut self, now: Instant, thread: Remote<Thread>) -> Result<bool, Unproven> {
         let Self { still, code, prefetch, selection, .. } = self;
-        let Still { pages, walk, stack, young, copies, identity, .. } = still;
+        let Still { pages, walk, stack, steps, young, copies, identity, .. } = still;
         let direct = prefetch.direct();
         let memory = Paged::new(direct, pages);
         let info = thread_info::<A, _>(&memory, thread)?;
@@ -120,7 +120,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
             return Err(Unproven::Torn(TornReason::Linking));
         }
         for _ in 0..PLACINGS {
-            match place_frames(walk, code, copies, &memory, stack) {
+            match place_frames(walk, code, copies, &memory, (stack, steps)) {
                 Ok(()) => {}
                 Err(NoStack::Torn) => return Err(Unproven::Torn(TornReason::Linking)),
                 Err(NoStack::Changed) => continue,

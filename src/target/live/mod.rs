@@ -2,6 +2,7 @@
 //! threads and children. Nothing here stops or changes it, except [`stop`].
 
 mod access;
+mod call;
 mod denial;
 mod detach;
 mod error;
@@ -25,6 +26,7 @@ pub(crate) mod stop;
 mod target;
 pub(crate) mod turn;
 
+pub(crate) use call::pointers_in_call;
 pub(crate) use denial::Denial;
 pub(crate) use error::OpenError;
 use execution::AddressSpace;

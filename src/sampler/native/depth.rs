@@ -1,0 +1,74 @@
+//! How much of a stack is copied: as much as stacks turned out to need.
+
+use super::PAGE;
+
+/// What is copied at first.
+const FIRST: u64 = 64 << 10;
+
+/// The most that is copied, as in `program.c`.
+const MOST: u64 = 256 * PAGE;
+
+/// What is copied beyond what was needed: a page at either end is copied in part.
+const SPARE: u64 = 2 * PAGE;
+
+/// After so many stacks it is looked whether less is needed.
+const STACKS: u32 = 512;
+
+/// How much of a stack is copied.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Depth {
+    copied: u64,
+    /// The most that the last stacks needed, and how many these were.
+    needed: u64,
+    stacks: u32,
+}
+
+impl Default for Depth {
+    fn default() -> Self {
+        Self { copied: FIRST, needed: 0, stacks: 0 }
+    }
+}
+
+impl Depth {
+    /// Pages.
+    pub(super) fn pages(&self) -> u64 {
+        self.copied.div_ceil(PAGE)
+    }
+
+    /// Notes a stack that was copied whole, by the bytes that it had.
+    pub(super) fn note(&mut self, needed: u64) {
+        self.needed = self.needed.max(needed);
+        self.stacks += 1;
+        if self.stacks >= STACKS {
+            self.copied = self.copied.min(self.needed.saturating_add(SPARE));
+            (self.needed, self.stacks) = (0, 0);
+        }
+    }
+
+    /// Notes a stack of which more was needed: at least so many bytes.
+    pub(super) fn note_cut(&mut self, needed: u64) {
+        self.copied = self.copied.saturating_mul(2).max(needed.saturating_add(SPARE)).min(MOST);
+        (self.needed, self.stacks) = (self.copied, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_much_is_copied_as_stacks_need() {
+        let mut depth = Depth::default();
+        assert_eq!(depth.pages(), 16);
+        (0..STACKS).for_each(|_| depth.note(5000));
+        assert_eq!(depth.pages(), 4);
+        depth.note_cut(1);
+        assert_eq!(depth.pages(), 7);
+        depth.note_cut(100_000);
+        assert_eq!(depth.pages(), 27);
+        depth.note_cut(u64::MAX);
+        assert_eq!(depth.pages(), 256);
+        (0..2 * STACKS).for_each(|_| depth.note(0));
+        assert_eq!(depth.pages(), 2, "when none has needed more for long");
+    }
+}

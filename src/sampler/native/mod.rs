@@ -1,0 +1,290 @@
+//! Native frames between the Python frames of a stack (`--native`).
+//!
+//! Registers and stack of a thread are copied at the moment at which its Python frames are. They
+//! are unwound afterwards ([`crate::target::unwind`]), and merged with the Python frames by
+//! address ([`fit`]). What does not fit is not guessed: the stack stands without native frames
+//! then, and the account says why ([`NativeTorn`]).
+
+mod depth;
+mod fit;
+mod machine;
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxBuildHasher;
+
+use self::depth::Depth;
+use self::fit::{Loop, Natives, Part};
+pub(crate) use self::machine::Machine;
+use crate::cpython::abi::Abi;
+use crate::cpython::memory::{Memory, Remote};
+use crate::cpython::read::frames::{Position, Walk};
+use crate::cpython::read::objects::CFrame;
+use crate::profile::NativeTorn;
+use crate::sampler::stacks::{Placed, Ran};
+use crate::stack::{Frame, FrameId, FrameKind, FrameTable};
+use crate::target::Target;
+use crate::target::unwind::{ModuleId, NativeFrame, UnwindEnd, Unwinder};
+
+/// How long it is taken to stay the same what is mapped, where code is met that is not.
+const MAPS_HOLD: Duration = Duration::from_millis(100);
+
+/// Bytes that are copied at once.
+pub(crate) const PAGE: u64 = 4096;
+
+/// The functions that execute Python code up to 3.10, the newest first (`Python/ceval.c`): where
+/// there is the first, the second calls it.
+const LOOPS: [&str; 2] = ["_PyEval_EvalFrameDefault", "PyEval_EvalFrameEx"];
+
+/// What the compiler calls the part of a function that is seldom executed.
+const COLD: &str = ".cold";
+
+/// The most functions that are told apart in one run.
+const MOST_FUNCTIONS: usize = 1 << 20;
+
+/// A native function that was met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NativeId {
+    function: u32,
+    kind: FrameKind,
+}
+
+/// A native function: its library and its name.
+type Function = (Arc<str>, Arc<str>);
+
+/// Where the interpreter's evaluation loop is in a module.
+#[derive(Clone, Copy, Debug)]
+struct LoopCode {
+    start: u64,
+    end: u64,
+}
+
+/// Tells the native frames of one process.
+pub(crate) struct NativeStacks<T> {
+    target: T,
+    unwinder: Unwinder,
+    /// When the mappings were read.
+    learnt: Option<Instant>,
+    /// The frames of the thread at hand, innermost first.
+    frames: Vec<NativeFrame>,
+    /// Where the loop is, in the modules in which it was looked for.
+    loop_code: Vec<LoopCode>,
+    looked_in: HashSet<ModuleId>,
+    /// By address.
+    known: HashMap<u64, u32, FxBuildHasher>,
+    functions: Vec<Function>,
+    ids: HashMap<Function, u32>,
+    /// What the profile calls them.
+    names: HashMap<(u32, FrameKind), FrameId, FxBuildHasher>,
+    depth: Depth,
+}
+
+impl<T: Target> NativeStacks<T> {
+    /// Knows nothing yet of `target`.
+    pub(crate) fn new(target: T) -> Self {
+        Self {
+            target,
+            unwinder: Unwinder::new(),
+            learnt: None,
+            frames: Vec::new(),
+            loop_code: Vec::new(),
+            looked_in: HashSet::new(),
+            known: HashMap::default(),
+            functions: Vec::new(),
+            ids: HashMap::new(),
+            names: HashMap::default(),
+            depth: Depth::default(),
+        }
+    }
+
+    /// How many pages of a stack have to be copied, as far as is known.
+    pub(crate) fn pages(&self) -> u64 {
+        self.depth.pages()
+    }
+
+    /// Copies the stack of `machine` from its stack pointer on, out of a thread that does not run.
+    pub(crate) fn copy_stack(&self, memory: &impl Memory, machine: &mut Machine) {
+        let Some(pointer) = machine.stack_pointer() else { return };
+        let mut page = [0; PAGE as usize];
+        let first = pointer & !(PAGE - 1);
+        for address in (0..self.pages()).map_while(|number| first.checked_add(number * PAGE)) {
+            if memory.read_into(address, &mut page).is_err() {
+                return;
+            }
+            machine.add_stack(address, &page);
+        }
+    }
+
+    /// Puts native frames between those of `stack`, outermost first, which `walk` has found;
+    /// `steps` are the steps of the walk that became its frames. `newest` is the newest C frame of
+    /// the thread, where there is one. If they do not fit, the stack stays.
+    ///
+    /// # Errors
+    /// If they do not fit, why.
+    pub(super) fn merge<A: Abi>(
+        &mut self,
+        machine: &Machine,
+        (walk, newest): (&Walk, Option<Remote<CFrame>>),
+        steps: &[usize],
+        stack: &mut Vec<Placed>,
+    ) -> Result<(), NativeTorn> {
+        let end = self.unwind(machine)?;
+        self.look_for_loops();
+        let natives = Natives { machine, frames: &self.frames };
+        let is_loop = |frame: &NativeFrame| self.is_loop(frame.address);
+        let loops = match (fit::loops::<A>(walk, newest, &natives, is_loop), end) {
+            (Ok(loops), UnwindEnd::Root | UnwindEnd::Unknown) => loops,
+            (_, UnwindEnd::Cut(_)) => return Err(NativeTorn::Cut),
+            (Err(NativeTorn::Mismatch), UnwindEnd::Unknown) => return Err(NativeTorn::Unknown),
+            (Err(reason), _) => return Err(reason),
+            (Ok(_), UnwindEnd::TooDeep) => return Err(NativeTorn::Cut),
+            (Ok(_), UnwindEnd::NoProgress) => return Err(NativeTorn::Unknown),
+        };
+        let parts = fit::merge(&loops, self.frames.len())?;
+        let merged = self.placed(&parts, &loops, steps, stack)?;
+        *stack = merged;
+        Ok(())
+    }
+
+    /// What the profile calls a native function.
+    pub(super) fn frame(&mut self, id: NativeId, table: &mut FrameTable) -> Option<FrameId> {
+        let (library, name) = self.functions.get(id.function as usize)?;
+        let intern = || table.intern(Frame::native(library.clone(), name.clone(), id.kind));
+        Some(*self.names.entry((id.function, id.kind)).or_insert_with(intern))
+    }
+
+    /// Turns to another profile.
+    pub(super) fn begin_profile(&mut self) {
+        self.names.clear();
+    }
+
+    /// Unwinds the stack of a thread.
+    fn unwind(&mut self, machine: &Machine) -> Result<UnwindEnd, NativeTorn> {
+        let registers = || machine.registers().ok_or(NativeTorn::Absent);
+        let stack = machine.stack().ok_or(NativeTorn::Absent)?;
+        if self.learnt.is_none() {
+            self.learn();
+        }
+        let mut end = self.unwinder.unwind(registers()?, &stack, &mut self.frames);
+        if matches!(end, UnwindEnd::Unknown) && self.learn() {
+            end = self.unwinder.unwind(registers()?, &stack, &mut self.frames);
+        }
+        match end {
+            UnwindEnd::Cut(needed) => self.depth.note_cut(needed),
+            _ => {
+                let last = self.frames.last().map_or(stack.start, |last| last.start);
+                self.depth.note(last.saturating_sub(stack.start));
+            }
+        }
+        Ok(end)
+    }
+
+    /// Learns what is mapped now, unless that was done a moment ago. Whether it was done.
+    fn learn(&mut self) -> bool {
+        if self.learnt.is_some_and(|learnt| learnt.elapsed() < MAPS_HOLD) {
+            return false;
+        }
+        self.learnt = Some(Instant::now());
+        // If it cannot be read, what is met there is unknown.
+        let _ = self.unwinder.learn(&self.target);
+        self.known.clear();
+        self.looked_in.clear();
+        self.loop_code.clear();
+        true
+    }
+
+    /// Finds out where the evaluation loop is in the modules of the stack.
+    fn look_for_loops(&mut self) {
+        let Self { frames, unwinder, looked_in, loop_code, .. } = self;
+        let modules = frames.iter().filter_map(|frame| unwinder.module_of(frame.address));
+        for module in modules {
+            if !looked_in.insert(module) {
+                continue;
+            }
+            let symbol = |name: &str| {
+                let range = unwinder.symbol(module, name)?;
+                Some(LoopCode { start: range.start, end: range.end })
+            };
+            let found = LOOPS.into_iter().find_map(|name| Some((name, symbol(name)?)));
+            let Some((name, code)) = found else { continue };
+            loop_code.push(code);
+            loop_code.extend(symbol(&format!("{name}{COLD}")));
+        }
+    }
+
+    fn is_loop(&self, address: u64) -> bool {
+        let start = self.unwinder.function_start(address);
+        let has = |code: &LoopCode| {
+            (code.start..code.end).contains(&address) || start == Some(code.start)
+        };
+        self.loop_code.iter().any(has)
+    }
+
+    /// The merged stack, outermost first.
+    fn placed(
+        &mut self,
+        parts: &[Part],
+        loops: &[Loop],
+        steps: &[usize],
+        stack: &[Placed],
+    ) -> Result<Vec<Placed>, NativeTorn> {
+        let module = |this: &Self, native: usize| {
+            this.frames.get(native).and_then(|frame| this.unwinder.module_of(frame.address))
+        };
+        let interpreter = loops.first().and_then(|one| module(self, one.native));
+        let outermost = loops.last().map_or(usize::MAX, |one| one.native);
+        let mut python = steps.iter().zip(stack).peekable();
+        let mut merged = Vec::with_capacity(parts.len());
+        for part in parts.iter().rev() {
+            match part {
+                // A frame that is left out of a stack is none of its frames.
+                Part::Python(step) => {
+                    merged.extend(python.next_if(|(own, _)| *own == step).map(|(_, own)| *own));
+                }
+                Part::Native(native) => {
+                    let of_module = module(self, *native);
+                    let is_interpreter = of_module.is_some() && of_module == interpreter
+                        || *native > outermost && of_module.is_some_and(|m| self.starts(m));
+                    let kind =
+                        if is_interpreter { FrameKind::Interpreter } else { FrameKind::Native };
+                    let address = self.frames.get(*native).map_or(0, |frame| frame.address);
+                    let function = self.function(address).ok_or(NativeTorn::Unknown)?;
+                    let code = Ran::Native(NativeId { function, kind });
+                    merged.push(Placed { code, position: Position::Line(0) });
+                }
+            }
+        }
+        if python.next().is_some() { Err(NativeTorn::Mismatch) } else { Ok(merged) }
+    }
+
+    /// Whether a module starts programs and threads: what it is in outside of all Python code
+    /// tells nothing.
+    fn starts(&self, module: ModuleId) -> bool {
+        const NAMES: [&str; 5] = ["libc.so", "libc-2", "libpthread", "ld-musl", "python"];
+        let name = Path::new(&*self.unwinder.module(module).path).file_name();
+        let name = name.unwrap_or_default().to_string_lossy();
+        NAMES.iter().any(|start| name.starts_with(start))
+    }
+
+    /// The function at an address.
+    fn function(&mut self, address: u64) -> Option<u32> {
+        if let Some(known) = self.known.get(&address) {
+            return Some(*known);
+        }
+        let name = self.unwinder.name(address);
+        let function = (name.module, name.function);
+        let next = u32::try_from(self.functions.len()).ok()?;
+        if !self.ids.contains_key(&function) && self.functions.len() >= MOST_FUNCTIONS {
+            return None;
+        }
+        let id = *self.ids.entry(function.clone()).or_insert(next);
+        if id == next {
+            self.functions.push(function);
+        }
+        self.known.insert(address, id);
+        Some(id)
+    }
+}
