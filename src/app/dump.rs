@@ -15,12 +15,14 @@ use crate::profile;
 use crate::profile::filter::{ThreadFilter, in_words};
 use crate::profile::snapshot::{Activity, CoreFile, Snapshot, ThreadSnapshot};
 use crate::render::{Destination, dump, dump_json, dump_text};
-use crate::sampler::snapshot::{Sample, SnapshotReader};
+use crate::sampler::native::{Machine, NativeStacks};
+use crate::sampler::snapshot::{Capture, Sample, SnapshotReader};
 use crate::sampler::thread_ids::ThreadIds;
-use crate::stack::{FrameTable, Stack};
+use crate::stack::{FrameTable, NativeFrames, Stack};
 use crate::target::live::nap;
 use crate::target::live::scheduling::be_woken_in_time;
 use crate::target::live::turn::{Turn, Turns};
+use crate::target::registers::RegisterSet;
 use crate::target::{Stop, Target, ThreadState};
 
 /// How often names are read until they are twice the same.
@@ -95,14 +97,24 @@ fn take<A: Abi, T: Target>(
         careful = careful.with_variables(objects.types.clone());
     }
     let mut ids = ThreadIds::default();
+    let mut native = options.native.is_any().then(|| NativeStacks::new().whole());
     let start = Instant::now();
-    let stacks = loop {
+    let mut stacks = loop {
         if let Some(wait) = &mut wait {
             let holders = roots.gil_holders::<A, _>(&memory).unwrap_or_default();
             let id = |thread| ids.get::<A, _>(&process, &memory, &roots, thread);
             wait(holders.into_iter().find_map(id));
         }
-        match careful.sample(&mut stopper, &mut frames) {
+        let mut copy = |state, stopped: &dyn Fn(i32) -> Option<RegisterSet>| {
+            let mut machine = Machine::default();
+            let id = ids.get::<A, _>(&process, &memory, &roots, state);
+            let registers = id.and_then(|id| stopped(id).or_else(|| process.registers(id)));
+            registers.iter().for_each(|registers| machine.set(registers));
+            native.iter().for_each(|native| native.copy_stack(&memory, &mut machine));
+            machine
+        };
+        let capture = options.native.is_any().then_some(&mut copy as &mut Capture<'_>);
+        match careful.sample(&mut stopper, &mut frames, capture) {
             Sample::Gone => return Err(Error::Ended { pid }),
             Sample::Failed(_) if wait.is_some() && start.elapsed() < UNSTOPPED => {}
             Sample::Failed(failure) => {
@@ -112,6 +124,10 @@ fn take<A: Abi, T: Target>(
         }
     };
     drop(wait);
+    if let Some(native) = &mut native {
+        careful.add_native(native, &process, &mut stacks, &mut frames);
+        stacks.iter_mut().for_each(|stack| keep(stack, options.frames.native, &frames));
+    }
     let command = process.command_line();
     let is_plain = options.dump_style == DumpStyle::Original && options.threads.is_open();
     let threads = if is_plain {
@@ -134,6 +150,16 @@ fn take<A: Abi, T: Target>(
     });
     let threads = chosen(&options.threads, pid, threads.collect())?;
     Ok(Snapshot { process, core: None, threads, frames })
+}
+
+/// Leaves out of a stack what is not wanted.
+fn keep(stack: &mut Stack, wanted: NativeFrames, frames: &FrameTable) {
+    let kept: Vec<bool> =
+        stack.frames.iter().map(|frame| wanted.accept(frames.frame(*frame).kind)).collect();
+    let mut of_frames = kept.iter();
+    stack.frames.retain(|_| of_frames.next().copied().unwrap_or(true));
+    let mut of_variables = kept.iter();
+    stack.variables.retain(|_| of_variables.next().copied().unwrap_or(true));
 }
 
 /// Lets the thread that holds a GIL wait for its processor while it is read, as far as it can

@@ -33,6 +33,7 @@ use crate::sampler::read::deferred::{Claim, Deferred, Moment};
 use crate::sampler::read::frame_chain::{Calls, Copied};
 use crate::sampler::selection::Selection;
 use crate::sampler::stop::held::StoppedThreads;
+use crate::sampler::stop::native::StillNative;
 use crate::sampler::tick::{ATTEMPTS, Proof, Tick, TickTime, Unknown, Unproven};
 
 /// Takes proven samples of one process, with or without stopping it.
@@ -69,6 +70,8 @@ pub(crate) struct Engine<A, M> {
     pub(super) paid: u64,
     pub(super) copied: Copied,
     pub(super) still: Still,
+    /// Tells native frames, if they are asked for.
+    pub(super) native: Option<StillNative>,
     /// The stack under proof.
     pub(super) stack: Part,
     /// With how much of it the last stack of the thread began.
@@ -123,12 +126,20 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
             paid: 0,
             copied: Copied::default(),
             still: Still::default(),
+            native: None,
             stack: Part { side: Side::Before, length: 0 },
             common: 0,
             young: Vec::new(),
             fetched: None,
             unknown: Vec::new(),
         }
+    }
+
+    /// Adds native frames to the stacks of threads that stand still.
+    #[must_use]
+    pub(crate) fn with_native(mut self, native: Option<StillNative>) -> Self {
+        self.native = native;
+        self
     }
 
     /// Walks only the threads that `selection` admits.
@@ -260,6 +271,9 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
     pub(crate) fn begin_profile(&mut self, process: profile::ProcessId) {
         self.process = process;
         self.threads = HashMap::default();
+        if let Some(native) = &mut self.native {
+            native.stacks.begin_profile();
+        }
         self.code.forget_frames();
     }
 

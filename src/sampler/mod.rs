@@ -13,7 +13,7 @@ mod frame_record;
 mod gil;
 pub(crate) mod interrupt;
 mod kept;
-mod native;
+pub(crate) mod native;
 pub(crate) mod read;
 pub(crate) mod selection;
 pub(crate) mod snapshot;

@@ -11,14 +11,19 @@
 use crate::cpython::abi::{Abi, Standing};
 use crate::cpython::memory::{Memory, Remote};
 use crate::cpython::read::code::{CodeCache, Named, Place, Verified};
-use crate::cpython::read::frames::{Broken, RawFrame, Walk, is_settled, walk_thread};
-use crate::cpython::read::objects::Thread;
+use crate::cpython::read::frames::{
+    Broken, RawFrame, Walk, is_settled, newest_c_frame, walk_thread,
+};
+use crate::cpython::read::objects::{CFrame, Thread};
 use crate::cpython::read::threads::{ProcessRoots, ThreadInfo};
 use crate::cpython::read::types::ObjectTypes;
 use crate::cpython::read::values::Values;
 use crate::cpython::read::variables::variables;
+use crate::profile::NativeTorn;
+use crate::sampler::native::{Machine, Merged, NativeStacks};
 use crate::stack::{FrameTable, Stack, Variable};
-use crate::target::{Hold, Stop};
+use crate::target::registers::RegisterSet;
+use crate::target::{Hold, Stop, Target};
 
 /// How often a torn sample is tried again before it counts as failed.
 const ATTEMPTS: usize = 5;
@@ -42,7 +47,17 @@ pub(crate) struct SnapshotReader<A, M> {
     is_partial: bool,
     /// Of each thread, why it could not be read.
     failures: Vec<Option<Failure>>,
+    /// Of each thread, the steps of its walk that are the frames of its stack, innermost first.
+    steps: Vec<Vec<usize>>,
+    /// Of each thread its newest C frame, where there are such, and its registers and stack, if
+    /// they are asked for.
+    machines: Vec<(Option<Remote<CFrame>>, Machine)>,
 }
+
+/// What copies the registers and the stack of a thread, given its state and the registers of
+/// those that are stopped.
+pub(crate) type Capture<'a> =
+    dyn FnMut(Remote<Thread>, &dyn Fn(i32) -> Option<RegisterSet>) -> Machine + 'a;
 
 /// What one sample came to.
 #[derive(Debug)]
@@ -92,6 +107,8 @@ impl<A: Abi, M: Memory> SnapshotReader<A, M> {
             stopped: Vec::new(),
             is_partial: false,
             failures: Vec::new(),
+            steps: Vec::new(),
+            machines: Vec::new(),
         }
     }
 
@@ -126,15 +143,17 @@ impl<A: Abi, M: Memory> SnapshotReader<A, M> {
         &self.stopped
     }
 
-    /// Takes one sample, holding the target still by `stopper`.
+    /// Takes one sample, holding the target still by `stopper`; with what `capture` copies of each
+    /// thread, for [`Self::add_native`].
     pub(crate) fn sample(
         &mut self,
         stopper: &mut impl Stop,
         frames: &mut FrameTable,
+        mut capture: Option<&mut Capture<'_>>,
     ) -> Sample<'_> {
         let mut failure = Failure::Changed;
         for _ in 0..ATTEMPTS {
-            match self.attempt(stopper, frames) {
+            match self.attempt(stopper, frames, capture.as_deref_mut()) {
                 Ok(()) => return Sample::Stacks(&self.stacks),
                 Err(Failure::Broken(Broken::Fault(fault))) if fault.is_process_gone() => {
                     return Sample::Gone;
@@ -145,7 +164,12 @@ impl<A: Abi, M: Memory> SnapshotReader<A, M> {
         Sample::Failed(failure)
     }
 
-    fn attempt(&mut self, stopper: &mut impl Stop, frames: &mut FrameTable) -> Result<(), Failure> {
+    fn attempt(
+        &mut self,
+        stopper: &mut impl Stop,
+        frames: &mut FrameTable,
+        capture: Option<&mut Capture<'_>>,
+    ) -> Result<(), Failure> {
         self.stacks.clear();
         let held = stopper.hold();
         self.stopped.clear();
@@ -156,10 +180,38 @@ impl<A: Abi, M: Memory> SnapshotReader<A, M> {
         self.failures.clear();
         self.failures.resize(self.threads.len(), None);
         self.walk_all()?;
+        self.machines.clear();
+        if let Some(capture) = capture {
+            let registers = |tid| held.as_ref().and_then(|held| held.registers(tid));
+            for thread in &self.threads {
+                let newest = newest_c_frame::<A, M>(&self.memory, thread.state).ok().flatten();
+                self.machines.push((newest, capture(thread.state, &registers)));
+            }
+        }
         self.name_all(&holders, frames)?;
         self.compare_variables();
         self.walk_all_again()?;
         if self.holders()? == holders { Ok(()) } else { Err(Failure::Changed) }
+    }
+
+    /// Adds native frames to the `stacks` of the last sample, of `target`. Of each thread, whether
+    /// they fit.
+    pub(crate) fn add_native(
+        &self,
+        native: &mut NativeStacks,
+        target: &impl Target,
+        stacks: &mut [Stack],
+        frames: &mut FrameTable,
+    ) -> Vec<Result<(), NativeTorn>> {
+        let each = self.walks.iter().zip(&self.steps).zip(&self.machines).zip(stacks);
+        let add =
+            |(((walk, steps), (newest, machine)), stack): (((_, &Vec<usize>), &(_, _)), _)| {
+                let outwards: Vec<usize> = steps.iter().rev().copied().collect();
+                let merged = native.merge::<A>(target, machine, (walk, *newest), &outwards)?;
+                add_frames(stack, &merged, native, frames);
+                Ok(())
+            };
+        each.map(add).collect()
     }
 
     fn holders(&self) -> Result<Vec<Remote<Thread>>, Broken> {
@@ -223,8 +275,10 @@ impl<A: Abi, M: Memory> SnapshotReader<A, M> {
     ) -> Result<(), Failure> {
         let mut codes = Vec::new();
         self.shown.clear();
+        self.steps.clear();
         for position in 0..self.threads.len() {
             let (named, shown) = (codes.len(), self.shown.len());
+            self.steps.push(Vec::new());
             let stack = match self.name_one(position, holders, frames, &mut codes) {
                 Err(reason) if self.is_partial => {
                     codes.truncate(named);
@@ -236,7 +290,7 @@ impl<A: Abi, M: Memory> SnapshotReader<A, M> {
             };
             self.stacks.push(stack);
         }
-        codes.sort_unstable_by_key(|named| named.address);
+        codes.sort_unstable_by_key(|named: &Named| named.address);
         codes.dedup();
         match self.code.verify(&self.memory, &codes) {
             Verified::Same => Ok(()),
@@ -262,7 +316,8 @@ impl<A: Abi, M: Memory> SnapshotReader<A, M> {
             truncated: walk.truncated,
             variables: Vec::new(),
         };
-        for raw in &walk.frames {
+        let steps = walk.path.iter().enumerate().filter(|(_, step)| !step.is_shim);
+        for (raw, (step, _)) in walk.frames.iter().zip(steps) {
             let id = self.code.decode_of(&self.memory, raw)?;
             let named = Named { address: raw.code.address(), id };
             codes.push(named);
@@ -270,6 +325,7 @@ impl<A: Abi, M: Memory> SnapshotReader<A, M> {
                 Some(Place::Incomplete) => {}
                 Some(Place::Inside(_)) => {
                     stack.frames.extend(self.code.frame(named, raw.position, frames));
+                    self.steps[position].push(step);
                     stack.variables.extend(self.read_variables(raw));
                     self.shown.push(*raw);
                 }
@@ -278,6 +334,34 @@ impl<A: Abi, M: Memory> SnapshotReader<A, M> {
         }
         Ok(stack)
     }
+}
+
+/// Puts native frames between those of a stack.
+fn add_frames(
+    stack: &mut Stack,
+    merged: &[Merged],
+    native: &mut NativeStacks,
+    table: &mut FrameTable,
+) {
+    let (frames, variables) = (&stack.frames, &stack.variables);
+    let (mut all, mut all_variables) = (Vec::new(), Vec::new());
+    for part in merged.iter().rev() {
+        match part {
+            Merged::Python(number) => {
+                let Some(place) = frames.len().checked_sub(number + 1) else { continue };
+                all.extend(frames.get(place));
+                all_variables.extend(variables.get(place).cloned());
+            }
+            Merged::Native(id) => {
+                let Some(frame) = native.frame(*id, table) else { continue };
+                all.push(frame);
+                if !variables.is_empty() {
+                    all_variables.push(Some(Vec::new()));
+                }
+            }
+        }
+    }
+    (stack.frames, stack.variables) = (all, all_variables);
 }
 
 /// Walks a thread, which must be found with all its frames and not be about to enter one.

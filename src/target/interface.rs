@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::mapped::{MappedFile, OpenedFile};
+use super::registers::RegisterSet;
 use crate::cpython::memory::Memory;
 
 /// A process as it is or was.
@@ -58,6 +59,10 @@ pub(crate) trait Target {
 
     /// What is known of thread `tid` besides what Python says; `None` if nothing is.
     fn thread(&self, tid: i32) -> Option<NativeThread>;
+
+    /// What is known of the registers of thread `tid`, which is not stopped by this program and
+    /// does not run.
+    fn registers(&self, tid: i32) -> Option<RegisterSet>;
 }
 
 /// Lets the threads of a target stand still.
@@ -85,6 +90,9 @@ pub(crate) trait Hold {
 
     /// Whether all that ran stand still.
     fn is_complete(&self) -> bool;
+
+    /// The registers of one of those that were stopped.
+    fn registers(&self, tid: i32) -> Option<RegisterSet>;
 }
 
 /// The ids of a thread, which differ in a container.

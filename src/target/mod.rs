@@ -9,6 +9,7 @@ mod interface;
 pub(crate) mod live;
 pub(crate) mod locate;
 pub(crate) mod mapped;
+pub(crate) mod registers;
 #[cfg(test)]
 pub(crate) mod simulated;
 mod still;

@@ -11,6 +11,7 @@ use super::interface::{NativeThread, Target, ThreadId};
 use super::mapped::{FileId, Identity, MappedFile, OpenedFile, Permissions, Segment};
 use super::still::AlreadyStill;
 use crate::cpython::memory::fake::FakeMemory;
+use crate::target::registers::RegisterSet;
 
 /// A process that never was.
 #[derive(Debug, Default)]
@@ -106,6 +107,10 @@ impl Target for Simulated {
     fn thread(&self, tid: i32) -> Option<NativeThread> {
         let found = self.threads.iter().find(|(id, _)| id.outside == tid);
         found.map(|(_, thread)| thread.clone())
+    }
+
+    fn registers(&self, _tid: i32) -> Option<RegisterSet> {
+        None
     }
 }
 

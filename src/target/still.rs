@@ -1,6 +1,7 @@
 //! What stands still already: nobody has to be stopped, and nobody is.
 
 use super::interface::{Hold, Stop};
+use super::registers::RegisterSet;
 
 /// The stop of a target that cannot move.
 #[derive(Clone, Copy, Debug)]
@@ -27,5 +28,9 @@ impl Hold for AlreadyStill {
 
     fn is_complete(&self) -> bool {
         true
+    }
+
+    fn registers(&self, _tid: i32) -> Option<RegisterSet> {
+        None
     }
 }

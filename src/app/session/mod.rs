@@ -26,6 +26,7 @@ use crate::sampler::Engine;
 use crate::sampler::clock::{Clock, microseconds};
 use crate::sampler::interrupt::{Interrupts, KernelError};
 use crate::sampler::selection::{Selection, TimeMode};
+use crate::sampler::stop::native::StillNative;
 use crate::sampler::stop::pause::{Pause, Pauses};
 use crate::stack::FrameStyle;
 use crate::target::live::Process;
@@ -155,8 +156,10 @@ impl<'a, A: Abi> Session<'a, A> {
             refusal.as_ref().map(|why| format!("; not by the kernel: {why}")).unwrap_or_default(),
         );
         let Attached { process, memory, roots, objects, stopper, .. } = attached;
+        let native = options.native.is_any().then(|| process.reopen().ok().map(StillNative::new));
+        let native = native.flatten();
         let is_limited = matches!(options.pause, Pause::UpTo(_)) && !options.every_thread;
-        let may_turn = source == Source::Turn || source == Source::Stop && is_limited;
+        let may_turn = source == Source::Turn || source == Source::Stop && is_limited && native.is_none();
         let pauses = Pauses::new(options.pause, stopper, pid, may_turn && is_woken_at_once());
         Ok(Self {
             options,
@@ -168,7 +171,8 @@ impl<'a, A: Abi> Session<'a, A> {
                 options.every_thread,
                 process_id,
             )
-            .select(selection),
+            .select(selection)
+            .with_native(native),
             source,
             interrupts,
             refusal: refusal.map(|refusal| Refusal {

@@ -13,7 +13,7 @@ use super::Session;
 use crate::cpython::abi::Abi;
 use crate::cpython::memory::Remote;
 use crate::cpython::read::objects::Thread;
-use crate::profile::{Source, TornReason};
+use crate::profile::{NativeTorn, Source, TornReason};
 use crate::sampler::Tick;
 use crate::sampler::commit_queue::Weight;
 
@@ -106,6 +106,7 @@ impl<A: Abi> Session<'_, A> {
         }
         let is_turn = self.source == Source::Turn;
         let every_thread = self.options.every_thread;
+        let with_native = self.options.native.is_any();
         let Self { engine, pauses, profile, account, process, memory, roots, .. } = self;
         let mut holders = holders.to_vec();
         let mut tick = Tick::Torn(TornReason::Disturbed);
@@ -121,10 +122,16 @@ impl<A: Abi> Session<'_, A> {
             is_free = held.is_any_free();
             if !is_free && (!have_changed || is_last) {
                 tick = match holding.as_slice() {
-                    [only] if held.is_by_turn(*only) && !every_thread => {
+                    [only] if !every_thread && (held.is_by_turn(*only) || with_native) => {
                         engine.tick_still(moment, now, *only, &mut held, profile, account)
                     }
-                    _ => engine.tick(moment, now, deadline, &mut held, profile, account),
+                    _ => {
+                        let tick = engine.tick(moment, now, deadline, &mut held, profile, account);
+                        if let (Tick::Proven(stacks), true) = (tick, with_native) {
+                            account.note_native(Err(NativeTorn::Absent), stacks as u64);
+                        }
+                        tick
+                    }
                 };
             }
             let is_disturbed = tick == Tick::Torn(TornReason::Disturbed);

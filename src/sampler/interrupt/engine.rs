@@ -106,7 +106,7 @@ pub(crate) struct Interrupts<A> {
     /// The steps of the walk that its frames are.
     pub(super) steps: Vec<usize>,
     /// Tells native frames, if they are asked for.
-    pub(super) native: Option<NativeStacks<Process>>,
+    pub(super) native: Option<NativeStacks>,
     /// Registers and stack of a thread that does not run.
     pub(super) machine: Machine,
     /// The last stack that an interrupt brought, as the profile has it.
@@ -157,10 +157,7 @@ impl<A: Abi> Interrupts<A> {
         let (mut loaded, record_id) = load::<A>(&process, &memory, &roots, &plan)?;
         let events = Events::start(&process, loaded.take_program()?, plan.period())?;
         let now = Instant::now();
-        let native = match plan.native {
-            true => process.reopen().ok().map(NativeStacks::new),
-            false => None,
-        };
+        let native = plan.native.then(NativeStacks::new);
         if let Some(native) = &native {
             loaded.set_stack_pages(native.pages());
         }

@@ -7,15 +7,15 @@ use crate::cpython::memory::{Memory, Remote};
 use crate::cpython::read::frames::newest_c_frame;
 use crate::cpython::read::objects::Thread;
 use crate::profile::stats::Account;
-use crate::target::live::pointers_in_call;
+use crate::target::Target;
 
 impl<A: Abi> Interrupts<A> {
     /// Adds native frames to the stack under proof, of a sample that was copied.
     pub(super) fn add_native_of_copied(&mut self, partial: &Partial, run: &mut Run<'_>) {
-        let Self { native, copied, walk, steps, stack, loaded, .. } = self;
+        let Self { native, process, copied, walk, steps, stack, loaded, .. } = self;
         let Some(native) = native else { return };
         let newest = newest_c_frame::<A, _>(copied, Remote::new(partial.thread)).ok().flatten();
-        let found = native.merge::<A>(&partial.machine, (walk, newest), steps, stack);
+        let found = native.add_to::<A>(process, &partial.machine, (walk, newest), (steps, stack));
         run.account.note_native(found, 1);
         loaded.set_stack_pages(native.pages());
     }
@@ -31,12 +31,12 @@ impl<A: Abi> Interrupts<A> {
         let Self { native, machine, memory, process, walk, steps, stack, .. } = self;
         let Some(native) = native else { return };
         machine.clear();
-        if let Some((ip, sp)) = pointers_in_call(process.pid(), tid) {
-            machine.set_pointers(ip, sp);
+        if let Some(registers) = process.registers(tid) {
+            machine.set(&registers);
             native.copy_stack(memory, machine);
         }
         let newest = newest_c_frame::<A, _>(still, thread).ok().flatten();
-        let found = native.merge::<A>(machine, (walk, newest), steps, stack);
+        let found = native.add_to::<A>(process, machine, (walk, newest), (steps, stack));
         account.note_native(found, 1);
     }
 }

@@ -30,6 +30,11 @@ impl Default for Depth {
 }
 
 impl Depth {
+    /// As much as ever.
+    pub(super) fn whole() -> Self {
+        Self { copied: MOST, ..Self::default() }
+    }
+
     /// Pages.
     pub(super) fn pages(&self) -> u64 {
         self.copied.div_ceil(PAGE)

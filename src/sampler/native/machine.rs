@@ -1,5 +1,6 @@
 //! Registers and stack of a thread, as they were copied at one moment.
 
+use crate::target::registers::RegisterSet;
 use crate::target::unwind::{Registers, StackCopy};
 
 /// Bytes below the stack pointer that a function may use without moving it: the red zone of the
@@ -45,6 +46,18 @@ impl Machine {
         self.start = 0;
     }
 
+    /// Takes what is known of the registers.
+    pub(crate) fn set(&mut self, registers: &RegisterSet) {
+        match registers {
+            RegisterSet::All(words) if words.len() >= places::COUNT => {
+                self.registers.clear();
+                self.registers.extend(words.iter().take(places::COUNT));
+            }
+            RegisterSet::All(_) => self.registers.clear(),
+            RegisterSet::Pointers { ip, sp } => self.set_pointers(*ip, *sp),
+        }
+    }
+
     /// Takes the registers as the kernel has them.
     pub(crate) fn set_registers(&mut self, bytes: &[u8]) {
         self.registers.clear();
@@ -56,7 +69,7 @@ impl Machine {
 
     /// Takes the only registers that the kernel tells of a thread that it has not stopped. Where
     /// unwinding needs another one, it ends.
-    pub(crate) fn set_pointers(&mut self, ip: u64, sp: u64) {
+    pub(super) fn set_pointers(&mut self, ip: u64, sp: u64) {
         self.registers.clear();
         self.registers.resize(places::COUNT, 0);
         self.registers[places::IP] = ip;

@@ -52,6 +52,15 @@ pub(crate) struct NativeId {
     kind: FrameKind,
 }
 
+/// A frame of a merged stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Merged {
+    /// The Python frame of this number.
+    Python(usize),
+    /// A native frame.
+    Native(NativeId),
+}
+
 /// A native function: its library and its name.
 type Function = (Arc<str>, Arc<str>);
 
@@ -63,8 +72,7 @@ struct LoopCode {
 }
 
 /// Tells the native frames of one process.
-pub(crate) struct NativeStacks<T> {
-    target: T,
+pub(crate) struct NativeStacks {
     unwinder: Unwinder,
     /// When the mappings were read.
     learnt: Option<Instant>,
@@ -82,11 +90,10 @@ pub(crate) struct NativeStacks<T> {
     depth: Depth,
 }
 
-impl<T: Target> NativeStacks<T> {
-    /// Knows nothing yet of `target`.
-    pub(crate) fn new(target: T) -> Self {
+impl NativeStacks {
+    /// Knows nothing yet.
+    pub(crate) fn new() -> Self {
         Self {
-            target,
             unwinder: Unwinder::new(),
             learnt: None,
             frames: Vec::new(),
@@ -105,6 +112,13 @@ impl<T: Target> NativeStacks<T> {
         self.depth.pages()
     }
 
+    /// Copies as much of stacks as ever.
+    #[must_use]
+    pub(crate) fn whole(mut self) -> Self {
+        self.depth = Depth::whole();
+        self
+    }
+
     /// Copies the stack of `machine` from its stack pointer on, out of a thread that does not run.
     pub(crate) fn copy_stack(&self, memory: &impl Memory, machine: &mut Machine) {
         let Some(pointer) = machine.stack_pointer() else { return };
@@ -118,20 +132,20 @@ impl<T: Target> NativeStacks<T> {
         }
     }
 
-    /// Puts native frames between those of `stack`, outermost first, which `walk` has found;
-    /// `steps` are the steps of the walk that became its frames. `newest` is the newest C frame of
-    /// the thread, where there is one. If they do not fit, the stack stays.
+    /// The stack of a thread of `target` with its native frames, outermost first. Its Python
+    /// frames are the `steps` of `walk`, outermost first. `newest` is the newest C frame of the
+    /// thread, where there is one.
     ///
     /// # Errors
-    /// If they do not fit, why.
+    /// If the native frames do not fit, why.
     pub(super) fn merge<A: Abi>(
         &mut self,
+        target: &impl Target,
         machine: &Machine,
         (walk, newest): (&Walk, Option<Remote<CFrame>>),
         steps: &[usize],
-        stack: &mut Vec<Placed>,
-    ) -> Result<(), NativeTorn> {
-        let end = self.unwind(machine)?;
+    ) -> Result<Vec<Merged>, NativeTorn> {
+        let end = self.unwind(target, machine)?;
         self.look_for_loops();
         let natives = Natives { machine, frames: &self.frames };
         let is_loop = |frame: &NativeFrame| self.is_loop(frame.address);
@@ -144,8 +158,29 @@ impl<T: Target> NativeStacks<T> {
             (Ok(_), UnwindEnd::NoProgress) => return Err(NativeTorn::Unknown),
         };
         let parts = fit::merge(&loops, self.frames.len())?;
-        let merged = self.placed(&parts, &loops, steps, stack)?;
-        *stack = merged;
+        self.merged(&parts, &loops, steps)
+    }
+
+    /// Puts native frames between those of `stack`, as [`Self::merge`] finds them. If they do not
+    /// fit, the stack stays.
+    ///
+    /// # Errors
+    /// If they do not fit, why.
+    pub(super) fn add_to<A: Abi>(
+        &mut self,
+        target: &impl Target,
+        machine: &Machine,
+        walk: (&Walk, Option<Remote<CFrame>>),
+        (steps, stack): (&[usize], &mut Vec<Placed>),
+    ) -> Result<(), NativeTorn> {
+        let merged = self.merge::<A>(target, machine, walk, steps)?;
+        let placed = |part: Merged| match part {
+            Merged::Python(number) => stack.get(number).copied(),
+            Merged::Native(id) => {
+                Some(Placed { code: Ran::Native(id), position: Position::Line(0) })
+            }
+        };
+        *stack = merged.into_iter().filter_map(placed).collect();
         Ok(())
     }
 
@@ -162,14 +197,14 @@ impl<T: Target> NativeStacks<T> {
     }
 
     /// Unwinds the stack of a thread.
-    fn unwind(&mut self, machine: &Machine) -> Result<UnwindEnd, NativeTorn> {
+    fn unwind(&mut self, target: &impl Target, machine: &Machine) -> Result<UnwindEnd, NativeTorn> {
         let registers = || machine.registers().ok_or(NativeTorn::Absent);
         let stack = machine.stack().ok_or(NativeTorn::Absent)?;
         if self.learnt.is_none() {
-            self.learn();
+            self.learn(target);
         }
         let mut end = self.unwinder.unwind(registers()?, &stack, &mut self.frames);
-        if matches!(end, UnwindEnd::Unknown) && self.learn() {
+        if matches!(end, UnwindEnd::Unknown) && self.learn(target) {
             end = self.unwinder.unwind(registers()?, &stack, &mut self.frames);
         }
         match end {
@@ -183,13 +218,13 @@ impl<T: Target> NativeStacks<T> {
     }
 
     /// Learns what is mapped now, unless that was done a moment ago. Whether it was done.
-    fn learn(&mut self) -> bool {
+    fn learn(&mut self, target: &impl Target) -> bool {
         if self.learnt.is_some_and(|learnt| learnt.elapsed() < MAPS_HOLD) {
             return false;
         }
         self.learnt = Some(Instant::now());
         // If it cannot be read, what is met there is unknown.
-        let _ = self.unwinder.learn(&self.target);
+        let _ = self.unwinder.learn(target);
         self.known.clear();
         self.looked_in.clear();
         self.loop_code.clear();
@@ -224,25 +259,25 @@ impl<T: Target> NativeStacks<T> {
     }
 
     /// The merged stack, outermost first.
-    fn placed(
+    fn merged(
         &mut self,
         parts: &[Part],
         loops: &[Loop],
         steps: &[usize],
-        stack: &[Placed],
-    ) -> Result<Vec<Placed>, NativeTorn> {
+    ) -> Result<Vec<Merged>, NativeTorn> {
         let module = |this: &Self, native: usize| {
             this.frames.get(native).and_then(|frame| this.unwinder.module_of(frame.address))
         };
         let interpreter = loops.first().and_then(|one| module(self, one.native));
         let outermost = loops.last().map_or(usize::MAX, |one| one.native);
-        let mut python = steps.iter().zip(stack).peekable();
+        let mut python = steps.iter().enumerate().peekable();
         let mut merged = Vec::with_capacity(parts.len());
         for part in parts.iter().rev() {
             match part {
                 // A frame that is left out of a stack is none of its frames.
                 Part::Python(step) => {
-                    merged.extend(python.next_if(|(own, _)| *own == step).map(|(_, own)| *own));
+                    let number = python.next_if(|(_, own)| *own == step).map(|(number, _)| number);
+                    merged.extend(number.map(Merged::Python));
                 }
                 Part::Native(native) => {
                     let of_module = module(self, *native);
@@ -252,8 +287,7 @@ impl<T: Target> NativeStacks<T> {
                         if is_interpreter { FrameKind::Interpreter } else { FrameKind::Native };
                     let address = self.frames.get(*native).map_or(0, |frame| frame.address);
                     let function = self.function(address).ok_or(NativeTorn::Unknown)?;
-                    let code = Ran::Native(NativeId { function, kind });
-                    merged.push(Placed { code, position: Position::Line(0) });
+                    merged.push(Merged::Native(NativeId { function, kind }));
                 }
             }
         }

@@ -52,6 +52,11 @@ impl StoppedThreads<'_> {
         self.is_everyone || self.known(thread).is_some()
     }
 
+    /// The kernel's id of the thread whose thread state this is.
+    pub(in crate::sampler) fn tid(&self, thread: Remote<Thread>) -> Option<i32> {
+        self.known(thread).map(|known| known.tid)
+    }
+
     fn known(&self, thread: Remote<Thread>) -> Option<&Known> {
         self.threads.iter().find(|known| known.state == thread)
     }

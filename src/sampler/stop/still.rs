@@ -18,7 +18,7 @@ use crate::sampler::engine::Engine;
 use crate::sampler::fetch::Paged;
 use crate::sampler::frame_record::FrameRecord;
 use crate::sampler::kept::Still;
-use crate::sampler::stacks::{NoStack, Placed, place_frames};
+use crate::sampler::stacks::{NoStack, Placed, Ran, place_frames};
 use crate::sampler::stop::held::StoppedThreads;
 use crate::sampler::tick::{Tick, Unproven};
 
@@ -38,13 +38,19 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         account: &mut Account,
     ) -> Tick {
         let is_there = self.read_still(now, thread);
+        if let (Ok(true), Some(native)) = (&is_there, &mut self.native) {
+            native.copy::<A, M>(self.prefetch.direct(), thread, held);
+        }
         if !held.has_stood(thread) || is_there.is_ok() && !held.holds(thread, self.still.identity) {
             return Tick::Torn(TornReason::Disturbed);
         }
         held.release();
         let counted = match is_there {
             Ok(false) => Some(0),
-            Ok(true) => self.count_still(now, microseconds, thread, profile),
+            Ok(true) => {
+                self.add_native(account);
+                self.count_still(now, microseconds, thread, profile)
+            }
             Err(unproven) => return Tick::from(&unproven),
         };
         let Some(stacks) = counted else { return Tick::Torn(TornReason::Code) };
@@ -102,6 +108,14 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         Some(1)
     }
 
+    /// Adds native frames to the stack that was found, if they are asked for and fit.
+    fn add_native(&mut self, account: &mut Account) {
+        let Still { walk, steps, stack, .. } = &mut self.still;
+        if let Some(native) = &mut self.native {
+            account.note_native(native.add_to::<A>(walk, steps, stack), 1);
+        }
+    }
+
     /// Finds the stack, and whose it is. `false` if the thread runs no Python code, or is not to
     /// be sampled.
     fn read_still(&mut self, now: Instant, thread: Remote<Thread>) -> Result<bool, Unproven> {
@@ -141,10 +155,15 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     /// The stack that was found, whose code objects are to be compared later but for those that
     /// were compared while the thread stood still. `None` if one has been forgotten since.
     fn intern_still(&mut self, profile: &mut Profile) -> Option<StackId> {
-        let Self { still, code, pending, .. } = self;
+        let Self { still, code, pending, native, .. } = self;
         let mut last = None;
         let mut known = still.walk.truncated.then(|| profile.child(None, Step::Truncated));
         for placed in &still.stack {
+            if let Ran::Native(id) = placed.code {
+                let frame = native.as_mut()?.stacks.frame(id, &mut profile.frames)?;
+                known = Some(profile.child(known, Step::Frame(frame)));
+                continue;
+            }
             let named = placed.there()?;
             // A young one was compared while the thread stood still.
             if last != Some(named) && !still.young.contains(&named) {

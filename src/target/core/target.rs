@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::{Core, CoreMemory};
 use crate::target::interface::{NativeThread, Target, ThreadId};
 use crate::target::mapped::{Identity, MappedFile, OpenedFile};
+use crate::target::registers::RegisterSet;
 use crate::target::still::AlreadyStill;
 
 impl Target for Core {
@@ -66,5 +67,10 @@ impl Target for Core {
         // Of all threads the first alone has its name in the notes.
         let name = (tid == self.pid).then(|| self.name.clone());
         Some(NativeThread { name: name.filter(|name| !name.is_empty()), state: found.state })
+    }
+
+    fn registers(&self, tid: i32) -> Option<RegisterSet> {
+        let found = self.threads.iter().find(|thread| thread.id == tid)?;
+        found.words.clone().map(RegisterSet::All)
     }
 }

@@ -1,5 +1,7 @@
 //! What a core file keeps of a thread: its id, and by its registers whether it waited.
 
+#[cfg(target_arch = "aarch64")]
+use goblin::elf::header::EM_AARCH64;
 use goblin::elf::header::EM_X86_64;
 
 use super::numbers::number;
@@ -7,17 +9,28 @@ use crate::target::interface::ThreadState;
 
 /// What is kept of the registers of a thread (`struct elf_prstatus` of
 /// `include/linux/elfcore.h`, and `gdb`'s same).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Registers {
     /// The id by which the process knew it.
     pub id: i32,
     /// What it did, if its registers tell.
     pub state: Option<ThreadState>,
+    /// All of them, if they are those of this program's processor.
+    pub words: Option<Vec<u64>>,
 }
 
 /// Where the id and the registers are.
 const ID: usize = 32;
 const REGISTERS: usize = 112;
+
+/// The processor that this program is for; of others the registers are not unwound.
+#[cfg(target_arch = "aarch64")]
+const OWN_MACHINE: u16 = EM_AARCH64;
+#[cfg(not(target_arch = "aarch64"))]
+const OWN_MACHINE: u16 = EM_X86_64;
+
+/// As many as aarch64 has, and more than x86-64.
+const MOST_WORDS: usize = 34;
 
 /// Where among the registers of x86-64 are the number of the system call, or -1 outside of
 /// one, and what it returned (`struct user_regs_struct` of `arch/x86/include/asm/user_64.h`).
@@ -38,7 +51,11 @@ impl Registers {
             (EM_X86_64, Some(call), Some(result)) => Some(state(call, result)),
             _ => None,
         };
-        (id > 0).then_some(Self { id, state })
+        let words = (machine == OWN_MACHINE).then(|| {
+            let bytes = status.get(REGISTERS..).unwrap_or_default().chunks_exact(8);
+            bytes.take(MOST_WORDS).map(|word| number(word, 0, 8).unwrap_or(0)).collect()
+        });
+        (id > 0).then_some(Self { id, state, words })
     }
 }
 
@@ -85,7 +102,7 @@ mod tests {
     #[test]
     fn of_other_machines_nothing_is_said() {
         let found = Registers::parse(&status(0, -512), EM_AARCH64);
-        assert_eq!(found, Some(Registers { id: 77, state: None }));
+        assert_eq!(found.map(|found| (found.id, found.state)), Some((77, None)));
         assert_eq!(Registers::parse(&status(0, 0)[..35], EM_X86_64), None);
         assert_eq!(Registers::parse(&[0; 336], EM_X86_64), None, "no thread has id 0");
     }

@@ -15,6 +15,7 @@ pub(crate) mod memory;
 mod namespace;
 mod nap;
 mod presence;
+mod registers;
 mod release;
 mod rescue;
 mod run_count;

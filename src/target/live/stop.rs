@@ -34,12 +34,14 @@ use nix::unistd::{Pid, gettid};
 use super::detach::detach_with;
 use super::identity::Identity;
 use super::left::leave;
+use super::registers::words;
 use super::rescue::Rescuer;
 use super::stat::Stat;
 use super::{numbered_entries, read_stat, tracer};
 use crate::target::interface::ThreadState;
 use crate::target::live::nap;
 use crate::target::live::scheduling::make_way;
+use crate::target::registers::RegisterSet;
 
 /// How long a stop may take by default. A thread that runs is stopped within
 /// some 10 µs; one that waits for a processor takes longer.
@@ -453,6 +455,12 @@ impl Stopped<'_> {
     #[must_use]
     pub(crate) fn holds(&self, tid: i32) -> bool {
         self.threads().any(|held| held == tid)
+    }
+
+    /// The registers of one of them.
+    pub(crate) fn registers(&self, tid: i32) -> Option<RegisterSet> {
+        let held = self.stopper.held.iter().find(|held| held.tid.as_raw() == tid)?;
+        ptrace::getregs(held.tid).ok().map(|registers| RegisterSet::All(words(&registers)))
     }
 
     /// How long the first of them has stood still, at most. A thread that waits for a

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::memory::LiveMemory;
 use super::stop::{Stopped, Stopper};
-use super::{Process, counts_otherwise, innermost_id};
+use super::{Process, counts_otherwise, innermost_id, pointers_in_call};
 use crate::target::interface::{Hold, NativeThread, Stop, Target, ThreadId};
 use crate::target::mapped::{MappedFile, OpenedFile};
+use crate::target::registers::RegisterSet;
 
 impl Target for Process {
     type Memory = LiveMemory;
@@ -69,6 +70,11 @@ impl Target for Process {
         let stat = self.thread_stat(tid).ok()?;
         Some(NativeThread { name: Some(stat.name), state: Some(stat.state) })
     }
+
+    fn registers(&self, tid: i32) -> Option<RegisterSet> {
+        let (ip, sp) = pointers_in_call(self.pid(), tid)?;
+        Some(RegisterSet::Pointers { ip, sp })
+    }
 }
 
 impl Stop for Stopper {
@@ -94,5 +100,9 @@ impl Hold for Stopped<'_> {
 
     fn is_complete(&self) -> bool {
         self.missing() == 0
+    }
+
+    fn registers(&self, tid: i32) -> Option<RegisterSet> {
+        Self::registers(self, tid)
     }
 }
