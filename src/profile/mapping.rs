@@ -8,6 +8,7 @@ impl Profile {
     /// threads, by the same ids.
     pub fn follow(&mut self, from: &Self) {
         self.about.clone_from(&from.about);
+        self.modules.follow(&from.modules);
         self.processes.clone_from(&from.processes);
         self.threads.clone_from(&from.threads);
         self.thread_ids.clone_from(&from.thread_ids);
@@ -22,6 +23,7 @@ impl Profile {
         Self {
             about: self.about,
             frames: self.frames,
+            modules: self.modules,
             detail,
             processes: self.processes,
             nodes,
@@ -47,19 +49,20 @@ impl Profile {
     }
 
     /// Counts everything that `from` has counted, each sample on the stack that `stack_of`
-    /// makes of it. Returns how many samples were left out, because it made none.
+    /// makes of it, which is told how often it was counted. Where it makes none, the samples
+    /// are left out.
     pub fn count_all(
         &mut self,
         from: &Self,
-        mut stack_of: impl FnMut(&mut Self, Sample) -> Option<StackId>,
-    ) -> u64 {
+        mut stack_of: impl FnMut(&mut Self, Sample, u64) -> Option<StackId>,
+    ) {
         self.idle += from.idle;
         self.failed += from.failed;
-        let mut left_out = 0;
         let mut of_no_thread: Vec<u64> = from.nodes.iter().map(|node| node.samples).collect();
-        let mut count = |sample: Sample, samples| match stack_of(self, sample) {
-            Some(stack) => self.count(Sample { stack, ..sample }, samples),
-            None => left_out += samples,
+        let mut count = |sample: Sample, samples| {
+            if let Some(stack) = stack_of(self, sample, samples) {
+                self.count(Sample { stack, ..sample }, samples);
+            }
         };
         for (thread, stack, state, samples) in from.stacks_by_thread() {
             of_no_thread[stack.index()] -= samples;
@@ -70,7 +73,6 @@ impl Profile {
                 count(Sample { stack, thread: None, state: Default::default() }, samples);
             }
         }
-        left_out
     }
 
     /// Records what was seen once more.

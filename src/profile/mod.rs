@@ -7,6 +7,7 @@ pub(crate) mod fuzzing;
 pub(crate) mod links;
 mod mapping;
 mod native_torn;
+mod modules;
 pub(crate) mod places;
 pub mod recording;
 mod run_info;
@@ -21,6 +22,7 @@ use std::collections::{HashMap, HashSet};
 use rustc_hash::FxBuildHasher;
 
 pub use self::native_torn::NativeTorn;
+pub use self::modules::{Module, Modules};
 pub use self::run_info::{
     Detail, LONGEST_SEARCH_PATH, Process, ProcessId, RunInfo, State, Thread, ThreadId,
 };
@@ -36,6 +38,8 @@ pub struct Profile {
     pub about: RunInfo,
     /// Every frame that was seen.
     pub frames: FrameTable,
+    /// What is known of the libraries that native frames are of.
+    pub modules: Modules,
     detail: Detail,
     processes: Vec<Process>,
     threads: Vec<Thread>,

@@ -11,7 +11,7 @@ pub(crate) use self::stack_filter::StackFilter;
 pub(crate) use self::threads::ThreadFilter;
 pub(crate) use self::threads::in_words;
 use crate::profile::Profile;
-use crate::stack::{FrameStyle, NativeFrames};
+use crate::stack::{Frame, FrameStyle, NativeFrames};
 
 /// Why a filter cannot be applied to a profile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -95,7 +95,9 @@ impl FrameFilter {
     /// out.
     #[must_use]
     pub fn apply(&self, profile: Profile) -> Profile {
-        if !self.changes(profile.about.style) {
+        let is_kept = |frame: &Frame| self.native.accept(frame.kind);
+        let keeps_all = profile.frames.all().iter().all(is_kept);
+        if keeps_all && !self.changes(profile.about.style) {
             return profile;
         }
         StackFilter::new(self.clone(), profile.detail()).sift(&profile)
@@ -107,7 +109,7 @@ mod tests {
     use super::*;
     use crate::profile::stats::Key;
     use crate::profile::{Detail, Process, Sample, State, Step};
-    use crate::stack::Frame;
+    use crate::stack::FrameKind;
 
     fn frame(file: &str, function: &str) -> Frame {
         Frame::python(file, function, 7)
@@ -203,6 +205,85 @@ mod tests {
             left(&filter)[1],
             "/app/main.py:main:7;requests/api.py:get:7;socket.py:send:7 1"
         );
+    }
+
+    /// One sample each of Python that calls a library that calls Python again, and of a
+    /// thread that runs no Python code.
+    fn with_native_frames() -> Profile {
+        let mut profile = Profile::new(Detail::Timeline);
+        profile.add_process(Process { search_path: vec!["/lib".into()], ..Process::default() });
+        let eval = Frame::native("/usr/bin/python3", "eval", FrameKind::Interpreter);
+        let sort = Frame::native("/lib/site/sort.so", "sort", FrameKind::Native);
+        let [main, key] = ["main", "key"].map(|function| frame("/app/main.py", function));
+        for stack in [&[&eval, &main, &sort, &eval, &key][..], &[&sort, &eval], &[&eval]] {
+            let mut last = None;
+            for frame in stack {
+                let step = Step::Frame(profile.frames.intern((*frame).clone()));
+                last = Some(profile.child(last, step));
+            }
+            let stack = last.expect("it has frames");
+            profile.record(1, Sample { stack, thread: None, state: State::default() });
+        }
+        profile
+    }
+
+    fn left_of(profile: &Profile) -> Vec<String> {
+        let mut steps = Vec::new();
+        let mut lines = Vec::new();
+        for (stack, samples) in profile.stacks() {
+            profile.steps(stack, &mut steps);
+            let names = steps.iter().filter_map(|step| match step {
+                Step::Frame(id) => Some(&*profile.frames.frame(*id).function),
+                Step::Truncated => None,
+            });
+            lines.push(format!("{} {samples}", names.collect::<Vec<_>>().join(";")));
+        }
+        lines
+    }
+
+    #[test]
+    fn native_frames_are_kept_as_asked_for() {
+        let kept = |native, detail| {
+            let mut profile = with_native_frames();
+            profile.reduce(detail);
+            FrameFilter { native, ..FrameFilter::default() }.apply(profile)
+        };
+        for detail in [Detail::Stacks, Detail::Timeline] {
+            let all = kept(NativeFrames::All, detail);
+            assert_eq!(left_of(&all), ["eval 1", "eval;main;sort;eval;key 1", "sort;eval 1"]);
+            assert_eq!((all.idle(), all.about.account.get(Key::WithoutPython)), (0, None));
+            let some = kept(NativeFrames::Extensions, detail);
+            assert_eq!(left_of(&some), ["main;sort;key 1", "sort 1"]);
+            assert_eq!((some.idle(), some.about.account.count(Key::WithoutPython)), (1, 1));
+            let none = kept(NativeFrames::None, detail);
+            assert_eq!(left_of(&none), ["main;key 1"]);
+            assert_eq!((none.idle(), none.about.account.count(Key::WithoutPython)), (2, 2));
+        }
+    }
+
+    #[test]
+    fn where_all_threads_are_sampled_one_without_python_code_is_no_idle_moment() {
+        let mut profile = with_native_frames();
+        profile.about.every_thread = true;
+        let filter = FrameFilter { native: NativeFrames::None, ..FrameFilter::default() };
+        let none = filter.apply(profile);
+        assert_eq!((none.idle(), none.timeline().len()), (0, 1));
+        assert_eq!(none.about.account.count(Key::WithoutPython), 2);
+    }
+
+    #[test]
+    fn libraries_are_chosen_by_their_paths_and_keep_them() {
+        let apply = |filter: FrameFilter| filter.apply(with_native_frames());
+        let included = apply(FrameFilter { include: globs(&["site.*"]), ..Default::default() });
+        assert_eq!(left_of(&included), ["eval;main;sort;eval;key 1", "sort;eval 1"]);
+        // What is left out includes nothing.
+        let native = NativeFrames::None;
+        let none = FrameFilter { include: globs(&["site.*"]), native, ..Default::default() };
+        assert!(left_of(&apply(none)).is_empty());
+        let (strip, relative) = (vec!["/app/".to_owned(), "/usr/".to_owned()], true);
+        let renamed = apply(FrameFilter { strip, relative, ..FrameFilter::default() });
+        let files: Vec<&str> = renamed.frames.all().iter().map(|frame| &*frame.file).collect();
+        assert_eq!(files, ["/usr/bin/python3", "main.py", "/lib/site/sort.so", "main.py"]);
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub struct StackFilter {
     /// The group of each process.
     group_of: Vec<usize>,
     left_out: u64,
+    /// Samples of native code alone, of a kind that is left out.
+    without_python: u64,
 }
 
 /// Processes with the same `sys.path`, in which equal frames have equal names.
@@ -56,6 +58,15 @@ struct Rest {
     is_cut: bool,
 }
 
+/// Why a sample is left out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LeftOut {
+    /// Its frames are.
+    ByFrames,
+    /// It has native frames only, and these are.
+    WithoutPython,
+}
+
 impl StackFilter {
     /// Nothing yet; what is left will be kept in so much detail.
     pub fn new(filter: FrameFilter, detail: Detail) -> Self {
@@ -65,6 +76,7 @@ impl StackFilter {
             groups: Vec::new(),
             group_of: Vec::new(),
             left_out: 0,
+            without_python: 0,
         }
     }
 
@@ -74,11 +86,18 @@ impl StackFilter {
         for event in events {
             let mut event = *event;
             if let Seen::Sample(sample) = &mut event.seen {
-                let Some(stack) = self.stack(from, sample.thread, sample.stack) else {
-                    self.left_out += 1;
-                    continue;
-                };
-                sample.stack = stack;
+                match self.stack(from, sample.thread, sample.stack) {
+                    Ok(stack) => sample.stack = stack,
+                    Err(reason) => {
+                        *self.left_out(reason) += 1;
+                        // As if no more had been sampled. Where all threads are, others may
+                        // have had a stack at this moment.
+                        if reason == LeftOut::WithoutPython && !from.about.every_thread {
+                            self.left.record_idle(event.microseconds);
+                        }
+                        continue;
+                    }
+                }
             }
             self.left.record_event(event);
         }
@@ -94,11 +113,18 @@ impl StackFilter {
         }
         self.begin(from);
         let mut left = std::mem::take(&mut self.left);
-        self.left_out += left.count_all(from, |left, sample: Sample| {
+        left.count_all(from, |left, sample: Sample, samples| {
             std::mem::swap(left, &mut self.left);
             let stack = self.stack(from, sample.thread, sample.stack);
             std::mem::swap(left, &mut self.left);
             stack
+                .map_err(|reason| {
+                    *self.left_out(reason) += samples;
+                    if reason == LeftOut::WithoutPython && !from.about.every_thread {
+                        left.count_idle(samples);
+                    }
+                })
+                .ok()
         });
         self.left = left;
         self.write_account();
@@ -125,16 +151,45 @@ impl StackFilter {
         }
     }
 
-    /// What is left of the stack of a sample; `None` if the sample is left out.
+    /// What is left of the stack of a sample.
+    ///
+    /// # Errors
+    /// Why the sample is left out.
     fn stack(
         &mut self,
         from: &Profile,
         thread: Option<ThreadId>,
         stack: StackId,
-    ) -> Option<StackId> {
+    ) -> Result<StackId, LeftOut> {
         let process = thread.map_or(0, |thread| from.thread(thread).process.index());
         let rest = self.rest(from, self.group_of[process], stack);
-        rest.stack.filter(|_| rest.is_included && rest.frames > 0)
+        let left = rest.stack.filter(|_| rest.is_included && rest.frames > 0);
+        left.ok_or_else(|| {
+            if self.is_unwanted(from, stack) { LeftOut::WithoutPython } else { LeftOut::ByFrames }
+        })
+    }
+
+    /// Whether a stack has frames, and all are native and of a kind that is left out.
+    fn is_unwanted(&self, from: &Profile, stack: StackId) -> bool {
+        let mut next = Some(stack);
+        let mut is_unwanted = false;
+        while let Some(stack) = next {
+            if let Step::Frame(frame) = from.step(stack) {
+                if self.filter.native.accept(from.frames.frame(frame).kind) {
+                    return false;
+                }
+                is_unwanted = true;
+            }
+            next = from.caller(stack);
+        }
+        is_unwanted
+    }
+
+    fn left_out(&mut self, reason: LeftOut) -> &mut u64 {
+        match reason {
+            LeftOut::ByFrames => &mut self.left_out,
+            LeftOut::WithoutPython => &mut self.without_python,
+        }
     }
 
     fn rest(&mut self, from: &Profile, group: usize, stack: StackId) -> Rest {
@@ -210,7 +265,10 @@ impl StackFilter {
     fn judgement(&mut self, from: &Profile, group: usize, frame: FrameId) -> Judgement {
         let Group { search_path, frames, .. } = &mut self.groups[group];
         *frames.entry(frame).or_insert_with(|| {
-            let file = &from.frames.frame(frame).file;
+            let Frame { file, kind, .. } = from.frames.frame(frame);
+            if !self.filter.native.accept(*kind) {
+                return Judgement { is_included: false, is_excluded: true, named: None };
+            }
             let [is_included, is_excluded] = [&self.filter.include, &self.filter.exclude]
                 .map(|globs| globs.iter().any(|glob| glob.matches(file, search_path)));
             Judgement { is_included, is_excluded, named: None }
@@ -238,6 +296,9 @@ impl StackFilter {
         if !include.is_empty() || !exclude.is_empty() {
             self.left.about.account.add(Key::LeftOutByFrames, self.left_out);
         }
+        if self.without_python > 0 {
+            self.left.about.account.add(Key::WithoutPython, self.without_python);
+        }
     }
 }
 
@@ -254,11 +315,15 @@ impl FrameFilter {
     /// A frame by the name that it is to have, where frames are told in this style.
     fn name(&self, frame: &Frame, style: FrameStyle, search_path: &[String]) -> Frame {
         let mut file = &*frame.file;
-        if let Some(below) = below_search_path(file, search_path).filter(|_| self.relative) {
+        // A library keeps its path, by which its build is known.
+        let is_renamed = !frame.kind.is_native();
+        if let Some(below) =
+            below_search_path(file, search_path).filter(|_| self.relative && is_renamed)
+        {
             file = below;
         }
         let stripped = self.strip.iter().filter_map(|prefix| file.strip_prefix(prefix.as_str()));
-        if let Some(shortest) = stripped.min_by_key(|rest| rest.len()) {
+        if let Some(shortest) = stripped.min_by_key(|rest| rest.len()).filter(|_| is_renamed) {
             file = shortest.trim_start_matches('/');
         }
         match style {

@@ -41,10 +41,16 @@
 //! | end       | none: the run came to its end                                           |
 //! | paths     | process, one more entry of its `sys.path` (text)                        |
 //! | counts    | what was seen, and of a sample its thread and state, as in events; how often |
+//! | kinds     | frame (its number, greater than the one before), what it is of         |
+//! | modules   | path of a library (text), its build id (text of hexadecimal digits)     |
 //! | account   | key, number of bytes of the value, value; the last section holds        |
 //!
 //! What frames tell is 0 for file, function and line, 1 for file and function, 2 for the
 //! file alone, 3 for the function alone.
+//!
+//! A frame of Python code has no entry in kinds. One of native code does, before the frame itself:
+//! 1 for code of a library or an extension, 2 for the interpreter's own. Its file is the library's
+//! path, which is empty if the code is in no file.
 //!
 //! Flags are 1 if all threads were sampled, plus 2 if several processes were to be.
 //!
@@ -94,6 +100,8 @@ mod bytes;
 mod ending;
 mod file;
 mod format_2;
+#[cfg(test)]
+mod native_tests;
 mod reader;
 mod recorder;
 #[cfg(test)]
@@ -167,9 +175,13 @@ pub mod section {
     pub const COUNTS: u8 = 11;
     /// What became of every tick.
     pub const ACCOUNT: u8 = 12;
+    /// What frames are of, if not of Python code.
+    pub const KINDS: u8 = 13;
+    /// Libraries.
+    pub const MODULES: u8 = 14;
 
     /// Whether this release knows a section of this kind.
     pub(super) fn is_known(kind: u8) -> bool {
-        (PROCESSES..=ACCOUNT).contains(&kind)
+        (PROCESSES..=MODULES).contains(&kind)
     }
 }

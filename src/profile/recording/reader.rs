@@ -1,5 +1,6 @@
 //! Reads recordings into a profile, as far as they are whole.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use crate::profile::{
     LONGEST_SEARCH_PATH, Process, ProcessId, Profile, RunInfo, Sample, StackId, State, Step,
     Thread, ThreadId,
 };
-use crate::stack::{Frame, FrameId};
+use crate::stack::{Frame, FrameId, FrameKind};
 
 /// The most texts, frames, threads or processes of one run.
 const MOST: usize = 1 << 24;
@@ -49,6 +50,8 @@ struct Run {
     paths: Vec<usize>,
     threads: Vec<ThreadId>,
     frames: Vec<FrameId>,
+    /// What frames that are still to come are of, in their order.
+    kinds: VecDeque<(usize, FrameKind)>,
     /// Stacks and how many steps they have.
     stacks: Vec<(StackId, u32)>,
     about: RunInfo,
@@ -225,6 +228,11 @@ impl Run {
                     read_names(bytes, into.thread_mut(self.threads[thread]))?;
                 }
                 section::TEXTS => push(&mut self.texts, bytes.text()?.into(), MOST)?,
+                section::KINDS => self.read_kind(bytes)?,
+                section::MODULES => {
+                    let path = bytes.text()?.into();
+                    into.modules.add(&path, bytes.text()?);
+                }
                 section::FRAMES => self.read_frame(bytes, into)?,
                 section::STACKS => self.read_stack(bytes, into)?,
                 section::COUNTS if self.takes_counts => self.read_count(bytes, into)?,
@@ -288,7 +296,30 @@ impl Run {
         let file = Arc::clone(&self.texts[bytes.position(self.texts.len())?]);
         let function = Arc::clone(&self.texts[bytes.position(self.texts.len())?]);
         let line = i32::try_from(bytes.signed()?).ok()?;
-        push(&mut self.frames, into.frames.intern(Frame::python(file, function, line)), MOST)
+        let number = self.frames.len();
+        let mut kind = FrameKind::Python;
+        if let Some((_, known)) = self.kinds.front().filter(|(frame, _)| *frame == number) {
+            kind = *known;
+            self.kinds.pop_front();
+        }
+        push(&mut self.frames, into.frames.intern(Frame { file, function, line, kind }), MOST)
+    }
+
+    /// What a frame is of that is still to come.
+    fn read_kind(&mut self, bytes: &mut Bytes<'_>) -> Option<()> {
+        let frame = bytes.position(MOST)?;
+        let kind = match bytes.number()? {
+            0 => return None,
+            1 => FrameKind::Native,
+            2 => FrameKind::Interpreter,
+            // Only a later release knows more of it.
+            _ => {
+                self.is_partial = true;
+                FrameKind::Native
+            }
+        };
+        let least = self.kinds.back().map_or(self.frames.len(), |(last, _)| last + 1);
+        (frame >= least).then(|| self.kinds.push_back((frame, kind)))
     }
 
     fn read_stack(&mut self, bytes: &mut Bytes<'_>, into: &mut Profile) -> Option<()> {

@@ -237,6 +237,7 @@ fn content_that_makes_no_sense_is_lost() {
         &[section::ABOUT, 1, 1, 1, 1, 1, 7],    // neither yes nor no
         &[section::ABOUT, 1, 1, 1, 1, 1, 1, 4, 0], // frames that tell something unknown
         &[section::PATHS, 1, 0, 1, b'/'],       // of a process that is not there
+        &[section::MODULES, 1, 1, b'a'],        // without a build
     ] {
         let (kind, rest) = content.split_first().expect("a section");
         let with_length = [&[*kind, rest.len() as u8], rest].concat();

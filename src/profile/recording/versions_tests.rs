@@ -9,7 +9,7 @@ use crate::profile::stats::{Account, ByKernel, Key, Refusal, Rows, SampledProces
 use crate::profile::{Seen, Source, State, TornReason};
 
 /// What the recordings hold of each of their two runs, but for the account.
-fn seen() -> Growing {
+pub(super) fn seen() -> Growing {
     let mut growing = Growing::new();
     growing.profile.process_mut(growing.process).search_path = vec!["/app".into(), "/lib".into()];
     growing.see(1_000_007, 1, &["main", "f"], STATES[0]);
@@ -60,7 +60,7 @@ fn account(is_by_kernel: bool) -> Account {
 }
 
 /// A run in today's format.
-fn written(growing: &Growing) -> Vec<u8> {
+pub(super) fn written(growing: &Growing) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut writer = Writer::new(&mut bytes).expect("a Vec takes everything");
     writer.finish(&growing.profile).expect("written");
@@ -223,7 +223,7 @@ fn a_row_that_is_too_long_is_left_out() {
 }
 
 /// A section with its length: a number of entries, and the entries.
-fn section_of(kind: u8, rest: &[u8]) -> Vec<u8> {
+pub(super) fn section_of(kind: u8, rest: &[u8]) -> Vec<u8> {
     let mut bytes = vec![kind];
     put_bytes(&mut bytes, rest);
     bytes
@@ -277,7 +277,7 @@ fn a_row_that_is_longer_than_its_section_is_lost() {
 
 /// The sections of a recording of one block, in today's format: kinds, and what follows their
 /// lengths.
-fn sections(recording: &[u8]) -> Vec<(u8, Vec<u8>)> {
+pub(super) fn sections(recording: &[u8]) -> Vec<(u8, Vec<u8>)> {
     let mut parts = block::Parts::new(&recording[8..]);
     assert_eq!(parts.next().expect("a slice can be read"), block::Part::Block);
     let mut unpacker = block::Unpacker::new().expect("there is memory");
@@ -290,7 +290,10 @@ fn sections(recording: &[u8]) -> Vec<(u8, Vec<u8>)> {
 }
 
 /// A block of these sections, of which each has the length that `length` makes of the true one.
-fn with_sections(sections: &[(u8, Vec<u8>)], length: impl Fn(usize, u64) -> u64) -> Vec<u8> {
+pub(super) fn with_sections(
+    sections: &[(u8, Vec<u8>)],
+    length: impl Fn(usize, u64) -> u64,
+) -> Vec<u8> {
     let mut content = Vec::new();
     for (position, (kind, rest)) in sections.iter().enumerate() {
         content.push(*kind);
@@ -307,7 +310,7 @@ fn a_section_of_a_later_release_is_skipped() {
     let known = sections(&written(&growing));
     let (expected, about, _) = read(&written(&growing));
     for place in 0..=known.len() {
-        for (kind, rest) in [(200, &b"\x01anything"[..]), (0, b""), (13, &[0xff; 300])] {
+        for (kind, rest) in [(200, &b"\x01anything"[..]), (0, b""), (113, &[0xff; 300])] {
             let mut all = known.clone();
             all.insert(place, (kind, rest.to_vec()));
             let (profile, seen, ending) = read(&with_sections(&all, |_, length| length));

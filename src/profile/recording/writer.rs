@@ -11,7 +11,7 @@ use super::{ALL_STATES, FIRST_SUSPENDED, MAGIC, STYLES, section};
 use crate::profile::{
     Detail, Event, LONGEST_SEARCH_PATH, Profile, RunInfo, Sample, Seen, State, Step, Thread,
 };
-use crate::stack::Frame;
+use crate::stack::{Frame, FrameKind};
 
 /// A block is closed when its content is longer than this: it compresses no better then.
 const ENOUGH: usize = 256 * 1024;
@@ -37,6 +37,7 @@ pub struct Writer<W> {
     /// Threads as they have been written.
     threads: Vec<Thread>,
     frames: usize,
+    modules: usize,
     stacks: usize,
     about: Option<RunInfo>,
 }
@@ -66,6 +67,7 @@ impl<W: Write> Writer<W> {
             paths: Vec::new(),
             threads: Vec::new(),
             frames: 0,
+            modules: 0,
             stacks: 0,
             about: None,
         })
@@ -91,6 +93,7 @@ impl<W: Write> Writer<W> {
         self.write_paths(profile)?;
         self.write_threads(profile)?;
         self.write_frames(profile)?;
+        self.write_modules(profile)?;
         self.write_stacks(profile)?;
         let step = u64::try_from(profile.about.interval.as_micros()).unwrap_or(0);
         for events in events.chunks(MOST_EVENTS) {
@@ -187,19 +190,39 @@ impl<W: Write> Writer<W> {
     fn write_frames(&mut self, profile: &Profile) -> io::Result<()> {
         let mut texts = Entries::new(section::TEXTS);
         let mut frames = Entries::new(section::FRAMES);
-        for Frame { file, function, line, .. } in profile.frames.since(self.frames) {
+        let mut kinds = Entries::new(section::KINDS);
+        for Frame { file, function, line, kind } in profile.frames.since(self.frames) {
             let names = [file, function].map(|name| self.text(name, &mut texts));
             let out = frames.add();
             names.iter().for_each(|name| put_number(out, *name));
             put_signed(out, (*line).into());
+            if let Some(number) = kind_number(*kind) {
+                put_number(kinds.add(), self.frames as u64);
+                put_number(&mut kinds.bytes, number);
+            }
             self.frames += 1;
             if texts.bytes.len() + frames.bytes.len() > LONG_SECTION {
                 self.close(&mut texts)?;
+                self.close(&mut kinds)?;
                 self.close(&mut frames)?;
             }
         }
         self.close(&mut texts)?;
+        // The reader interns a frame when it comes, with all that is known of it.
+        self.close(&mut kinds)?;
         self.close(&mut frames)
+    }
+
+    fn write_modules(&mut self, profile: &Profile) -> io::Result<()> {
+        let mut entries = Entries::new(section::MODULES);
+        for module in profile.modules.since(self.modules) {
+            let out = entries.add();
+            put_text(out, &module.path);
+            put_text(out, &module.build_id);
+            self.modules += 1;
+            self.close_if_long(&mut entries)?;
+        }
+        self.close(&mut entries)
     }
 
     /// The number of a text, which is added to `new` if it has none.
@@ -328,6 +351,15 @@ fn put_events(out: &mut Vec<u8>, events: &[Event], step: u64) {
         }
     }
     put_section(out, section::EVENTS, events.len() as u64, &columns);
+}
+
+/// What a frame is of; Python code has no number.
+fn kind_number(kind: FrameKind) -> Option<u64> {
+    match kind {
+        FrameKind::Python => None,
+        FrameKind::Native => Some(1),
+        FrameKind::Interpreter => Some(2),
+    }
 }
 
 fn seen_number(seen: Seen) -> u64 {

@@ -155,6 +155,8 @@ keys! {
         "one of the command's was sampled at a time";
     LeftOutByFrames = 49, "left out by --include and --exclude", Unit::Count,
         "samples that the choice of frames left nothing of";
+    WithoutPython = 52, "without Python frames", Unit::Count,
+        "samples of native code alone that the choice of native frames left nothing of";
     LeftOutByThreads = 50, "left out by the choice of threads", Unit::Count,
         "samples of other threads, or in another state";
 }
