@@ -3,11 +3,12 @@
 //! Whoever looks for an interpreter, proves its layout or takes one moment of it knows no more
 //! of it than this. What samples is about live processes: a core file has one moment.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::mapped::{MappedFile, OpenedFile};
+use super::mapped::{Mapped, MappedFile, OpenedFile};
 use super::registers::RegisterSet;
 use crate::cpython::memory::Memory;
 
@@ -46,6 +47,15 @@ pub(crate) trait Target {
 
     /// The files that it has mapped now, in order of address.
     fn files(&self) -> io::Result<Vec<MappedFile>>;
+
+    /// The files, and the code that is in no file.
+    fn mapped(&self) -> io::Result<Mapped> {
+        Ok(Mapped { files: self.files()?, code: Vec::new() })
+    }
+
+    /// Opens a regular file by its absolute path, as the process would find it. Its content proves
+    /// nothing yet.
+    fn open_path(&self, path: &Path) -> Option<File>;
 
     /// Whether a mapped file is the program that it executes.
     fn is_executable(&self, mapped: &MappedFile) -> bool;

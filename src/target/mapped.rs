@@ -67,6 +67,24 @@ impl MappedFile {
     }
 }
 
+/// Code that is in no file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OtherCode {
+    /// The addresses it covers.
+    pub range: Range<u64>,
+    /// Whether it is the kernel's own library, which is a whole ELF image (vdso(7)).
+    pub is_vdso: bool,
+}
+
+/// What is mapped at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mapped {
+    /// The files, in order of address.
+    pub files: Vec<MappedFile>,
+    /// What can be executed and is in no file, in order of address.
+    pub code: Vec<OtherCode>,
+}
+
 /// How many files back the earlier segments of a file are looked for. Loaders
 /// put the segments of one file side by side; only another file mapped into a
 /// gap can come between.

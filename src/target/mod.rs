@@ -5,6 +5,7 @@ mod disasm;
 pub(crate) mod elf;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod image;
 mod interface;
 pub(crate) mod live;
 pub(crate) mod locate;

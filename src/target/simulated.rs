@@ -97,6 +97,11 @@ impl Target for Simulated {
         Some(OpenedFile { file, identity: Identity::CompareContent })
     }
 
+    fn open_path(&self, path: &Path) -> Option<File> {
+        let (_, bytes) = self.disk.iter().find(|(known, _)| known == path)?;
+        Some(unnamed_file(bytes).expect("the temporary folder takes a file"))
+    }
+
     fn thread_ids(&self) -> io::Result<Vec<ThreadId>> {
         if self.threads.is_empty() {
             return Err(io::Error::from(ErrorKind::NotFound));

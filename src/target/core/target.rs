@@ -1,13 +1,18 @@
 //! A core file as a target.
 
+use std::collections::HashSet;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
+use goblin::elf::header::ELFMAG;
+
 use super::{Core, CoreMemory};
+use crate::cpython::memory::Memory;
 use crate::target::interface::{NativeThread, Target, ThreadId};
-use crate::target::mapped::{Identity, MappedFile, OpenedFile};
+use crate::target::mapped::{Identity, Mapped, MappedFile, OpenedFile, OtherCode, open_regular};
 use crate::target::registers::RegisterSet;
 use crate::target::still::AlreadyStill;
 
@@ -46,6 +51,32 @@ impl Target for Core {
 
     fn files(&self) -> io::Result<Vec<MappedFile>> {
         Ok(self.pieces.files.list())
+    }
+
+    fn mapped(&self) -> io::Result<Mapped> {
+        let files = self.files()?;
+        let memory = self.memory();
+        let starts: HashSet<u64> = files
+            .iter()
+            .flat_map(|file| file.segments.iter().map(|segment| segment.range.start))
+            .collect();
+        let segments = self.pieces.contents.segments.iter();
+        let other =
+            segments.filter(|part| part.permissions.execute && !starts.contains(&part.start));
+        let code = other
+            .map(|part| OtherCode {
+                range: part.start..part.end,
+                // Nothing in the file names a mapping that is of no file.
+                is_vdso: memory
+                    .read_bytes(part.start, ELFMAG.len())
+                    .is_ok_and(|head| head == ELFMAG),
+            })
+            .collect();
+        Ok(Mapped { files, code })
+    }
+
+    fn open_path(&self, path: &Path) -> Option<File> {
+        open_regular(path).map(|(file, _)| file)
     }
 
     fn is_executable(&self, mapped: &MappedFile) -> bool {

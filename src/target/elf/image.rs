@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use goblin::elf::header::{EI_CLASS, EI_DATA, ET_DYN, ET_EXEC};
-use goblin::elf::program_header::{PF_X, PT_DYNAMIC, PT_LOAD, PT_NOTE};
+use goblin::elf::program_header::{PF_X, PT_DYNAMIC, PT_GNU_EH_FRAME, PT_LOAD, PT_NOTE};
 use goblin::elf::section_header::{SHN_ABS, SHN_UNDEF, SHT_DYNSYM, SHT_SYMTAB};
 use goblin::elf::sym::{STT_FUNC, STT_GNU_IFUNC, STT_NOTYPE, STT_OBJECT};
 use goblin::elf::{Elf, ProgramHeader, Sym};
@@ -68,7 +68,9 @@ pub(crate) struct Image<B> {
     bytes: B,
     machine: u16,
     position_independent: bool,
+    entry: u64,
     segments: Vec<LoadSegment>,
+    unwind_part: Option<LoadSegment>,
     notes: Vec<LoadSegment>,
     /// Where the dynamic section is.
     pub(super) dynamic_part: Option<LoadSegment>,
@@ -113,10 +115,13 @@ impl<B: Deref<Target = [u8]>> Image<B> {
             .map(|table| Dynamic::parse(table, resolve))
             .unwrap_or_default();
         let notes = parts(PT_NOTE).collect();
+        let unwind_part = parts(PT_GNU_EH_FRAME).next();
         Ok(Self {
             machine: header.e_machine,
             position_independent: header.e_type == ET_DYN,
+            entry: header.e_entry,
             segments,
+            unwind_part,
             notes,
             dynamic_part,
             dynamic,
@@ -143,8 +148,20 @@ impl<B: Deref<Target = [u8]>> Image<B> {
         &self.segments
     }
 
+    /// Where a program begins, as linked; 0 for most libraries.
+    #[must_use]
+    pub(crate) fn entry(&self) -> u64 {
+        self.entry
+    }
+
+    /// Where the section `.eh_frame_hdr` is (`PT_GNU_EH_FRAME`).
+    #[must_use]
+    pub(crate) fn unwind_part(&self) -> Option<&LoadSegment> {
+        self.unwind_part.as_ref()
+    }
+
     /// `length` bytes at an address as linked, if the file has them.
-    #[cfg(test)]
+    #[must_use]
     pub(crate) fn bytes_at(&self, address: u64, length: u64) -> Option<&[u8]> {
         slice(&self.bytes, offset_of(&self.segments, address)?, length)
     }

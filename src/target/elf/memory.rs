@@ -1,7 +1,8 @@
 //! An ELF image out of the memory of a process, for a file that is gone.
 //!
 //! The dynamic section, the symbols it names and their hash table all lie in
-//! loaded segments, so what is mapped is enough to look symbols up.
+//! loaded segments, so what is mapped is enough to look symbols up. So do the tables for
+//! unwinding.
 
 use super::Bytes;
 use super::image::{ElfError, Image, LoadSegment};
@@ -12,8 +13,8 @@ use crate::target::mapped::Segment;
 const MAX_SIZE: u64 = 256 << 20;
 /// The ELF header and the program headers lie within this.
 const HEAD: usize = 4096;
-/// There are four tables; damaged headers may show the same bytes many times.
-const MAX_TABLES: usize = 4;
+/// There are five tables; damaged headers may show the same bytes many times.
+const MAX_TABLES: usize = 5;
 /// How much is read at a time; what cannot be read is tried page by page.
 const CHUNK: u64 = 256 << 10;
 const PAGE: u64 = 4096;
@@ -40,7 +41,8 @@ pub(crate) fn copy_from_memory<M: Memory>(
         copy.fill(part);
     }
     let with_dynamic = Image::parse_loaded(&copy.bytes[..], bias)?;
-    let tables: Vec<u64> = with_dynamic.dynamic.tables().collect();
+    let unwinding = image.unwind_part().map(|part| part.offset);
+    let tables: Vec<u64> = with_dynamic.dynamic.tables().chain(unwinding).collect();
     let holds_table = |part: &&LoadSegment| {
         tables
             .iter()

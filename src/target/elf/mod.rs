@@ -23,6 +23,7 @@ pub(crate) use image::ElfError;
 pub(crate) use image::{Image, Symbol};
 pub(crate) use map::map_file;
 pub(crate) use memory::copy_from_memory;
+pub(crate) use sections::{Section, SymbolTable};
 
 #[cfg(test)]
 pub(crate) mod fixture;

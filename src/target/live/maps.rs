@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::target::mapped::{FileId, MappedFile, Permissions, Segment, note};
+use crate::target::mapped::{FileId, MappedFile, OtherCode, Permissions, Segment, note};
 
 /// One line of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,10 +64,10 @@ impl Maps {
     pub(crate) fn files(&self) -> Vec<MappedFile> {
         let mut files: Vec<MappedFile> = Vec::new();
         for mapping in &self.mappings {
-            let path = self.raw_path(mapping);
-            if mapping.file.inode == 0 || path.is_empty() || path.starts_with(b"[") {
+            if !self.is_of_file(mapping) {
                 continue;
             }
+            let path = self.raw_path(mapping);
             let segment = Segment {
                 range: mapping.range.clone(),
                 offset: mapping.offset,
@@ -76,6 +76,28 @@ impl Maps {
             note(&mut files, mapping.file, segment, || describe(path));
         }
         files
+    }
+
+    /// What can be executed and is in no file, in order of address.
+    #[must_use]
+    pub(crate) fn other_code(&self) -> Vec<OtherCode> {
+        // The kernel executes nothing for the process at these: it does itself what they stand for.
+        let is_emulated = |mapping: &Mapping| self.raw_path(mapping) == b"[vsyscall]";
+        let is_other = |mapping: &&Mapping| {
+            mapping.permissions.execute && !self.is_of_file(mapping) && !is_emulated(mapping)
+        };
+        let other = self.mappings.iter().filter(is_other);
+        other
+            .map(|mapping| OtherCode {
+                range: mapping.range.clone(),
+                is_vdso: self.raw_path(mapping) == b"[vdso]",
+            })
+            .collect()
+    }
+
+    fn is_of_file(&self, mapping: &Mapping) -> bool {
+        let path = self.raw_path(mapping);
+        mapping.file.inode != 0 && !path.is_empty() && !path.starts_with(b"[")
     }
 }
 

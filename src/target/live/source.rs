@@ -67,7 +67,7 @@ impl Sources {
 }
 
 /// Opens a file by a name in the file system of a process. No link leads out of it.
-fn open_within(pid: i32, name: &str) -> Option<(File, Metadata)> {
+pub(super) fn open_within(pid: i32, name: &str) -> Option<(File, Metadata)> {
     let (folder, resolve) = if Path::new(name).is_absolute() {
         ("root", ResolveFlag::RESOLVE_IN_ROOT)
     } else {

@@ -1,14 +1,16 @@
 //! A live process as a target.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use super::memory::LiveMemory;
+use super::source::open_within;
 use super::stop::{Stopped, Stopper};
 use super::{Process, counts_otherwise, innermost_id, pointers_in_call};
 use crate::target::interface::{Hold, NativeThread, Stop, Target, ThreadId};
-use crate::target::mapped::{MappedFile, OpenedFile};
+use crate::target::mapped::{Mapped, MappedFile, OpenedFile};
 use crate::target::registers::RegisterSet;
 
 impl Target for Process {
@@ -46,6 +48,16 @@ impl Target for Process {
 
     fn files(&self) -> io::Result<Vec<MappedFile>> {
         self.maps().map(|maps| maps.files())
+    }
+
+    fn mapped(&self) -> io::Result<Mapped> {
+        let maps = self.maps()?;
+        Ok(Mapped { files: maps.files(), code: maps.other_code() })
+    }
+
+    fn open_path(&self, path: &Path) -> Option<File> {
+        let path = path.to_str().filter(|_| path.is_absolute())?;
+        open_within(self.pid(), path).map(|(file, _)| file)
     }
 
     fn is_executable(&self, mapped: &MappedFile) -> bool {

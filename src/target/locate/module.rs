@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::cpython::memory::Memory;
-use crate::target::elf::{Bytes, Image, Symbol, copy_from_memory, has_content, map_file};
+use crate::target::elf::{Bytes, Image, Symbol};
+use crate::target::image::open_image;
 use crate::target::interface::Target;
-use crate::target::mapped::{Identity, MappedFile};
+use crate::target::mapped::MappedFile;
 
 /// An ELF object that a process has loaded.
 #[derive(Debug)]
@@ -23,13 +24,7 @@ impl Module {
         memory: &M,
         mapped: &MappedFile,
     ) -> Option<Self> {
-        let (image, bias) = match file_image(target, memory, mapped) {
-            Some(image) => {
-                let bias = image.load_bias(&mapped.segments)?;
-                (image, bias)
-            }
-            None => copy_from_memory(memory, &mapped.segments).ok()?,
-        };
+        let (image, bias) = open_image(target, memory, mapped)?;
         Some(Self { path: mapped.path.clone(), image, bias })
     }
 
@@ -73,18 +68,5 @@ impl Module {
 
     fn loaded(&self, symbol: Symbol) -> Symbol {
         Symbol { address: symbol.address.wrapping_add(self.bias), ..symbol }
-    }
-}
-
-fn file_image<M: Memory>(
-    target: &impl Target,
-    memory: &M,
-    mapped: &MappedFile,
-) -> Option<Image<Bytes>> {
-    let opened = target.open_mapped(mapped)?;
-    let image = Image::parse(map_file(&opened.file).ok()?).ok()?;
-    match opened.identity {
-        Identity::Same => Some(image),
-        Identity::CompareContent => has_content(&image, memory, &mapped.segments).then_some(image),
     }
 }

@@ -1,21 +1,51 @@
 //! Native stacks: from registers and a copy of the stack to frames, and their names.
+//!
+//! The tables that compilers leave for exceptions say how a frame is left from each instruction
+//! on. They are evaluated here with what is known: three registers and the copy. It is told
+//! where that ends, and nothing is guessed where they are silent: an address that the tables of
+//! its module leave out has no caller.
+//!
+//! A module without any table is the one exception. Its frames are followed by the frame pointer,
+//! if what is found there is an address behind a call instruction. That is the caller if the code
+//! was compiled with frame pointers. It is not certain: at the very beginning or end of a function
+//! the frame pointer is still its caller's, so one frame is left out; and code without frame
+//! pointers may have anything in that register, even a frame pointer of a caller farther out.
 
+mod arch;
+mod image;
+mod modules;
+mod step;
+mod tables;
 mod types;
 
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
+use gimli::UnwindContext;
+use rustc_hash::FxHashMap;
+
+use super::Target;
+use image::Rule;
+use modules::Modules;
+use step::{Frame, by_frame_pointer};
 pub(crate) use types::{
     Module, ModuleId, NativeFrame, NativeName, Registers, StackCopy, UnwindEnd,
 };
 
-use super::Target;
+/// A stack has no more frames than this.
+pub(crate) const MAX_FRAMES: usize = 4096;
+
+/// How many addresses are remembered.
+const MAX_REMEMBERED: usize = 16 << 10;
 
 /// Unwinds the stacks of one target.
 #[derive(Debug, Default)]
 pub(crate) struct Unwinder {
-    modules: Vec<Module>,
+    modules: Modules,
+    /// How callers are found from addresses on; of what is mapped now.
+    rules: FxHashMap<u64, Rule>,
+    context: Box<UnwindContext<usize>>,
 }
 
 impl Unwinder {
@@ -24,35 +54,110 @@ impl Unwinder {
         Self::default()
     }
 
-    /// Learns what is mapped now. Cheap if nothing has changed.
-    pub(crate) fn learn<T: Target>(&mut self, _target: &T) -> io::Result<()> {
+    /// Learns what is mapped now. Cheap if nothing has changed. What was learnt of another target
+    /// is of use where it has mapped the same files.
+    pub(crate) fn learn<T: Target>(&mut self, target: &T) -> io::Result<()> {
+        if self.modules.learn(target)? {
+            self.rules.clear();
+        }
         Ok(())
     }
 
-    /// Finds the frames of a stack, innermost first, at most 4096. `frames` is cleared first.
+    /// Finds the frames of a stack, innermost first, at most [`MAX_FRAMES`]. `frames` is cleared
+    /// first.
     pub(crate) fn unwind(
         &mut self,
-        _registers: Registers,
-        _stack: &StackCopy<'_>,
+        registers: Registers,
+        stack: &StackCopy<'_>,
         frames: &mut Vec<NativeFrame>,
     ) -> UnwindEnd {
         frames.clear();
-        UnwindEnd::Unknown
+        let mut frame = Frame::innermost(registers);
+        if !self.learn_rule(frame.address()) {
+            return UnwindEnd::Unknown;
+        }
+        loop {
+            let (address, start) = (frame.address(), frame.sp);
+            if frames.len() == MAX_FRAMES {
+                return UnwindEnd::TooDeep;
+            }
+            frames.push(NativeFrame { address, start, end: u64::MAX });
+            match self.caller(&frame, stack) {
+                Ok(caller) => frame = caller,
+                Err(end) => return end,
+            }
+            if let Some(last) = frames.last_mut() {
+                last.end = frame.sp;
+            }
+        }
+    }
+
+    /// The caller of a frame whose rule is known; its own rule is known then, too.
+    fn caller(&mut self, frame: &Frame, stack: &StackCopy<'_>) -> Result<Frame, UnwindEnd> {
+        let address = frame.address();
+        let caller = match self.rules.get(&address) {
+            Some(Rule::Table(row)) => {
+                let loaded = self.modules.at(address).ok_or(UnwindEnd::Unknown)?;
+                loaded.image.step(row, frame, stack)?
+            }
+            Some(Rule::FramePointer) => by_frame_pointer(frame, stack)?,
+            Some(Rule::Root) => return Err(UnwindEnd::Root),
+            Some(Rule::Uncovered) | None => return Err(UnwindEnd::Unknown),
+        };
+        let is_guess = matches!(self.rules.get(&address), Some(Rule::FramePointer));
+        if caller.ip == 0 {
+            return Err(UnwindEnd::Root);
+        }
+        // Who has called nobody may have nothing on the stack where there is a link register.
+        let may_stay = frame.lr.is_some() && caller.ip != frame.ip;
+        if caller.sp < frame.sp || (caller.sp == frame.sp && !may_stay) {
+            return Err(UnwindEnd::NoProgress);
+        }
+        if !self.learn_rule(caller.address()) || (is_guess && !self.is_after_call(caller.ip)) {
+            return Err(UnwindEnd::Unknown);
+        }
+        Ok(caller)
+    }
+
+    /// Finds the rule of an address, if it is not known. Returns whether code is there.
+    fn learn_rule(&mut self, address: u64) -> bool {
+        if self.rules.contains_key(&address) {
+            return true;
+        }
+        let rule = match self.modules.code_at(address) {
+            Some(Some(loaded)) => loaded.image.rule(loaded.linked(address), &mut self.context),
+            Some(None) => Rule::FramePointer,
+            None => return false,
+        };
+        if self.rules.len() >= MAX_REMEMBERED {
+            self.rules.clear();
+        }
+        self.rules.insert(address, rule);
+        true
+    }
+
+    /// Whether the instruction before an address is a call. Not of code that is in no file: that
+    /// is not read.
+    fn is_after_call(&self, address: u64) -> bool {
+        let loaded = self.modules.at(address.wrapping_sub(1));
+        loaded.is_some_and(|loaded| loaded.image.is_after_call(loaded.linked(address)))
     }
 
     /// The module that holds an address; `None` for code that is in no file.
-    pub(crate) fn module_of(&self, _address: u64) -> Option<ModuleId> {
-        None
+    pub(crate) fn module_of(&self, address: u64) -> Option<ModuleId> {
+        self.modules.at(address).map(|loaded| loaded.module)
     }
 
     /// What is known of a module.
     pub(crate) fn module(&self, id: ModuleId) -> &Module {
-        &self.modules[id.0 as usize]
+        self.modules.module(id)
     }
 
     /// Where the function begins that the unwind information of an address describes.
-    pub(crate) fn function_start(&self, _address: u64) -> Option<u64> {
-        None
+    pub(crate) fn function_start(&self, address: u64) -> Option<u64> {
+        let loaded = self.modules.at(address)?;
+        let function = loaded.image.function(loaded.linked(address))?;
+        Some(function.start.wrapping_add(loaded.bias))
     }
 
     /// The name of the function at an address.

@@ -1,0 +1,87 @@
+//! The image of a module, and what is read out of it when it is needed.
+
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use gimli::UnwindContext;
+
+use super::arch;
+use super::step::{Frame, Step};
+use super::tables::{Row, Tables};
+use super::types::{StackCopy, UnwindEnd};
+use crate::target::elf::{Bytes, Image};
+
+/// An image with its tables.
+#[derive(Debug)]
+pub(super) struct CodeImage {
+    image: Image<Bytes>,
+    tables: OnceLock<Tables>,
+}
+
+/// How the caller is found from an address on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// As a table says.
+    Table(Row),
+    /// There is none: a program begins here.
+    Root,
+    /// By the frame pointer: there is no table.
+    FramePointer,
+    /// Not at all: the tables leave this address out.
+    Uncovered,
+}
+
+impl CodeImage {
+    pub(super) fn new(image: Image<Bytes>) -> Self {
+        Self { image, tables: OnceLock::new() }
+    }
+
+    /// The ELF image.
+    pub(super) fn elf(&self) -> &Image<Bytes> {
+        &self.image
+    }
+
+    fn tables(&self) -> &Tables {
+        self.tables.get_or_init(|| Tables::of(&self.image))
+    }
+
+    /// The function that an address, as linked, belongs to, as the tables say.
+    pub(super) fn function(&self, address: u64) -> Option<Range<u64>> {
+        self.tables().function(self.image.bytes(), address)
+    }
+
+    /// How to find the caller at an address as linked.
+    pub(super) fn rule(&self, address: u64, context: &mut UnwindContext<usize>) -> Rule {
+        /// No program's first function is longer, in bytes.
+        const LONGEST_START: u64 = 64;
+        let tables = self.tables();
+        if let Some(row) = tables.row(self.image.bytes(), address, context) {
+            return Rule::Table(row);
+        }
+        let entry = self.image.entry();
+        let from_entry = address.checked_sub(entry).filter(|_| entry != 0);
+        match from_entry {
+            // musl's `_start` has no entry in the tables.
+            Some(inside) if inside < LONGEST_START => Rule::Root,
+            _ if tables.is_empty() => Rule::FramePointer,
+            _ => Rule::Uncovered,
+        }
+    }
+
+    /// The caller of a frame, as a row of this image says.
+    pub(super) fn step(
+        &self,
+        row: &Row,
+        frame: &Frame,
+        stack: &StackCopy<'_>,
+    ) -> Result<Frame, UnwindEnd> {
+        Step { row, tables: self.tables(), bytes: self.image.bytes(), stack }.caller(frame)
+    }
+
+    /// Whether the instruction before an address, as linked, is a call.
+    pub(super) fn is_after_call(&self, address: u64) -> bool {
+        let length = arch::LONGEST_CALL as u64;
+        let code = address.checked_sub(length).and_then(|start| self.image.bytes_at(start, length));
+        code.is_some_and(arch::ends_in_call)
+    }
+}
