@@ -6,8 +6,8 @@ pub(crate) mod filter;
 pub(crate) mod fuzzing;
 pub(crate) mod links;
 mod mapping;
-mod native_torn;
 mod modules;
+mod native_torn;
 pub(crate) mod places;
 pub mod recording;
 mod run_info;
@@ -21,8 +21,8 @@ use std::collections::{HashMap, HashSet};
 
 use rustc_hash::FxBuildHasher;
 
-pub use self::native_torn::NativeTorn;
 pub use self::modules::{Module, Modules};
+pub use self::native_torn::NativeTorn;
 pub use self::run_info::{
     Detail, LONGEST_SEARCH_PATH, Process, ProcessId, RunInfo, State, Thread, ThreadId,
 };

@@ -19,6 +19,7 @@ mod long_runs;
 mod machine_code;
 mod many;
 mod names;
+mod native_stacks;
 mod os_threads;
 mod processes;
 mod recording;
@@ -55,6 +56,7 @@ const GROUPS: &[Group] = &[
     Group::new("machine_code", machine_code::SHOWS, machine_code::trials),
     Group::new("many", many::SHOWS, many::trials),
     Group::new("names", names::SHOWS, names::trials),
+    Group::new("native_stacks", native_stacks::SHOWS, native_stacks::trials),
     Group::new("os_threads", os_threads::SHOWS, os_threads::trials),
     Group::new("processes", processes::SHOWS, processes::trials),
     Group::new("recording", recording::SHOWS, recording::trials),

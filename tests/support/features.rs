@@ -72,6 +72,7 @@ features! {
     ForkedByC = "a process that C code forked",
     NewCode = "new code in the memory of old code",
     MachineCode = "frames of machine code, as Nuitka makes them",
+    Native = "native frames, `--native`",
     SystemCalls = "system calls that are left alone",
     Command = "a command, `-t`",
     Wrapper = "a command that starts Python, `-t`",

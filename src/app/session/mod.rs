@@ -159,7 +159,8 @@ impl<'a, A: Abi> Session<'a, A> {
         let native = options.native.is_any().then(|| process.reopen().ok().map(StillNative::new));
         let native = native.flatten();
         let is_limited = matches!(options.pause, Pause::UpTo(_)) && !options.every_thread;
-        let may_turn = source == Source::Turn || source == Source::Stop && is_limited && native.is_none();
+        let may_turn =
+            source == Source::Turn || source == Source::Stop && is_limited && native.is_none();
         let pauses = Pauses::new(options.pause, stopper, pid, may_turn && is_woken_at_once());
         Ok(Self {
             options,

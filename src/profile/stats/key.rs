@@ -110,14 +110,14 @@ keys! {
     Interrupts = 27, "interrupts", Unit::Count, "ticks that an interrupt of the thread took";
     Looks = 28, "looks", Unit::Count, "ticks that a look at a thread took that did not run";
     Missed = 29, "missed", Unit::Count, "ticks for which no interrupt came to a thread that ran";
-    Native = 52, "native stacks", Unit::Count, "stacks into which native frames fit";
-    NativeAbsent = 53, "no native frames (no registers)", Unit::Count,
+    Native = 53, "native stacks", Unit::Count, "stacks into which native frames fit";
+    NativeAbsent = 54, "no native frames (no registers)", Unit::Count,
         "stacks of Python frames only: registers or stack could not be had";
-    NativeCut = 54, "no native frames (too deep)", Unit::Count,
+    NativeCut = 55, "no native frames (too deep)", Unit::Count,
         "stacks of Python frames only: deeper than was copied";
-    NativeUnknown = 55, "no native frames (unknown code)", Unit::Count,
+    NativeUnknown = 56, "no native frames (unknown code)", Unit::Count,
         "stacks of Python frames only: nothing told how to unwind a function";
-    NativeMismatch = 56, "no native frames (did not fit)", Unit::Count,
+    NativeMismatch = 57, "no native frames (did not fit)", Unit::Count,
         "stacks of Python frames only: native frames did not fit between them";
     Reads = 30, "remote reads per sample", Unit::PerSample, "system calls that read the process";
     Cpu = 31, "cpu us per sample", MICROSECONDS_EACH, "the profiler's own time on a processor";

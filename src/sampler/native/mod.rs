@@ -147,6 +147,22 @@ impl NativeStacks {
     ) -> Result<Vec<Merged>, NativeTorn> {
         let end = self.unwind(target, machine)?;
         self.look_for_loops();
+        let merged = self.fit::<A>(machine, end, (walk, newest), steps);
+        if let Err(reason) = &merged {
+            let Self { frames, loop_code, .. } = self;
+            let path = &walk.path;
+            log::trace!("no native frames: {reason:?}, {end:?}, {frames:x?}, {loop_code:x?}, {path:x?}");
+        }
+        merged
+    }
+
+    fn fit<A: Abi>(
+        &mut self,
+        machine: &Machine,
+        end: UnwindEnd,
+        (walk, newest): (&Walk, Option<Remote<CFrame>>),
+        steps: &[usize],
+    ) -> Result<Vec<Merged>, NativeTorn> {
         let natives = Natives { machine, frames: &self.frames };
         let is_loop = |frame: &NativeFrame| self.is_loop(frame.address);
         let loops = match (fit::loops::<A>(walk, newest, &natives, is_loop), end) {

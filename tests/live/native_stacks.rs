@@ -1,0 +1,159 @@
+//! Native frames between those of Python: each stack is one that the program can be in, with
+//! every call of machine code at its place.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::support::binaries::Binaries;
+use crate::support::features::{Feature, Shows};
+use crate::support::interpreters::{Interpreter, Interpreters};
+use crate::support::native::compile;
+use crate::support::process::wait_at_rest;
+use crate::support::profiler::{attach, may_use_kernel};
+use crate::support::runner::{self, Test, Trial};
+use crate::support::target::Target;
+use crate::support::{Context, Outcome, expect, measured};
+
+/// What a test gets to work with.
+struct Case {
+    interpreter: Interpreter,
+    profiler: PathBuf,
+}
+
+const TESTS: [(&str, Test<Case>); 4] = [
+    ("in interrupts", in_interrupts),
+    ("in stops", in_stops),
+    ("of who waits", of_who_waits),
+    ("in a dump", in_a_dump),
+];
+
+/// What docs/ABIS.md has from here.
+pub(crate) const SHOWS: Shows = &[
+    (Feature::Native, "native stacks, in interrupts"),
+    (Feature::Native, "native stacks, in stops"),
+    (Feature::Native, "native stacks, in a dump"),
+];
+
+/// So many levels of calls into machine code and back.
+const LEVELS: usize = 5;
+
+/// Of 100 stacks so many have their native frames at least: the rest is met on the way into a
+/// function or out of it.
+const LEAST_COMPLETE: u64 = 95;
+
+pub(crate) fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
+    runner::one_per_abi(&interpreters, "native stacks, ", &TESTS, |interpreter| Case {
+        interpreter: interpreter.clone(),
+        profiler: binaries.profiler(interpreter.abi),
+    })
+}
+
+/// The target, when it is under way.
+fn target(case: &Case, how: &str) -> Outcome<Target> {
+    let flags = ["-shared", "-fPIC", "-O2", "-fomit-frame-pointer", "-s"];
+    let library = compile("native_stacks.c", "native_stacks.so", &flags)?;
+    let library = library.to_str().context(|| "UTF-8".into())?;
+    let levels = LEVELS.to_string();
+    let arguments = [library, how, &levels];
+    let target = Target::start(&case.interpreter, "native_stacks.py", &arguments)?;
+    target.expect("ready")?;
+    Ok(target)
+}
+
+/// The functions of the deepest stack, outermost first.
+fn deepest(leaf: &'static str) -> Vec<&'static str> {
+    let mut all = vec!["<module>", "main"];
+    for level in (0..=LEVELS).rev() {
+        all.push("work");
+        if level % 2 == 0 {
+            all.extend(["truth_outer", "truth_middle"]);
+        }
+        all.push("called");
+    }
+    all.push(leaf);
+    all
+}
+
+/// The known functions of a line of folded stacks, outermost first, and its count.
+fn known<'a>(line: &'a str, all: &[&str]) -> Outcome<(Vec<&'a str>, u64)> {
+    let (stack, count) = line.rsplit_once(' ').context(|| line.to_owned())?;
+    let count = count.parse().context(|| line.to_owned())?;
+    let names = stack.split(';').filter_map(|frame| match frame.split_once('!') {
+        Some((library, name)) => library.starts_with("native_stacks.so").then_some(name),
+        None => frame.rsplit(':').nth(1),
+    });
+    Ok((names.filter(|name| all.contains(name)).collect(), count))
+}
+
+/// Samples the busy program: each stack has to be one that it can be in.
+fn sample(case: &Case, options: &[&str]) -> Outcome<String> {
+    measured(|| {
+        let target = target(case, "busy")?;
+        let all = deepest("truth_leaf");
+        let options = [&["--native", "-s", "2", "-r", "0.002"], options].concat();
+        let finished = attach(&case.profiler, target.pid(), &options)?;
+        let output = String::from_utf8_lossy(&finished.stdout).into_owned();
+        target.end()?;
+        let (mut total, mut complete) = (0, 0);
+        for line in output.lines().filter(|line| !line.starts_with('(')) {
+            let (names, count) = known(line, &all)?;
+            total += count;
+            if all.starts_with(&names) {
+                complete += count;
+                continue;
+            }
+            // Without native frames, or wrong.
+            let python: Vec<&str> =
+                all.iter().copied().filter(|name| !name.starts_with("truth")).collect();
+            expect(python.starts_with(&names), || format!("impossible: {line}"))?;
+        }
+        let words = format!("{complete} of {total} with native frames; {}", finished.words());
+        let is_enough = total >= 100 && complete * 100 >= total * LEAST_COMPLETE;
+        Ok((is_enough, words))
+    })
+}
+
+fn in_interrupts(case: &Case) -> Outcome<String> {
+    if !may_use_kernel() {
+        return Ok("not tried: the kernel does not let this user load programs".into());
+    }
+    sample(case, &["--engine", "kernel"])
+}
+
+fn in_stops(case: &Case) -> Outcome<String> {
+    sample(case, &["--engine", "stop", "--pause", "always"])
+}
+
+/// A thread that waits in machine code is not stopped.
+fn of_who_waits(case: &Case) -> Outcome<String> {
+    let target = target(case, "wait")?;
+    wait_at_rest(target.pid())?;
+    let options = ["--native", "--engine", "stop", "-s", "0.3", "-r", "0.01"];
+    let finished = attach(&case.profiler, target.pid(), &options)?;
+    let output = String::from_utf8_lossy(&finished.clean()?).into_owned();
+    target.end()?;
+    let all = deepest("truth_wait");
+    for line in output.lines() {
+        let (names, _) = known(line, &all)?;
+        expect(names == all, || format!("{names:?} in {line}"))?;
+    }
+    expect(!output.is_empty(), || "no stack".into())?;
+    Ok(String::new())
+}
+
+fn in_a_dump(case: &Case) -> Outcome<String> {
+    let target = target(case, "wait")?;
+    wait_at_rest(target.pid())?;
+    let finished = attach(&case.profiler, target.pid(), &["--dump", "--json", "--native"])?;
+    let output = String::from_utf8_lossy(&finished.clean()?).into_owned();
+    target.end()?;
+    let all = deepest("truth_wait");
+    let functions = output.split("\"function\":").skip(1).map(|rest| {
+        let rest = rest.trim_start().trim_start_matches('"');
+        rest.split('"').next().unwrap_or_default()
+    });
+    let mut names: Vec<&str> = functions.filter(|name| all.contains(name)).collect();
+    names.reverse();
+    expect(names == all, || format!("{names:?} in {output}"))?;
+    Ok(String::new())
+}

@@ -1,0 +1,50 @@
+"""Python that calls machine code that calls Python, several levels deep.
+
+    python native_stacks.py LIBRARY busy|wait LEVELS
+
+Each stack is a beginning of: main, then for each level `work`, and on even levels `truth_outer`,
+`truth_middle` of the library, then `called`; on odd ones `called`, through `sorted`. At last
+`truth_leaf`, which is busy, or `truth_wait`, which waits for standard input.
+"""
+
+import ctypes
+import os
+import select
+import sys
+
+library = ctypes.PyDLL(sys.argv[1])
+CALL = ctypes.PYFUNCTYPE(ctypes.c_long, ctypes.c_long)
+for function in (library.truth_leaf, library.truth_wait):
+    function.argtypes, function.restype = [ctypes.c_long], ctypes.c_long
+library.truth_outer.argtypes = [CALL, ctypes.c_long]
+library.truth_outer.restype = ctypes.c_long
+leaf = library.truth_leaf if sys.argv[2] == "busy" else library.truth_wait
+
+
+def work(level):
+    if level % 2 == 0:
+        return library.truth_outer(callback, level)
+    sorted([level], key=called)
+    return 0
+
+
+def called(level):
+    if level:
+        return work(level - 1)
+    return leaf(3000)
+
+
+callback = CALL(called)
+
+
+def main():
+    levels = int(sys.argv[3])
+    os.write(1, b"ready\n")
+    if leaf is library.truth_wait:
+        work(levels)
+        return
+    while not select.select([0], [], [], 0)[0]:
+        work(levels)
+
+
+main()
