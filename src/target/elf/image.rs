@@ -235,6 +235,15 @@ impl<B: Deref<Target = [u8]>> Image<B> {
     /// the id.
     #[must_use]
     pub(crate) fn build_id(&self) -> Option<(u64, &[u8])> {
+        // In a file with nothing but debug information segments are not where they say.
+        self.build_id_in_segments().or_else(|| {
+            let section = self.section(".note.gnu.build-id")?;
+            let (position, id) = build_id(section.bytes)?;
+            Some((section.address.checked_add(position)?, id))
+        })
+    }
+
+    fn build_id_in_segments(&self) -> Option<(u64, &[u8])> {
         self.notes.iter().find_map(|note| {
             let (position, id) = build_id(slice(&self.bytes, note.offset, note.file_size)?)?;
             Some((note.address.checked_add(position)?, id))

@@ -32,9 +32,9 @@ impl<'a> SymbolTable<'a> {
         self.symbols.iter()
     }
 
-    /// The name of a symbol.
-    pub(crate) fn name(&self, symbol: &Sym) -> Option<&'a [u8]> {
-        text_at(self.strings, symbol.st_name as u64)
+    /// The name that begins at an offset of its texts (`st_name`).
+    pub(crate) fn name_at(&self, offset: u32) -> Option<&'a [u8]> {
+        text_at(self.strings, offset.into())
     }
 }
 

@@ -7,15 +7,19 @@ use gimli::UnwindContext;
 
 use super::arch;
 use super::step::{Frame, Step};
+use super::symbols::{Found, Symbols};
 use super::tables::{Row, Tables};
 use super::types::{StackCopy, UnwindEnd};
-use crate::target::elf::{Bytes, Image};
+use crate::target::elf::{Bytes, Image, Symbol};
 
 /// An image with its tables.
 #[derive(Debug)]
 pub(super) struct CodeImage {
     image: Image<Bytes>,
+    /// The file with the symbols that were taken out of it.
+    debug: Option<Image<Bytes>>,
     tables: OnceLock<Tables>,
+    symbols: OnceLock<Symbols>,
 }
 
 /// How the caller is found from an address on.
@@ -32,13 +36,29 @@ pub(super) enum Rule {
 }
 
 impl CodeImage {
-    pub(super) fn new(image: Image<Bytes>) -> Self {
-        Self { image, tables: OnceLock::new() }
+    /// `debug` has the symbols that were taken out of `image`. Neither is read much yet.
+    pub(super) fn new(image: Image<Bytes>, debug: Option<Image<Bytes>>) -> Self {
+        Self { image, debug, tables: OnceLock::new(), symbols: OnceLock::new() }
     }
 
-    /// The ELF image.
-    pub(super) fn elf(&self) -> &Image<Bytes> {
-        &self.image
+    fn images(&self) -> Vec<&Image<Bytes>> {
+        self.debug.iter().chain(std::iter::once(&self.image)).collect()
+    }
+
+    /// The symbol of the function at an address as linked.
+    pub(super) fn function_symbol(&self, address: u64) -> Option<Found> {
+        let images = self.images();
+        let symbols = self.symbols.get_or_init(|| Symbols::of(&images));
+        symbols.at(&images, address, self.function(address).as_ref())
+    }
+
+    /// Where a symbol is, as linked: an exported one, else a local one.
+    pub(super) fn symbol(&self, name: &str) -> Option<Symbol> {
+        let local = |image: &&Image<Bytes>| {
+            let [found] = image.local_symbols([name]);
+            found
+        };
+        self.image.symbol(name).or_else(|| self.images().iter().find_map(local))
     }
 
     fn tables(&self) -> &Tables {

@@ -12,9 +12,13 @@
 //! pointers may have anything in that register, even a frame pointer of a caller farther out.
 
 mod arch;
+mod debug;
+mod demangle;
 mod image;
 mod modules;
+mod perf_map;
 mod step;
+mod symbols;
 mod tables;
 mod types;
 
@@ -26,8 +30,10 @@ use gimli::UnwindContext;
 use rustc_hash::FxHashMap;
 
 use super::Target;
+use demangle::function_name;
 use image::Rule;
 use modules::Modules;
+use perf_map::PerfMap;
 use step::{Frame, by_frame_pointer};
 pub(crate) use types::{
     Module, ModuleId, NativeFrame, NativeName, Registers, StackCopy, UnwindEnd,
@@ -46,6 +52,10 @@ pub(crate) struct Unwinder {
     /// How callers are found from addresses on; of what is mapped now.
     rules: FxHashMap<u64, Rule>,
     context: Box<UnwindContext<usize>>,
+    /// Names of code at addresses, as of now.
+    names: FxHashMap<u64, NativeName>,
+    /// Names of code that is in no file.
+    perf_map: PerfMap,
 }
 
 impl Unwinder {
@@ -59,6 +69,10 @@ impl Unwinder {
     pub(crate) fn learn<T: Target>(&mut self, target: &T) -> io::Result<()> {
         if self.modules.learn(target)? {
             self.rules.clear();
+            self.names.clear();
+        }
+        if self.perf_map.learn(target) {
+            self.names.clear();
         }
         Ok(())
     }
@@ -162,12 +176,45 @@ impl Unwinder {
 
     /// The name of the function at an address.
     pub(crate) fn name(&mut self, address: u64) -> NativeName {
-        let text: Arc<str> = format!("{address:#x}").into();
-        NativeName { function: text, module: "".into(), start: address }
+        if let Some(known) = self.names.get(&address) {
+            return known.clone();
+        }
+        let name = self.find_name(address);
+        if self.names.len() >= MAX_REMEMBERED {
+            self.names.clear();
+        }
+        self.names.insert(address, name.clone());
+        name
     }
 
-    /// Where a module has the symbol `name`, exported or local.
-    pub(crate) fn symbol(&self, _module: ModuleId, _name: &str) -> Option<Range<u64>> {
-        None
+    fn find_name(&self, address: u64) -> NativeName {
+        let Some(loaded) = self.modules.at(address) else {
+            let (name, start) = match self.perf_map.at(address) {
+                Some((name, start)) => (function_name(name.as_bytes()), start),
+                None => (format!("{address:#x}"), address),
+            };
+            return NativeName { function: name.into(), module: "".into(), start };
+        };
+        let linked = loaded.linked(address);
+        let (name, start) = match loaded.image.function_symbol(linked) {
+            Some(found) => (function_name(&found.name), found.start),
+            None => {
+                let start = loaded.image.function(linked).map_or(linked, |function| function.start);
+                (format!("{start:#x}"), start)
+            }
+        };
+        let module = Arc::clone(&self.modules.module(loaded.module).path);
+        NativeName { function: name.into(), module, start: start.wrapping_add(loaded.bias) }
+    }
+
+    /// Where a module has the symbol `name`, exported or local, if it is loaded now.
+    pub(crate) fn symbol(&self, module: ModuleId, name: &str) -> Option<Range<u64>> {
+        let loaded = self.modules.loaded(module)?;
+        let found = loaded.image.symbol(name)?;
+        let start = found.address.wrapping_add(loaded.bias);
+        Some(start..start.saturating_add(found.size))
     }
 }
+
+#[cfg(test)]
+mod live_tests;

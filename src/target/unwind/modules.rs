@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::debug::debug_image;
 use super::image::CodeImage;
 use super::types::{Module, ModuleId};
 use crate::cpython::memory::Memory;
@@ -128,23 +129,27 @@ impl Modules {
         file: &MappedFile,
     ) -> Option<Loaded> {
         let (image, bias) = open_image(target, memory, file)?;
-        self.add(Some(file.id), file.path.clone(), image, bias)
+        self.add(Some(file.id), file.path.clone(), image, bias, |image| {
+            debug_image(target, image, &file.path)
+        })
     }
 
     fn vdso<M: Memory>(&mut self, memory: &M, code: &OtherCode) -> Option<Loaded> {
         let permissions = Permissions { read: true, write: false, execute: true };
         let segment = Segment { range: code.range.clone(), offset: 0, permissions };
         let (image, bias) = copy_from_memory(memory, &[segment]).ok()?;
-        self.add(None, VDSO.into(), image, bias)
+        self.add(None, VDSO.into(), image, bias, |_| None)
     }
 
-    /// The module of an image: one that is known, or a new one.
+    /// The module of an image: one that is known, or a new one. `debug` finds the file with its
+    /// symbols.
     fn add(
         &mut self,
         id: Option<FileId>,
         path: PathBuf,
         image: Image<Bytes>,
         bias: u64,
+        debug: impl FnOnce(&Image<Bytes>) -> Option<Image<Bytes>>,
     ) -> Option<Loaded> {
         let build_id = image.build_id().map(|(_, id)| id.to_vec());
         let key = build_id.clone().map(|build_id| Key { id, path: path.clone(), build_id });
@@ -157,7 +162,10 @@ impl Modules {
             return None;
         }
         let module = ModuleId(self.modules.len() as u32);
-        let image = Arc::new(CodeImage::new(image));
+        let image = {
+            let debug = debug(&image);
+            Arc::new(CodeImage::new(image, debug))
+        };
         let described = Module {
             path: path.to_string_lossy().into(),
             build_id: build_id.map(|id| hexadecimal(&id)),
