@@ -139,12 +139,18 @@ const BECOMES: &[c_long] = &[
 ];
 
 /// Requests of `ptrace`: no other is made, above all none that writes.
-const TRACES: [u64; 4] = [
+const TRACES: [u64; 6] = [
     libc::PTRACE_SEIZE as u64,
     libc::PTRACE_INTERRUPT as u64,
     libc::PTRACE_GETSIGINFO as u64,
+    GET_REGISTERS,
+    GET_REGISTER_SET,
     libc::PTRACE_DETACH as u64,
 ];
+
+/// `PTRACE_GETREGS` of x86-64, for which arm64 has `PTRACE_GETREGSET` (ptrace(2)).
+const GET_REGISTERS: u64 = 12;
+const GET_REGISTER_SET: u64 = 0x4204;
 
 /// Commands of `bpf` (include/uapi/linux/bpf.h): to make a map, to read and write its entries, to
 /// load a program, to be told of what one has, to make a map constant. None that leaves

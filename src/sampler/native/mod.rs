@@ -151,7 +151,9 @@ impl NativeStacks {
         if let Err(reason) = &merged {
             let Self { frames, loop_code, .. } = self;
             let path = &walk.path;
-            log::trace!("no native frames: {reason:?}, {end:?}, {frames:x?}, {loop_code:x?}, {path:x?}");
+            log::trace!(
+                "no native frames: {reason:?}, {end:?}, {frames:x?}, {loop_code:x?}, {path:x?}"
+            );
         }
         merged
     }

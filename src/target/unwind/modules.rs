@@ -128,7 +128,11 @@ impl Modules {
         memory: &T::Memory,
         file: &MappedFile,
     ) -> Option<Loaded> {
-        let (image, bias) = open_image(target, memory, file)?;
+        let Some((image, bias)) = open_image(target, memory, file) else {
+            log::debug!("{} cannot be unwound: no image of it", file.path.display());
+            return None;
+        };
+        log::trace!("{} is loaded by {bias:#x}", file.path.display());
         self.add(Some(file.id), file.path.clone(), image, bias, |image| {
             debug_image(target, image, &file.path)
         })
