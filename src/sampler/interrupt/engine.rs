@@ -155,7 +155,7 @@ impl<A: Abi> Interrupts<A> {
     ) -> Result<Self, KernelError> {
         let pid = process.pid();
         let (mut loaded, record_id) = load::<A>(&process, &memory, &roots, &plan)?;
-        let events = Events::start(&process, loaded.take_program()?, plan.period())?;
+        let events = Events::start(&process, loaded.take_program()?, plan.period(), plan.native)?;
         let now = Instant::now();
         let native = plan.native.then(NativeStacks::new);
         if let Some(native) = &native {

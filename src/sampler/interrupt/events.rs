@@ -10,6 +10,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use super::KernelError;
 use super::perf::{Sight, Timer, Watch};
 use crate::target::live::Process;
+use crate::target::registers::RegisterSet;
 
 /// So many threads are watched.
 const MOST_WATCHED: usize = 256;
@@ -21,6 +22,8 @@ pub(super) struct Events {
     period: u64,
     timers: HashMap<i32, Timer>,
     watches: HashMap<i32, Watched>,
+    /// Whether the registers of those that are watched are noted.
+    with_registers: bool,
 }
 
 /// A thread that is watched.
@@ -40,6 +43,7 @@ impl Events {
         process: &Process,
         program: OwnedFd,
         period: Duration,
+        with_registers: bool,
     ) -> Result<Self, KernelError> {
         // Each thread takes a file.
         if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
@@ -48,7 +52,7 @@ impl Events {
         let period = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX);
         let pid = process.pid();
         let (timers, watches) = (HashMap::new(), HashMap::new());
-        let mut events = Self { pid, program, period, timers, watches };
+        let mut events = Self { pid, program, period, timers, watches, with_registers };
         let threads = || process.threads().map_err(|source| KernelError::Process { pid, source });
         // What one that has a timer starts has one from its beginning. So whoever is there
         // later has, unless it was started by one that had none yet: see `Events::add`.
@@ -96,6 +100,11 @@ impl Events {
         sight
     }
 
+    /// The registers of a thread that is on no processor, as far as they are known.
+    pub(super) fn registers(&mut self, tid: i32) -> Option<RegisterSet> {
+        self.watched(tid)?.watch.registers()
+    }
+
     /// Whether a thread has been on a processor for longer than `time` since it is watched,
     /// and nothing says that it has a timer.
     pub(super) fn may_lack_timer(
@@ -113,12 +122,12 @@ impl Events {
     }
 
     fn watched(&mut self, tid: i32) -> Option<&mut Watched> {
-        let Self { pid, watches, .. } = self;
+        let Self { pid, watches, with_registers, .. } = self;
         if !watches.contains_key(&tid) {
             if watches.len() >= MOST_WATCHED {
                 watches.clear();
             }
-            let watch = Watch::start(*pid, tid)?;
+            let watch = Watch::start(*pid, tid, *with_registers)?;
             watches.insert(tid, Watched { watch, has_timer: false });
         }
         watches.get_mut(&tid)
@@ -126,7 +135,7 @@ impl Events {
 
     /// How many files this takes, at most.
     pub(super) fn files(&self) -> usize {
-        self.timers.len() + 2 * MOST_WATCHED
+        self.timers.len() + 3 * MOST_WATCHED
     }
 
     /// Watches a thread no longer: it may have ended, and another have its number.

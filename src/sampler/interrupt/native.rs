@@ -28,10 +28,10 @@ impl<A: Abi> Interrupts<A> {
         (thread, tid): (Remote<Thread>, i32),
         account: &mut Account,
     ) {
-        let Self { native, machine, memory, process, walk, steps, stack, .. } = self;
+        let Self { native, machine, memory, process, events, walk, steps, stack, .. } = self;
         let Some(native) = native else { return };
         machine.clear();
-        if let Some(registers) = process.registers(tid) {
+        if let Some(registers) = events.registers(tid).or_else(|| process.registers(tid)) {
             machine.set(&registers);
             native.copy_stack(memory, machine);
         }

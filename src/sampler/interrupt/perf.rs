@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nix::errno::Errno;
 use nix::libc;
 
-use super::switches::Switches;
+use super::switches::{Switches, registers_mask};
+use crate::target::registers::RegisterSet;
 
 /// `struct perf_event_attr`, as of Linux 4.4 (include/uapi/linux/perf_event.h).
 #[repr(C)]
@@ -42,6 +43,10 @@ struct Attributes {
 const SOFTWARE: u32 = 1;
 const CPU_CLOCK: u64 = 0;
 const TASK_CLOCK: u64 = 1;
+/// How often it was taken off a processor: a sample each time tells its registers.
+const CONTEXT_SWITCHES: u64 = 3;
+/// `PERF_SAMPLE_REGS_USER`.
+const REGISTERS: u64 = 1 << 12;
 
 const DISABLED: u64 = 1;
 /// Threads and processes that it starts are counted too.
@@ -121,6 +126,8 @@ pub(super) struct Watch {
     name: File,
     /// When it was switched, if the kernel shows that, and whether it ran before the first.
     switches: Option<(Switches, bool)>,
+    /// The same with its registers, if they are asked for.
+    registers: Option<(File, Switches)>,
 }
 
 /// What a thread does.
@@ -151,13 +158,14 @@ enum Last {
 impl Watch {
     /// Watches thread `tid` of process `pid` from now on. `None` if there is no such thread, or
     /// it may not be watched.
-    pub(super) fn start(pid: i32, tid: i32) -> Option<Self> {
+    pub(super) fn start(pid: i32, tid: i32, with_registers: bool) -> Option<Self> {
         let name = File::open(format!("/proc/{pid}/task/{tid}/comm")).ok()?;
         let attributes = Attributes { config: TASK_CLOCK, flags: SWITCHES, ..Default::default() };
         let event: File = open(attributes, tid).ok()?.into();
         let switches = Switches::of(&event);
         let number = WATCHES.fetch_add(1, Ordering::Relaxed);
-        let mut watch = Self { number, event, name, switches: None };
+        let registers = if with_registers { registers_of(tid) } else { None };
+        let mut watch = Self { number, event, name, switches: None, registers };
         // If the thread is not switched from here on, it goes on doing what it does now.
         let runs = watch.look()? == Sight::Runs;
         watch.switches = switches.map(|switches| (switches, runs));
@@ -195,9 +203,29 @@ impl Watch {
         self.is_alive().then(|| u64::from_ne_bytes(bytes))
     }
 
+    /// The registers of the thread, if it is on no processor and they are known.
+    pub(super) fn registers(&self) -> Option<RegisterSet> {
+        self.registers.as_ref().and_then(|(_, switches)| switches.registers())
+    }
+
     fn is_alive(&self) -> bool {
         self.name.read_at(&mut [0; 32], 0).is_ok()
     }
+}
+
+/// What notes the registers of a thread whenever it is taken off a processor.
+fn registers_of(tid: i32) -> Option<(File, Switches)> {
+    let attributes = Attributes {
+        config: CONTEXT_SWITCHES,
+        sample_period: 1,
+        sample_type: REGISTERS,
+        sample_regs_user: registers_mask(),
+        flags: SWITCHES,
+        ..Attributes::default()
+    };
+    let event: File = open(attributes, tid).ok()?.into();
+    let switches = Switches::of(&event)?;
+    Some((event, switches))
 }
 
 /// Opens an event of thread `tid`, on whatever processor that runs.
@@ -224,6 +252,7 @@ fn control(event: &OwnedFd, request: libc::c_ulong, value: libc::c_ulong) -> Res
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
     use std::sync::mpsc::{Receiver, Sender, channel};
@@ -236,7 +265,7 @@ mod tests {
     use super::*;
 
     fn start(tid: i32) -> Option<Watch> {
-        Watch::start(getpid().as_raw(), tid)
+        Watch::start(getpid().as_raw(), tid, false)
     }
 
     /// A thread that works whenever it is told to, until that is taken back, and says so then.
@@ -371,6 +400,25 @@ mod tests {
         for watch in watches {
             wait_until(|| (watch.look().is_none() && watch.time().is_none()).then_some(()));
         }
+    }
+
+    #[test]
+    fn the_registers_of_one_that_rests_are_known_when_it_has_run() {
+        let worker = Worker::start();
+        let watch = Watch::start(getpid().as_raw(), worker.tid, true).expect("it is there");
+        assert!(watch.registers().is_none(), "it has not been switched yet");
+        let time = watch.time().expect("it is there");
+        worker.while_it_works(|| watch.time().filter(|now| *now >= time + 1_000_000));
+        let (mark, registers) = wait_until(|| Some((rests(&watch)?, watch.registers()?)));
+        assert_eq!(rests(&watch), Some(mark));
+        let RegisterSet::All(words) = registers else { panic!("{registers:?}") };
+        let call = fs::read_to_string(format!("/proc/self/task/{}/syscall", worker.tid));
+        let call = call.expect("it is told");
+        let pointers: Vec<&str> = call.split_ascii_whitespace().rev().take(2).collect();
+        let (ip, sp) = if cfg!(target_arch = "aarch64") { (32, 31) } else { (16, 19) };
+        let known = [ip, sp].map(|place: usize| format!("{:#x}", words[place]));
+        assert_eq!(pointers, known, "as the kernel says of its system call");
+        worker.end();
     }
 
     #[test]
