@@ -7,7 +7,7 @@ pub use crate::app::fuzzing::folded;
 pub use crate::cpython::fuzzing::{code, frames, lines, objects, text};
 pub use crate::profile::fuzzing::{recording, recording_content};
 pub use crate::render::fuzzing::writers;
-pub use crate::target::fuzzing::{core, elf, machine_code, proc_texts, versions};
+pub use crate::target::fuzzing::{core, elf, machine_code, proc_texts, unwind, versions};
 
 /// One of them.
 pub type Target = fn(&[u8]);
@@ -26,6 +26,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("recording", recording),
     ("recording_content", recording_content),
     ("text", text),
+    ("unwind", unwind),
     ("versions", versions),
     ("writers", writers),
 ];

@@ -13,6 +13,8 @@ use super::interface::Target;
 use super::live::{Maps, RunCount, Stat};
 use super::locate;
 use super::mapped::{Permissions, Segment};
+use super::unwind::fixture::{file, unwinder};
+use super::unwind::{MAX_FRAMES, Registers, StackCopy, UnwindEnd};
 use crate::cpython::abi::AbiTag;
 use crate::cpython::memory::Memory;
 
@@ -102,6 +104,49 @@ pub fn proc_texts(bytes: &[u8]) {
     }
     let _ = RunCount::parse(bytes);
     super::live::read_texts(&String::from_utf8_lossy(bytes));
+}
+
+/// Unwind tables, registers and a stack.
+pub fn unwind(bytes: &[u8]) {
+    let Some((head, rest)) = bytes.split_first_chunk::<34>() else { return };
+    let word = |number: usize| head.get(2 + number * 8..)?.first_chunk().copied();
+    let [ip, sp, bp, lr] = [0, 1, 2, 3].map(|number| word(number).map_or(0, u64::from_le_bytes));
+    let length = usize::from(head[0] & 63) * 8;
+    let (stack, rest) = rest.split_at(length.min(rest.len()));
+    let count = usize::from(head[1] & 7);
+    let pair = |number: usize| {
+        let at = |place| Some(u32::from_le_bytes(*rest.get(number * 8 + place..)?.first_chunk()?));
+        Some((at(0)? & 0xffff, at(4)? & 0xffff))
+    };
+    let pairs: Vec<(u32, u32)> = (0..count).map_while(pair).collect();
+    let made = file(&pairs, rest.get(pairs.len() * 8..).unwrap_or_default());
+    let registers = Registers { ip, sp, bp, lr };
+    let stack = StackCopy { start: sp, bytes: stack };
+    for image in [made, rest.to_vec()] {
+        unwind_image(image, crate::cpython::fuzzing::START, registers, &stack);
+    }
+}
+
+/// Unwinds in an image that is loaded at `base`, and asks for all that there is to know.
+pub(super) fn unwind_image(image: Vec<u8>, base: u64, registers: Registers, stack: &StackCopy<'_>) {
+    let Some(mut unwinder) = unwinder(image, base) else { return };
+    let mut frames = Vec::new();
+    let end = unwinder.unwind(registers, stack, &mut frames);
+    assert!(frames.len() <= MAX_FRAMES);
+    if let UnwindEnd::Cut(needed) = end {
+        assert!(needed > stack.bytes.len() as u64);
+    }
+    for (callee, caller) in frames.iter().zip(frames.iter().skip(1)) {
+        assert_eq!(callee.end, caller.start);
+        assert!(callee.start <= callee.end);
+    }
+    for frame in frames.iter().take(64) {
+        let name = unwinder.name(frame.address);
+        assert!(!name.function.is_empty() && name.function.len() < 2048);
+        let _ = unwinder.function_start(frame.address);
+        let Some(module) = unwinder.module_of(frame.address) else { continue };
+        let _ = (unwinder.symbol(module, "main"), unwinder.module(module));
+    }
 }
 
 /// The release of an interpreter, as text and as number, and names of ABIs.

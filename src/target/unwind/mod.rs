@@ -216,5 +216,9 @@ impl Unwinder {
     }
 }
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(in crate::target) mod fixture;
 #[cfg(test)]
 mod live_tests;
+#[cfg(test)]
+mod tables_tests;

@@ -180,6 +180,16 @@ impl Modules {
         Some(Loaded { module, bias, image })
     }
 
+    /// Lets all of an image be code at an address, where it is linked for 0.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn load(&mut self, image: Arc<CodeImage>, range: Range<u64>) {
+        let module = ModuleId(self.modules.len() as u32);
+        let described = Module { path: "made".into(), build_id: None, ranges: Vec::new() };
+        self.modules.push((described, Arc::clone(&image)));
+        let loaded = Loaded { module, bias: range.start, image };
+        self.place(None, Some(loaded), std::iter::once(range));
+    }
+
     /// The code at an address: `None` if there is none, `Some(None)` if it is in no module.
     pub(super) fn code_at(&self, address: u64) -> Option<Option<&Loaded>> {
         let after = self.code.partition_point(|code| code.range.start <= address);

@@ -20,9 +20,9 @@ type Slice<'a> = EndianSlice<'a, LittleEndian>;
 
 /// Entries beyond this are not found.
 const MAX_ENTRIES: usize = 4 << 20;
-/// An entry that is longer than this is not used, in bytes. Those of the longest functions of
-/// CPython have 5 KB.
-const MAX_LENGTH: usize = 256 << 10;
+/// An entry that is longer than this is not used, in bytes. That of the evaluation loop of CPython
+/// 3.14 has 7,516.
+const MAX_LENGTH: usize = 64 << 10;
 
 /// How to find the caller from some address on.
 #[derive(Clone, Debug, PartialEq, Eq)]
