@@ -17,6 +17,16 @@ pub enum FrameKind {
 }
 
 impl FrameKind {
+    /// One word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Python => "python",
+            Self::Native => "native",
+            Self::Interpreter => "interpreter",
+        }
+    }
+
     /// Whether it is machine code.
     #[must_use]
     pub fn is_native(self) -> bool {
@@ -54,6 +64,15 @@ impl Frame {
         kind: FrameKind,
     ) -> Self {
         Self { file: library.into(), function: function.into(), line: 0, kind }
+    }
+
+    /// What the library of native code is called where there is no room for its path;
+    /// `None` for Python code.
+    #[must_use]
+    pub fn library(&self) -> Option<&str> {
+        let name = self.file.rsplit('/').next().unwrap_or_default();
+        let name = if name.is_empty() { "[anonymous]" } else { name };
+        self.kind.is_native().then_some(name)
     }
 }
 
@@ -119,6 +138,12 @@ impl FrameTable {
     #[must_use]
     pub fn all(&self) -> &[Frame] {
         &self.frames
+    }
+
+    /// Whether there is a frame of this kind.
+    #[must_use]
+    pub fn has(&self, kind: FrameKind) -> bool {
+        self.frames.iter().any(|frame| frame.kind == kind)
     }
 
     /// The frames that have been interned after the first `known`, in that order.
@@ -232,5 +257,28 @@ mod tests {
         assert_ne!(first, second);
         assert_eq!(table.intern(frame(1)), first);
         assert_eq!(table.frame(second).line, 2);
+    }
+
+    #[test]
+    fn a_library_is_called_as_its_file() {
+        let name = |path: &str| {
+            let frame = Frame::native(path, "f", FrameKind::Native);
+            frame.library().map(str::to_owned)
+        };
+        assert_eq!(name("/usr/lib/libz.so.1").as_deref(), Some("libz.so.1"));
+        assert_eq!(name("[vdso]").as_deref(), Some("[vdso]"));
+        assert_eq!(name("").as_deref(), Some("[anonymous]"));
+        assert_eq!(Frame::python("a.py", "f", 1).library(), None);
+    }
+
+    #[test]
+    fn kinds_are_accepted_as_asked_for() {
+        let accepted = |native: NativeFrames| {
+            [FrameKind::Python, FrameKind::Native, FrameKind::Interpreter]
+                .map(|kind| native.accept(kind))
+        };
+        assert_eq!(accepted(NativeFrames::None), [true, false, false]);
+        assert_eq!(accepted(NativeFrames::Extensions), [true, true, false]);
+        assert_eq!(accepted(NativeFrames::All), [true, true, true]);
     }
 }

@@ -22,8 +22,7 @@ pub(crate) fn write(snapshot: &Snapshot, style: FrameStyle, out: &mut dyn Write)
             out.write_all(b"(could not be read)\n")?;
         }
         for frame in &stack.frames {
-            style.write(snapshot.frames.frame(*frame), out)?;
-            out.write_all(b"\n")?;
+            style.write_dumped(snapshot.frames.frame(*frame), "", out)?;
         }
         if stack.truncated {
             out.write_all(b"(truncated)\n")?;

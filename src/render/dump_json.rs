@@ -3,13 +3,14 @@
 //! `state` is `running`, `idle` or `stopped`. `name`, `native_id` and `state` are null
 //! where they are not known, and so is `locals` of a frame whose variables changed
 //! while they were read; it is missing where it was not asked for. `core` is there for a core
-//! file, and `error` for a thread of one that could not be read.
+//! file, and `error` for a thread of one that could not be read. `kind` is there for native code,
+//! whose file is a library: `native`, or `interpreter` for that of the interpreter itself.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::json::ProcessWords;
+use super::json::{self, ProcessWords};
 use crate::profile::snapshot::{CoreFile, Snapshot, ThreadSnapshot};
 use crate::stack::{FrameTable, VariableKind};
 
@@ -89,6 +90,8 @@ struct Frame<'a> {
     function: &'a str,
     line: i32,
     #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     locals: Option<Option<Vec<Local<'a>>>>,
 }
 
@@ -107,7 +110,13 @@ impl<'a> Thread<'a> {
             let locals = stack.variables.get(position).map(|variables| {
                 variables.as_ref().map(|variables| variables.iter().map(Local::of).collect())
             });
-            Frame { file: &frame.file, function: &frame.function, line: frame.line, locals }
+            Frame {
+                file: &frame.file,
+                function: &frame.function,
+                line: frame.line,
+                kind: json::native_kind(frame),
+                locals,
+            }
         };
         Self {
             id: stack.thread,

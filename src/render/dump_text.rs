@@ -6,6 +6,7 @@
 //! Thread 140035230627648 "MainThread" (native 4242): running, holds the GIL
 //!   app.py:work:7
 //!       count = 3
+//!     compress (libz.so.1)
 //! ```
 
 use std::io::{self, Write};
@@ -70,9 +71,7 @@ fn write_frames(
         None => {}
     }
     for (position, frame) in thread.stack.frames.iter().enumerate() {
-        out.write_all(b"  ")?;
-        style.write(frames.frame(*frame), out)?;
-        out.write_all(b"\n")?;
+        style.write_dumped(frames.frame(*frame), "  ", out)?;
         match thread.stack.variables.get(position) {
             Some(Some(variables)) => {
                 for variable in variables {

@@ -13,7 +13,7 @@ use crate::profile::stats::{Key, Refusal, Rows, Value};
 use crate::profile::{
     Detail, Process, Profile, RunInfo, Sample, StackId, State, Step, Thread, ThreadId,
 };
-use crate::stack::{Frame, FrameStyle};
+use crate::stack::{Frame, FrameKind, FrameStyle};
 
 /// Names that each break a careless writer.
 const HOSTILE: [&str; 8] = [
@@ -117,6 +117,32 @@ pub(crate) fn pauses() -> Profile {
         let stack = profile.child(None, step);
         let time = STARTED + 10_000 * u64::from(position.unsigned_abs());
         record(&mut profile, time, stack, thread, state);
+    }
+    profile
+}
+
+/// One thread in Python code that calls a library, which calls Python code, and that a function
+/// of the interpreter, which calls code that is in no file. It was seen in each of them.
+pub(crate) fn native() -> Profile {
+    let mut profile = Profile::new(Detail::Timeline);
+    profile.about = about();
+    let process = profile.add_process(Process::new(7, "python3 app.py", "3.11.7"));
+    let thread = profile.intern_thread(process, 7);
+    let frames = [
+        Frame::python("/srv/app.py", "main", 3),
+        Frame::native("/srv/lib/libfoo.so.1", "sort<int>", FrameKind::Native),
+        Frame::python("/srv/app.py", "key", 7),
+        Frame::native("/usr/bin/python3.11", "_PyEval_EvalFrameDefault", FrameKind::Interpreter),
+        Frame::native("", "0x7f0012340000", FrameKind::Native),
+    ];
+    profile.modules.add(&"/srv/lib/libfoo.so.1".into(), "00112233445566778899aabbccddeeff01234567");
+    let mut stack = None;
+    for (position, frame) in (0..).zip(frames) {
+        let step = Step::Frame(profile.frames.intern(frame));
+        let next = profile.child(stack, step);
+        let state = State { holds_gil: true, ..State::default() };
+        record(&mut profile, STARTED + 10_000 * position, next, thread, state);
+        stack = Some(next);
     }
     profile
 }

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
+use super::labels;
 use super::palette::{Colour, NOTE, Origin};
 use crate::profile::{ProcessId, Profile, StackId, Step, ThreadId};
 use crate::stack::{Frame, FrameId};
@@ -90,17 +91,17 @@ impl<'a> FlameLabels<'a> {
     fn frame(&mut self, id: FrameId) -> &str {
         let frame = self.profile.frames.frame(id);
         self.frames.entry(id).or_insert_with(|| {
-            let label = encoded(&name(frame));
-            let colour = Origin::of_file(&frame.file).colour(&frame.function);
+            let label = encoded(&name(self.profile, frame));
+            let colour = Origin::of(frame).colour(&frame.function);
             self.colours.insert(label.clone(), colour);
             label
         })
     }
 }
 
-/// `function (file)`.
-fn name(frame: &Frame) -> String {
-    format!("{} ({})", frame.function, frame.file)
+/// `function (file)`, of native code `function (library)`.
+fn name(profile: &Profile, frame: &Frame) -> String {
+    format!("{} ({})", frame.function, labels::place(profile, frame))
 }
 
 /// A name as inferno takes it.

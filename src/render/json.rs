@@ -9,6 +9,12 @@ use serde::{Serialize, Serializer};
 use super::labels;
 use crate::profile::stats::Shown;
 use crate::profile::{Process, Profile};
+use crate::stack::Frame;
+
+/// What a frame is of, if not of Python code.
+pub(super) fn native_kind(frame: &Frame) -> Option<&'static str> {
+    frame.kind.is_native().then(|| frame.kind.word())
+}
 
 /// An array of what an iterator yields, made anew for each writing.
 pub(super) struct Items<Make>(pub Make);

@@ -74,6 +74,9 @@ struct Frame<'a> {
     function: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u32>,
+    /// Of native code, what it is of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
 }
 
 /// Writes the timeline of `profile`.
@@ -118,7 +121,8 @@ fn line<'a>(
         Step::Frame(id) => {
             let frame = profile.frames.frame(*id);
             let line = labels::line(profile, frame);
-            Some(Frame { file: &frame.file, function: &frame.function, line })
+            let kind = json::native_kind(frame);
+            Some(Frame { file: &frame.file, function: &frame.function, line, kind })
         }
         Step::Truncated => None,
     };

@@ -85,6 +85,14 @@ pub(super) fn line(profile: &Profile, frame: &Frame) -> Option<u32> {
     }
 }
 
+/// Where a frame's code is, in few words: its file, or the name of its library.
+pub(super) fn place<'a>(profile: &Profile, frame: &'a Frame) -> &'a str {
+    match profile.about.style {
+        FrameStyle::FunctionOnly => &frame.file,
+        _ => frame.library().unwrap_or(&frame.file),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,6 +22,8 @@ pub(crate) mod html;
 mod json;
 pub mod json_lines;
 mod labels;
+#[cfg(test)]
+mod native_tests;
 mod next_step;
 mod palette;
 pub(crate) mod pprof;
@@ -47,15 +49,40 @@ use crate::stack::{Frame, FrameStyle};
 
 impl FrameStyle {
     fn write(self, frame: &Frame, out: &mut dyn Write) -> io::Result<()> {
-        match self {
-            Self::FunctionOnly => return write_in_line(&frame.function, out),
-            Self::FileOnly => return write_in_line(&frame.file, out),
-            Self::WithLines | Self::WithoutLines => {}
+        match (self, frame.library()) {
+            (Self::FunctionOnly, _) => return write_in_line(&frame.function, out),
+            (Self::FileOnly, library) => {
+                return write_in_line(library.unwrap_or(&frame.file), out);
+            }
+            (_, Some(library)) => {
+                write_in_line(library, out)?;
+                out.write_all(b"!")?;
+                return write_in_line(&frame.function, out);
+            }
+            (Self::WithLines | Self::WithoutLines, None) => {}
         }
         write_in_line(&frame.file, out)?;
         out.write_all(b":")?;
         write_in_line(&frame.function, out)?;
         if self == Self::WithLines { write!(out, ":{}", frame.line) } else { Ok(()) }
+    }
+
+    /// A frame of a dump, in one line. Native code stands out by its indentation.
+    fn write_dumped(self, frame: &Frame, indentation: &str, out: &mut dyn Write) -> io::Result<()> {
+        match frame.library() {
+            Some(library) => {
+                out.write_all(b"    ")?;
+                write_in_line(&frame.function, out)?;
+                out.write_all(b" (")?;
+                write_in_line(library, out)?;
+                out.write_all(b")\n")
+            }
+            None => {
+                out.write_all(indentation.as_bytes())?;
+                self.write(frame, out)?;
+                out.write_all(b"\n")
+            }
+        }
     }
 
     /// A step of a stack as folded stacks have it, in one line. A `;` would end it, and

@@ -1,5 +1,9 @@
 //! Where the code of a frame comes from, and the colours that tell: warm for a program's
-//! own code, blue for the standard library, green for installed packages.
+//! own code, blue for the standard library, green for installed packages; violet for native
+//! code, slate for that of the interpreter.
+
+use crate::profile::Profile;
+use crate::stack::{Frame, FrameKind};
 
 /// Whose code a file is, as far as its path tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,9 +14,23 @@ pub(super) enum Origin {
     Installed,
     /// The standard library, or part of the interpreter.
     Standard,
+    /// Machine code of a library or an extension.
+    Native,
+    /// Machine code of the interpreter.
+    Interpreter,
 }
 
 impl Origin {
+    /// Judges a frame.
+    #[must_use]
+    pub(super) fn of(frame: &Frame) -> Self {
+        match frame.kind {
+            FrameKind::Python => Self::of_file(&frame.file),
+            FrameKind::Native => Self::Native,
+            FrameKind::Interpreter => Self::Interpreter,
+        }
+    }
+
     /// Judges a path as the program names it.
     #[must_use]
     pub(super) fn of_file(file: &str) -> Self {
@@ -37,6 +55,8 @@ impl Origin {
             Self::Own => ((245, 138, 66), (253, 200, 116)),
             Self::Installed => ((116, 190, 164), (170, 219, 196)),
             Self::Standard => ((132, 174, 216), (182, 209, 236)),
+            Self::Native => ((178, 146, 214), (214, 194, 238)),
+            Self::Interpreter => ((150, 156, 174), (190, 195, 210)),
         };
         let share = shade(name);
         let between = |from: u8, to: u8| {
@@ -52,6 +72,18 @@ pub(super) type Colour = (u8, u8, u8);
 
 /// For what is not code: idle and failed samples, processes, cut stacks.
 pub(super) const NOTE: Colour = (205, 203, 198);
+
+/// What the colours of native code mean, if there is any in `profile`.
+#[must_use]
+pub(super) fn native_legend(profile: &Profile) -> Option<String> {
+    let words = [
+        (FrameKind::Native, "violet: native code"),
+        (FrameKind::Interpreter, "slate: the interpreter's own"),
+    ];
+    let words = words.into_iter().filter(|(kind, _)| profile.frames.has(*kind));
+    let words: Vec<&str> = words.map(|(_, words)| words).collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
 
 /// `python3.11`, or a zipped library such as `python311.zip`.
 fn is_pythons_folder(part: &str) -> bool {

@@ -9,6 +9,7 @@ use super::rows::{Row, rows};
 use super::tracks::{Track, Tracks, with_gaps};
 use super::{Format, Settings, labels};
 use crate::profile::{Detail, Profile};
+use crate::stack;
 
 /// `speedscope`.
 pub(crate) const FORMAT: Format = Format {
@@ -93,10 +94,15 @@ fn frames(profile: &Profile) -> impl Iterator<Item = Frame<'_>> {
     let words = words.map(|word| Frame { name: word.name(profile), file: None, line: None });
     let frames = profile.frames.all().iter().map(move |frame| Frame {
         name: &frame.function,
-        file: Some(&frame.file),
+        file: Some(file(frame)),
         line: labels::line(profile, frame),
     });
     frames.chain(words)
+}
+
+/// The file of a frame, by which readers tell frames apart.
+fn file(frame: &stack::Frame) -> &str {
+    if frame.file.is_empty() { frame.library().unwrap_or_default() } else { &frame.file }
 }
 
 /// Samples of one thread, one after the other; an empty stack is a gap.

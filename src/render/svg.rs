@@ -10,7 +10,7 @@ use inferno::flamegraph::color::{BackgroundColor, Color, PaletteMap};
 use inferno::flamegraph::{self, Direction, Options, TextTruncateDirection};
 
 use super::flame_labels::{FlameLabels, Restored, printable};
-use super::{Format, Settings, title};
+use super::{Format, Settings, palette, title};
 use crate::profile::{Detail, Profile, Seen, ThreadId};
 
 /// `svg`.
@@ -193,7 +193,9 @@ fn draw(
     }
     let mut options = Options::default();
     options.title = title;
-    options.subtitle = Some(title::subtitle(labels.profile()));
+    let subtitle = std::iter::once(title::subtitle(labels.profile()));
+    let subtitle = subtitle.chain(palette::native_legend(labels.profile()));
+    options.subtitle = Some(subtitle.collect::<Vec<_>>().join(" · "));
     options.min_width = NARROWEST;
     options.bgcolors = Some(BACKGROUND);
     // A label begins with what tells most, the function.

@@ -24,7 +24,7 @@ pub(crate) const FORMAT: Format = Format {
     write,
 };
 
-/// The category of functions, for readers that filter.
+/// The category of functions of Python, for readers that filter. Native functions have others.
 const CATEGORY: &str = "python";
 
 #[derive(Serialize)]
@@ -194,7 +194,7 @@ impl<'a> Events<'a> {
     fn is_same_function(&self, one: Row, other: Row) -> bool {
         match (one.frame(self.profile), other.frame(self.profile)) {
             (Some(one), Some(other)) => {
-                (&one.file, &one.function) == (&other.file, &other.function)
+                (&one.file, &one.function, one.kind) == (&other.file, &other.function, other.kind)
             }
             _ => one == other,
         }
@@ -205,11 +205,15 @@ impl<'a> Events<'a> {
             .frame(self.profile)
             .map(|frame| Place { file: &frame.file, line: labels::line(self.profile, frame) });
         let TrackId { pid, tid } = id;
-        Event::B { pid, tid, ts, cat: CATEGORY, name: row.name(self.profile), args }
+        Event::B { pid, tid, ts, cat: self.category(row), name: row.name(self.profile), args }
     }
 
     fn end(&self, TrackId { pid, tid }: TrackId, ts: u64, row: Row) -> Event<'_> {
-        Event::E { pid, tid, ts, cat: CATEGORY, name: row.name(self.profile) }
+        Event::E { pid, tid, ts, cat: self.category(row), name: row.name(self.profile) }
+    }
+
+    fn category(&self, row: Row) -> &'static str {
+        row.frame(self.profile).map_or(CATEGORY, |frame| frame.kind.word())
     }
 }
 

@@ -9,6 +9,19 @@ import zlib from 'node:zlib';
 import { Profile } from 'pprof-format';
 import { Thread } from './profiles.mjs';
 
+/// What go tool pprof has to say of each golden file.
+const WORDS = {
+  hostile: {
+    '-comments': ['ticks: 25', 'process (pid 4250)'],
+    '-tags': ['holds the GIL', 'without the GIL, off CPU', 'Thread 4243'],
+    '-top': ['<module>', 'Type: wall', 'Duration: 250ms'],
+  },
+  native: {
+    '-top': ['sort<int>', '_PyEval_EvalFrameDefault', '0x7f0012340000'],
+    '-raw': ['/srv/lib/libfoo.so.1 00112233445566778899aabbccddeeff01234567'],
+  },
+};
+
 export function read(file) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'pprof-'));
   const output = path.join(folder, 'again.pb.gz');
@@ -20,9 +33,9 @@ export function read(file) {
     });
   try {
     go('-proto', '-output', output);
-    expectWords('-comments', go('-comments'), ['ticks: 25', 'process (pid 4250)']);
-    expectWords('-tags', go('-tags'), ['holds the GIL', 'without the GIL, off CPU', 'Thread 4243']);
-    expectWords('-top', go('-top'), ['<module>', 'Type: wall', 'Duration: 250ms']);
+    for (const [option, words] of Object.entries(WORDS[path.basename(file).split('.')[0]])) {
+      expectWords(option, go(option), words);
+    }
     return { threads: threads(Profile.decode(zlib.gunzipSync(fs.readFileSync(output)))) };
   } finally {
     fs.rmSync(folder, { recursive: true });

@@ -72,7 +72,7 @@ function expected(file, isChart) {
       const process = processes.get(line.pid);
       labels.push(isChart ? `${thread(line)}, ${process}` : process);
       labels.push(...(line.truncated ? ['(truncated)'] : []));
-      labels.push(...line.frames.map(frame => `${frame.function} (${frame.file})`));
+      labels.push(...line.frames.map(frame => `${frame.function} (${place(frame)})`));
     } else {
       labels.push(`(${line.type})`);
     }
@@ -83,6 +83,11 @@ function expected(file, isChart) {
     }
   }
   return stacks;
+}
+
+/// A library is called by the last part of its path.
+function place({ kind, file }) {
+  return kind ? file.split('/').at(-1) || '[anonymous]' : file;
 }
 
 /// JSON's numbers are no integers here; the one of the golden file is known.

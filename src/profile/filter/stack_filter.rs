@@ -105,6 +105,13 @@ impl StackFilter {
         &mut self.left
     }
 
+    /// The same, where another keeps what is left: always the same `left`.
+    pub fn put_into(&mut self, from: &Profile, events: &[Event], left: &mut Profile) {
+        std::mem::swap(&mut self.left, left);
+        self.put(from, events);
+        std::mem::swap(&mut self.left, left);
+    }
+
     /// What is left of a whole profile.
     pub fn sift(mut self, from: &Profile) -> Profile {
         if from.detail() == Detail::Timeline {
@@ -332,7 +339,8 @@ impl FrameFilter {
             FrameStyle::FunctionOnly => Frame { file: "".into(), line: 0, ..frame.clone() },
             // Formats that show functions shall have something to show.
             FrameStyle::FileOnly => {
-                Frame { file: file.into(), function: file.into(), line: 0, kind: frame.kind }
+                let function = frame.library().unwrap_or(file).into();
+                Frame { file: file.into(), function, line: 0, kind: frame.kind }
             }
         }
     }

@@ -5,12 +5,14 @@
 //! thread's tables are in memory while it is written. The format changes often; readers
 //! bring older versions up to date, and this is version 55.
 
+mod libs;
 mod tables;
 
 use std::io::{self, Write};
 
 use serde::{Serialize, Serializer};
 
+use self::libs::{Lib, Libs};
 use self::tables::{Category, Tables};
 use super::json::{self, Items};
 use super::tracks::{Track, Tracks, microseconds, with_gaps};
@@ -49,10 +51,15 @@ const CATEGORIES: [(&str, &str); 7] = [
     ("Suspended", "purple"),
 ];
 
+/// What the frames of each category are of, in the order of [`tables::subcategory`]. The
+/// category tells what the thread was doing, in native code too. Those of native code are left
+/// out where there is none.
+const SUBCATEGORIES: [&str; 3] = ["Other", "Native", "Interpreter"];
+
 #[derive(Serialize)]
-struct Document<Threads: Serialize> {
+struct Document<'a, Threads: Serialize> {
     meta: Meta,
-    libs: [(); 0],
+    libs: &'a [Lib<'a>],
     threads: Threads,
 }
 
@@ -80,7 +87,7 @@ struct Meta {
 struct CategoryWords {
     name: &'static str,
     color: &'static str,
-    subcategories: [&'static str; 1],
+    subcategories: &'static [&'static str],
 }
 
 /// A section of what is said of the whole profile.
@@ -146,11 +153,12 @@ struct Markers {
 /// Those of `out`.
 pub(crate) fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io::Result<()> {
     let tracks = Tracks::of(profile);
+    let libs = Libs::of(profile);
     let document = Document {
         meta: Meta::of(profile, &tracks),
-        libs: [],
+        libs: libs.all(),
         threads: Items(|| {
-            tracks.all().iter().map(|track| ThreadOfTrack { tracks: &tracks, track })
+            tracks.all().iter().map(|track| ThreadOfTrack { tracks: &tracks, track, libs: &libs })
         }),
     };
     json::write(&document, out)
@@ -161,13 +169,15 @@ impl Meta {
         let is_free_threaded = profile.is_free_threaded();
         let has_pauses = profile.processes().any(|(_, process)| process.is_free_threaded());
         let occurring = CATEGORIES.len() - usize::from(!has_pauses);
+        let has_native = profile.frames.all().iter().any(|frame| frame.kind.is_native());
+        let subcategories = if has_native { &SUBCATEGORIES } else { &SUBCATEGORIES[..1] };
         let words = |(name, color)| {
             let name = match name {
                 HOLDS_GIL if is_free_threaded => "Attached",
                 WITHOUT_GIL if is_free_threaded => "Detached",
                 name => name,
             };
-            CategoryWords { name, color, subcategories: ["Other"] }
+            CategoryWords { name, color, subcategories }
         };
         Self {
             interval: milliseconds(microseconds(profile.about.period())),
@@ -207,11 +217,12 @@ fn extra(profile: &Profile) -> Vec<Section> {
 struct ThreadOfTrack<'a> {
     tracks: &'a Tracks<'a>,
     track: &'a Track,
+    libs: &'a Libs<'a>,
 }
 
 impl Serialize for ThreadOfTrack<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { tracks, track } = self;
+        let Self { tracks, track, libs } = self;
         let profile = tracks.profile();
         let mut tables = Tables::new(profile);
         let mut length = 0;
@@ -245,7 +256,7 @@ impl Serialize for ThreadOfTrack<'_> {
             tid: labels::thread_number(profile, track),
             samples,
             markers: Markers::default(),
-            tables: tables.written(),
+            tables: tables.written(libs),
         }
         .serialize(serializer)
     }

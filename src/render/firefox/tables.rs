@@ -7,12 +7,17 @@ use std::iter::repeat_n;
 
 use serde::{Serialize, Serializer};
 
+use super::libs::Libs;
 use crate::profile::{Profile, Seen};
 use crate::render::labels;
 use crate::render::rows::{Row, Tree};
+use crate::stack::{Frame, FrameKind};
 
 /// A place in the list of categories.
 pub(super) type Category = u8;
+
+/// What readers call a resource that is a library.
+const LIBRARY: u8 = 1;
 
 /// Where there is no address, and no resource.
 const NONE: i32 = -1;
@@ -40,37 +45,50 @@ impl<'a> Tables<'a> {
     }
 
     /// The tables as they are written.
-    pub(super) fn written(&self) -> Written<'_> {
+    pub(super) fn written(&self, libs: &Libs<'_>) -> Written<'_> {
         let mut frames = Interner::default();
         let mut functions = Interner::default();
         let mut strings = Interner::default();
         let mut stack_table = StackTable::default();
         let mut frame_functions = Vec::new();
+        let mut resources = Interner::default();
         for node in self.stacks.nodes() {
             let frame = frames.number((node.row, node.group));
             stack_table.frame.push(frame);
             stack_table.prefix.push(node.caller);
             if frame as usize == frame_functions.len() {
-                let file = node.row.frame(self.profile).map(|frame| &*frame.file);
+                let found = node.row.frame(self.profile);
                 let name = strings.number(node.row.name(self.profile));
-                frame_functions.push(functions.number((name, file.map(|f| strings.number(f)))));
+                let native = found.filter(|frame| frame.kind.is_native());
+                // Native code has a library in place of a file.
+                let file = found.filter(|_| native.is_none());
+                let file = file.map(|frame| strings.number(&frame.file));
+                let lib = native.and_then(|frame| libs.number(&frame.file));
+                let resource = lib.zip(native).map(|(lib, frame)| {
+                    let name = frame.library().unwrap_or_default();
+                    resources.number((lib, strings.number(name)))
+                });
+                frame_functions.push(functions.number((name, file, resource)));
             }
         }
+        let subcategory = |row: &Row| row.frame(self.profile).map_or(0, subcategory);
         let line = |row: &Row| labels::line(self.profile, row.frame(self.profile)?);
         Written {
             frame_table: FrameTable {
                 category: frames.values.iter().map(|(_, category)| *category).collect(),
+                subcategory: frames.values.iter().map(|(row, _)| subcategory(row)).collect(),
                 func: frame_functions,
                 line: frames.values.iter().map(|(row, _)| line(row)).collect(),
                 ..FrameTable::of(frames.values.len())
             },
             func_table: FuncTable {
-                name: functions.values.iter().map(|(name, _)| *name).collect(),
-                file_name: functions.values.iter().map(|(_, file)| *file).collect(),
+                name: functions.values.iter().map(|(name, ..)| *name).collect(),
+                resource: functions.values.iter().map(|(.., r)| resource(*r)).collect(),
+                file_name: functions.values.iter().map(|(_, file, _)| *file).collect(),
                 ..FuncTable::of(functions.values.len())
             },
             stack_table: StackTable { length: stack_table.frame.len(), ..stack_table },
-            resource_table: ResourceTable::default(),
+            resource_table: ResourceTable::of(&resources.values),
             native_symbols: NativeSymbols::default(),
             string_array: strings.values,
         }
@@ -103,7 +121,7 @@ struct FrameTable {
     address: Same<i32>,
     inline_depth: Same<u32>,
     category: Vec<Category>,
-    subcategory: Same<u32>,
+    subcategory: Vec<u32>,
     func: Vec<u32>,
     native_symbol: Same<()>,
     #[serde(rename = "innerWindowID")]
@@ -120,7 +138,7 @@ impl FrameTable {
             address: Same(NONE, length),
             inline_depth: Same(0, length),
             category: Vec::new(),
-            subcategory: Same(0, length),
+            subcategory: Vec::new(),
             func: Vec::new(),
             native_symbol: Same((), length),
             inner_window_id: Same(0, length),
@@ -139,7 +157,7 @@ struct FuncTable {
     is_js: Same<bool>,
     #[serde(rename = "relevantForJS")]
     relevant_for_js: Same<bool>,
-    resource: Same<i32>,
+    resource: Vec<i32>,
     file_name: Vec<Option<u32>>,
     line_number: Same<()>,
     column_number: Same<()>,
@@ -153,7 +171,7 @@ impl FuncTable {
             name: Vec::new(),
             is_js: Same(false, length),
             relevant_for_js: Same(false, length),
-            resource: Same(NONE, length),
+            resource: Vec::new(),
             file_name: Vec::new(),
             line_number: Same((), length),
             column_number: Same((), length),
@@ -161,14 +179,42 @@ impl FuncTable {
     }
 }
 
-/// None.
-#[derive(Default, Serialize)]
+/// The libraries of functions.
+#[derive(Serialize)]
 struct ResourceTable {
     length: usize,
-    lib: [(); 0],
-    name: [(); 0],
-    host: [(); 0],
-    r#type: [(); 0],
+    lib: Vec<u32>,
+    name: Vec<u32>,
+    host: Same<()>,
+    r#type: Same<u8>,
+}
+
+impl ResourceTable {
+    /// A table of these libraries, by their numbers, and the texts that name them.
+    fn of(resources: &[(u32, u32)]) -> Self {
+        let length = resources.len();
+        Self {
+            length,
+            lib: resources.iter().map(|(lib, _)| *lib).collect(),
+            name: resources.iter().map(|(_, name)| *name).collect(),
+            host: Same((), length),
+            r#type: Same(LIBRARY, length),
+        }
+    }
+}
+
+/// The place of a function's library among the resources.
+fn resource(place: Option<u32>) -> i32 {
+    place.and_then(|place| i32::try_from(place).ok()).unwrap_or(NONE)
+}
+
+/// What a frame is of, as a place in the list of subcategories.
+fn subcategory(frame: &Frame) -> u32 {
+    match frame.kind {
+        FrameKind::Python => 0,
+        FrameKind::Native => 1,
+        FrameKind::Interpreter => 2,
+    }
 }
 
 /// None.

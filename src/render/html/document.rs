@@ -15,6 +15,7 @@ use crate::profile::stats::{Key, Line};
 use crate::profile::{Profile, Step};
 use crate::render::palette::Origin;
 use crate::render::{SourcesOf, title};
+use crate::stack::{FrameKind, FrameStyle};
 
 /// Everything in a report.
 #[derive(Debug, Serialize)]
@@ -51,6 +52,9 @@ pub(super) struct Document<'a> {
     stacks: Stacks,
     timeline: Timeline,
     excerpts: Vec<Excerpt>,
+    /// Whether frames tell no files.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    without_files: bool,
 }
 
 /// Rows of the account that count moments which gave no sample.
@@ -92,6 +96,10 @@ struct Frames {
     file: Vec<usize>,
     function: Vec<usize>,
     line: Vec<i32>,
+    /// Of each frame: `p` Python, `n` native code, `c` the interpreter's own. Empty if all
+    /// are of Python.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    kind: String,
 }
 
 /// A column each, as long as there are stacks; callers come first.
@@ -115,6 +123,10 @@ impl<'a> Document<'a> {
             frames.file.push(files.index(&frame.file));
             frames.function.push(functions.index(&frame.function));
             frames.line.push(frame.line);
+        }
+        if profile.frames.all().iter().any(|frame| frame.kind.is_native()) {
+            frames.kind =
+                profile.frames.all().iter().map(|frame| kind_letter(frame.kind)).collect();
         }
         let processes = profile.processes().map(|(_, process)| process);
         let threads = profile.threads().map(|(_, thread)| thread);
@@ -154,6 +166,7 @@ impl<'a> Document<'a> {
             frames,
             stacks: stacks(profile),
             timeline: Timeline::of(profile),
+            without_files: about.style == FrameStyle::FunctionOnly,
             excerpts: sources.map_or(Vec::new(), |sources| excerpts(profile, sources)),
         }
     }
@@ -171,11 +184,20 @@ fn stacks(profile: &Profile) -> Stacks {
     stacks
 }
 
+fn kind_letter(kind: FrameKind) -> char {
+    match kind {
+        FrameKind::Python => 'p',
+        FrameKind::Native => 'n',
+        FrameKind::Interpreter => 'c',
+    }
+}
+
+/// The letter of a file's origin; native code has letters of its own.
 fn letter(origin: Origin) -> char {
     match origin {
         Origin::Own => 'o',
         Origin::Installed => 'i',
-        Origin::Standard => 's',
+        Origin::Standard | Origin::Native | Origin::Interpreter => 's',
     }
 }
 

@@ -40,7 +40,9 @@ pub(super) struct Excerpt {
 #[must_use]
 pub(super) fn excerpts(profile: &Profile, sources: SourcesOf) -> Vec<Excerpt> {
     let mut wanted: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
-    for frame in hottest(profile) {
+    // The file of native code is no source.
+    let hottest = hottest(profile).into_iter().filter(|frame| !frame.kind.is_native());
+    for frame in hottest {
         let Ok(line @ 1..) = u32::try_from(frame.line) else { continue };
         if wanted.len() < MOST_FILES || wanted.contains_key(&*frame.file) {
             let lines = wanted.entry(&frame.file).or_default();

@@ -15,6 +15,15 @@ const timeline = new Timeline(at("lanes"), at("legend"), chooseRange, chooseThre
 const functions = functionTable(at("functions"), (label) => searchFor(`^${escaped(label.text)}$`));
 const lines = lineTable(at("lines"));
 
+/** What the colours of boxes mean, where there is native code among them. */
+function showColours() {
+  const origins = { own: "the program", installed: "installed packages", standard: "standard library", native: "native code", interpreter: "the interpreter's own" };
+  const occurring = new Set(functionSums.labels.map(({ origin }) => origin));
+  const keys = Object.keys(origins).filter((origin) => occurring.has(origin));
+  at("colours").replaceChildren(...keys.map((origin) => element("span", { className: `key ${origin}`, textContent: origins[origin] })));
+  at("colours").hidden = !data.frames.kind;
+}
+
 /** The tree that the controls ask for; each is made once. */
 function treeFor(boxes, group) {
   const key = `${boxes} ${group}`;
@@ -138,6 +147,7 @@ function begin() {
   options(at("group"), groups);
   at("boxes").hidden = at("lines-section").hidden = !hasLines;
   at("idle-label").hidden = profile.idle.bins.length + profile.failed.bins.length === 0;
+  showColours();
   showAccount(at("account"));
   showAbout(at("about"));
 

@@ -1,18 +1,32 @@
 // Stacks merged into a tree: what a flame graph draws, and what the tables sum up.
 
 const ORIGINS = { o: "own", i: "installed", s: "standard" };
+const NATIVE = { n: "native", c: "interpreter" };
+
+/** What native code a frame is of; undefined for Python. */
+function nativeKind(frame) {
+  return NATIVE[data.frames.kind?.[frame]];
+}
+
+/** Where the code of a frame is; a library is called by the last part of its path. */
+function placeOfFrame(frame) {
+  const file = data.files[data.frames.file[frame]];
+  if (!nativeKind(frame) || data.withoutFiles) return file;
+  return file.slice(file.lastIndexOf("/") + 1) || "[anonymous]";
+}
 
 /** What the nodes of a frame have in common. */
 function frameLabel(frame, byLine) {
   const file = data.files[data.frames.file[frame]];
   const line = data.frames.line[frame];
-  const place = byLine && line > 0 ? `${file}:${line}` : file;
+  const short = placeOfFrame(frame);
+  const place = byLine && line > 0 ? `${short}:${line}` : short;
   return {
     name: data.functions[data.frames.function[frame]],
     place,
     file,
     line: byLine ? line : 0,
-    origin: ORIGINS[data.origins[data.frames.file[frame]]],
+    origin: nativeKind(frame) ?? ORIGINS[data.origins[data.frames.file[frame]]],
     text: `${data.functions[data.frames.function[frame]]} (${place})`,
   };
 }
@@ -104,7 +118,7 @@ class Tree {
   frameNumber(frame) {
     if (frame < 0) return this.labelNumber("(truncated)", () => noteLabel("(truncated)"));
     const { file, function: name } = data.frames;
-    const key = this.byLine ? `f${frame}` : `f${file[frame]}/${name[frame]}`;
+    const key = this.byLine ? `f${frame}` : `f${file[frame]}/${name[frame]}${nativeKind(frame) ?? ""}`;
     return this.labelNumber(key, () => frameLabel(frame, this.byLine));
   }
 

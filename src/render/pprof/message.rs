@@ -72,6 +72,9 @@ pub(super) struct Mapping {
     pub id: u64,
     #[prost(int64, tag = "5")]
     pub filename: i64,
+    /// Which build of the file it is.
+    #[prost(int64, tag = "6")]
+    pub build_id: i64,
     /// That names are known, and none are to be looked up.
     #[prost(bool, tag = "7")]
     pub has_functions: bool,

@@ -28,8 +28,8 @@ pub(crate) const FORMAT: Format = Format {
     write,
 };
 
-/// The one mapping.
-const MAPPING: u64 = 1;
+/// The mapping of all Python code. Each library has one more.
+const PYTHON: u64 = 1;
 
 /// Writes the counts of `profile`.
 ///
@@ -42,6 +42,7 @@ pub(crate) fn write(profile: &Profile, _: &Settings, out: &mut dyn Write) -> io:
         strings: HashMap::new(),
         functions: HashMap::new(),
         locations: HashSet::new(),
+        mappings: HashMap::new(),
     };
     writer.head()?;
     for (thread, stack, state, samples) in profile.stacks_by_thread() {
@@ -68,9 +69,25 @@ struct Writer<'a> {
     functions: HashMap<(i64, i64), u64>,
     /// Locations that have been written.
     locations: HashSet<u64>,
+    /// Mappings of libraries that have been written, by path.
+    mappings: HashMap<&'a str, u64>,
 }
 
-impl Writer<'_> {
+impl Mapping {
+    /// One whose names are all known: readers look for no others.
+    fn named(id: u64, filename: i64) -> Self {
+        Self {
+            id,
+            filename,
+            has_functions: true,
+            has_filenames: true,
+            has_line_numbers: true,
+            ..Self::default()
+        }
+    }
+}
+
+impl<'a> Writer<'a> {
     /// What stands for the whole profile.
     fn head(&mut self) -> io::Result<()> {
         let about = &self.profile.about;
@@ -78,13 +95,7 @@ impl Writer<'_> {
         let clock = if about.every_thread { "wall" } else { "gil" };
         let time = ValueType { kind: self.string(clock)?, unit: self.string("nanoseconds")? };
         let count = ValueType { kind: self.string("samples")?, unit: self.string("count")? };
-        let mapping = Mapping {
-            id: MAPPING,
-            filename: self.string("python")?,
-            has_functions: true,
-            has_filenames: true,
-            has_line_numbers: true,
-        };
+        let mapping = Mapping::named(PYTHON, self.string("python")?);
         let mut comments = vec![labels::PROGRAM.to_owned()];
         comments.extend(
             self.profile
@@ -161,9 +172,28 @@ impl Writer<'_> {
         let filename = self.string(frame.map_or("", |frame| &frame.file))?;
         let line = frame.and_then(|frame| labels::line(self.profile, frame)).unwrap_or(0);
         let function_id = self.function(name, filename)?;
+        let mapping_id = match frame.filter(|frame| frame.kind.is_native()) {
+            Some(frame) => self.library(&frame.file)?,
+            None => PYTHON,
+        };
         let line = vec![Line { function_id, line: line.into() }];
-        let location = vec![Location { id, mapping_id: MAPPING, line }];
+        let location = vec![Location { id, mapping_id, line }];
         self.part(&message::Profile { location, ..message::Profile::default() })?;
+        Ok(id)
+    }
+
+    /// The number of the mapping of a library.
+    fn library(&mut self, path: &'a str) -> io::Result<u64> {
+        if let Some(id) = self.mappings.get(path) {
+            return Ok(*id);
+        }
+        let id = PYTHON + 1 + self.mappings.len() as u64;
+        self.mappings.insert(path, id);
+        let filename = self.string(if path.is_empty() { "[anonymous]" } else { path })?;
+        let build_id = self.profile.modules.build_id(path).unwrap_or_default();
+        let build_id = self.string(build_id)?;
+        let mapping = vec![Mapping { build_id, ..Mapping::named(id, filename) }];
+        self.part(&message::Profile { mapping, ..message::Profile::default() })?;
         Ok(id)
     }
 
@@ -171,7 +201,8 @@ impl Writer<'_> {
         let next = self.functions.len() as u64 + 1;
         let id = *self.functions.entry((name, filename)).or_insert(next);
         if id == next {
-            // With a system name, pprof would take `<module>` for a template of C++.
+            // With a system name, pprof would take `<module>` for a template of C++, and make
+            // one function of all `sort<...>`.
             let function = vec![Function { id, name, filename }];
             self.part(&message::Profile { function, ..message::Profile::default() })?;
         }
@@ -247,6 +278,27 @@ mod tests {
         let seen = fixture::profile();
         let total: i64 = profile.sample.iter().map(|sample| sample.value[0]).sum();
         assert_eq!(total as usize, seen.timeline().len());
+    }
+
+    #[test]
+    fn native_functions_lie_in_the_mapping_of_their_library() {
+        let plain = unpacked(&fixture::written_of(&fixture::native(), FORMAT));
+        let profile = message::Profile::decode(plain.as_slice()).expect("it is protobuf");
+        let text = |position: i64| profile.string_table[position as usize].as_str();
+        let mappings: Vec<_> =
+            profile.mapping.iter().map(|m| (m.id, text(m.filename), text(m.build_id))).collect();
+        let build_id = "00112233445566778899aabbccddeeff01234567";
+        let expected = [
+            (1, "python", ""),
+            (2, "/srv/lib/libfoo.so.1", build_id),
+            (3, "/usr/bin/python3.11", ""),
+            (4, "[anonymous]", ""),
+        ];
+        assert_eq!(mappings, expected);
+        let mut locations = profile.location.clone();
+        locations.sort_by_key(|location| location.id);
+        let of: Vec<u64> = locations.iter().map(|location| location.mapping_id).collect();
+        assert_eq!(of, [1, 2, 1, 3, 4]);
     }
 
     #[test]
