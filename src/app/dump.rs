@@ -50,7 +50,7 @@ pub(crate) fn dump_process<A: Abi>(
         be_woken_in_time();
     }
     let wait = turns.map(|mut turns| -> Wait { Box::new(move |id| take_turn(&mut turns, id)) });
-    write(options, &take::<A, _>(options, attached, wait)?, output)
+    write(options, take::<A, _>(options, attached, wait)?, output)
 }
 
 /// Takes a dump of a target that stands still, as `core` tells it was left, and writes it.
@@ -65,14 +65,16 @@ pub(super) fn dump_kept<A: Abi, T: Target>(
 ) -> Result<(), Error> {
     let mut snapshot = take::<A, _>(options, attached, None)?;
     snapshot.core = Some(core);
-    write(options, &snapshot, output)
+    write(options, snapshot, output)
 }
 
 /// Lets the thread that has this id, and holds a GIL, stand still by itself, where nobody is
 /// stopped: for the next attempt to read it.
 type Wait = Box<dyn FnMut(Option<i32>)>;
 
-fn write(options: &Options, snapshot: &Snapshot, output: Destination) -> Result<(), Error> {
+fn write(options: &Options, mut snapshot: Snapshot, output: Destination) -> Result<(), Error> {
+    snapshot.keep(options.native);
+    let snapshot = &snapshot;
     let style = options.frames.style;
     output.write(|out| match options.dump_style {
         DumpStyle::Original => dump::write(snapshot, style, out),

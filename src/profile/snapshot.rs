@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::profile::Process;
-use crate::stack::{FrameTable, Stack};
+use crate::stack::{FrameId, FrameTable, NativeFrames, Stack};
 
 /// What `--dump` shows.
 #[derive(Debug, Default)]
@@ -17,6 +17,22 @@ pub(crate) struct Snapshot {
     pub threads: Vec<ThreadSnapshot>,
     /// The frames that the stacks are made of.
     pub frames: FrameTable,
+}
+
+impl Snapshot {
+    /// Takes out the native frames that are not wanted.
+    pub(crate) fn keep(&mut self, native: NativeFrames) {
+        let Self { threads, frames, .. } = self;
+        for ThreadSnapshot { stack, .. } in threads {
+            let is_kept = |id: &FrameId| native.accept(frames.frame(*id).kind);
+            let kept: Vec<bool> = stack.frames.iter().map(is_kept).collect();
+            // Variables have the positions of their frames.
+            let mut of_variables = kept.iter();
+            stack.variables.retain(|_| of_variables.next().copied().unwrap_or(true));
+            let mut of_frames = kept.iter();
+            stack.frames.retain(|_| of_frames.next().copied().unwrap_or(true));
+        }
+    }
 }
 
 /// What a core file says of itself.
@@ -110,7 +126,7 @@ impl Activity {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::stack::{Frame, Variable, VariableKind};
+    use crate::stack::{Frame, FrameKind, Variable, VariableKind};
 
     /// Two threads, one of which is called by something that needs escaping.
     pub(crate) fn snapshot() -> Snapshot {
@@ -147,6 +163,25 @@ pub(crate) mod tests {
         let other = ThreadSnapshot { stack: other, ..ThreadSnapshot::default() };
         let process = Process::new(4242, "python3 app.py", "3.11.7");
         Snapshot { process, core: None, threads: vec![main, other], frames }
+    }
+
+    #[test]
+    fn native_frames_are_taken_out_with_what_is_beside_them() {
+        let mut snapshot = snapshot();
+        let expected = snapshot.threads[0].stack.clone();
+        let native = |kind| Frame::native("/lib/libz.so.1", "f", kind);
+        for (place, kind) in [(1, FrameKind::Native), (0, FrameKind::Interpreter)] {
+            let stack = &mut snapshot.threads[0].stack;
+            stack.frames.insert(place, snapshot.frames.intern(native(kind)));
+            stack.variables.insert(place, None);
+        }
+        snapshot.keep(NativeFrames::All);
+        assert_eq!(snapshot.threads[0].stack.frames.len(), 4);
+        snapshot.keep(NativeFrames::Extensions);
+        assert_eq!(snapshot.threads[0].stack.frames.len(), 3);
+        assert_eq!(snapshot.threads[0].stack.variables.len(), 3);
+        snapshot.keep(NativeFrames::None);
+        assert_eq!(snapshot.threads[0].stack, expected);
     }
 
     #[test]

@@ -15,8 +15,10 @@ use super::error::TopError;
 use crate::app::error::Error;
 use crate::app::options::TopOptions;
 use crate::app::signals::Signals;
+use crate::profile::filter::{FrameFilter, StackFilter};
 use crate::profile::recording::Reader;
 use crate::profile::{Detail, Profile, RunInfo, Sample};
+use crate::stack::NativeFrames;
 
 /// How often a signal is looked for while the profiler starts.
 const NAP: Duration = Duration::from_millis(50);
@@ -39,6 +41,7 @@ impl Seen {
     pub(super) fn profile_of(&self, only_gil: bool) -> Profile {
         let mut profile = Profile::new(Detail::Stacks);
         profile.about = self.about.clone();
+        profile.modules = self.profile.modules.clone();
         for (_, process) in self.profile.processes() {
             profile.add_process(process.clone());
         }
@@ -97,7 +100,8 @@ impl Feed {
         let seen = Arc::new(Mutex::new(seen));
         let (start, started) = channel();
         let shared = Arc::clone(&seen);
-        let reader = thread::spawn(move || read(samples, &shared, &start));
+        let native = options.native;
+        let reader = thread::spawn(move || read(samples, native, &shared, &start));
         let words = thread::spawn(move || {
             let mut text = Vec::new();
             let _ = words.by_ref().take(MOST_WORDS).read_to_end(&mut text);
@@ -157,19 +161,103 @@ impl Feed {
     }
 }
 
+/// What the view shows of a recording, which keeps all native frames.
+struct Shown(Option<(Profile, StackFilter)>);
+
+impl Shown {
+    fn new(native: NativeFrames) -> Self {
+        let filter = FrameFilter { native, ..FrameFilter::default() };
+        // Without native frames there are none, with all of them nothing is left out.
+        let is_less = native == NativeFrames::Extensions;
+        let detail = Detail::Timeline;
+        Self(is_less.then(|| (Profile::new(detail), StackFilter::new(filter, detail))))
+    }
+
+    /// Puts the next block into `profile`, as far as it is shown.
+    ///
+    /// # Errors
+    /// As [`Reader::apply`].
+    fn apply<R: Read>(
+        &mut self,
+        reader: &mut Reader<R>,
+        profile: &mut Profile,
+    ) -> std::io::Result<bool> {
+        let Some((whole, filter)) = &mut self.0 else { return reader.apply(profile) };
+        let is_applied = reader.apply(whole)?;
+        whole.about = reader.about();
+        let events = whole.take_timeline();
+        filter.put_into(whole, &events, profile);
+        Ok(is_applied)
+    }
+}
+
 /// Reads until the profiler ends, or writes what is no recording.
-fn read(samples: ChildStdout, seen: &Mutex<Seen>, start: &Sender<()>) {
+fn read(samples: impl Read, native: NativeFrames, seen: &Mutex<Seen>, start: &Sender<()>) {
     let Ok(mut reader) = Reader::new(samples) else { return };
+    let mut shown = Shown::new(native);
     // An input that fails has ended too.
     while let Ok(true) = reader.fetch() {
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         let Seen { profile, counts, about } = &mut *seen;
-        if !matches!(reader.apply(profile), Ok(true)) {
+        if !matches!(shown.apply(&mut reader, profile), Ok(true)) {
             return;
         }
         counts.add(&profile.take_timeline());
         *about = reader.about();
         // Nobody waits any more after the first time.
         let _ = start.send(());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::recording::Writer;
+    use crate::profile::{Process, State, Step};
+    use crate::stack::{Frame, FrameKind};
+
+    /// A recording in two blocks, of a thread in a library that the interpreter calls.
+    fn recording() -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut writer = Writer::new(&mut bytes).expect("a Vec takes everything");
+        let mut profile = Profile::new(Detail::Timeline);
+        profile.about.every_thread = true;
+        let process = profile.add_process(Process::default());
+        let thread = Some(profile.intern_thread(process, 1));
+        let mut stack = None;
+        for frame in [
+            Frame::python("a.py", "main", 1),
+            Frame::native("/bin/python3", "eval", FrameKind::Interpreter),
+            Frame::native("/lib/libz.so.1", "compress", FrameKind::Native),
+        ] {
+            let step = Step::Frame(profile.frames.intern(frame));
+            stack = Some(profile.child(stack, step));
+            let sample = Sample { stack: stack.expect("a stack"), thread, state: State::default() };
+            profile.record(1, sample);
+            writer.update(&mut profile).expect("written");
+            writer.flush(&profile.about.clone()).expect("written");
+        }
+        drop(writer);
+        bytes
+    }
+
+    #[test]
+    fn the_view_shows_the_native_frames_that_were_asked_for() {
+        for (native, expected) in [
+            (NativeFrames::Extensions, vec!["main", "compress"]),
+            (NativeFrames::All, vec!["main", "eval", "compress"]),
+        ] {
+            let profile = Profile::new(Detail::Timeline);
+            let seen = Seen { profile, counts: Counts::default(), about: RunInfo::default() };
+            let seen = Mutex::new(seen);
+            let (start, _started) = channel();
+            read(recording().as_slice(), native, &seen, &start);
+            let seen = seen.into_inner().expect("nobody has panicked");
+            let names = seen.profile.frames.all().iter().map(|frame| &*frame.function);
+            assert_eq!(names.collect::<Vec<_>>(), expected);
+            assert_eq!(seen.counts.whole_samples(), 3);
+            let shown = seen.profile_of(false);
+            assert_eq!(shown.stacks().map(|(_, count)| count).sum::<u64>(), 3);
+        }
     }
 }

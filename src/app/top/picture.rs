@@ -14,7 +14,8 @@ pub(super) struct Row {
     pub own: f64,
     /// With all that it called.
     pub total: f64,
-    /// `function (file)`, or with a line `function (file:line)`.
+    /// `function (file)`, or with a line `function (file:line)`; of native code
+    /// `library!function`.
     pub name: String,
 }
 
@@ -88,9 +89,10 @@ impl Painter {
             .map(|(id, share)| {
                 let place = self.places.place(id);
                 let (function, file) = (&place.function, &place.file);
-                let name = match view.unit {
-                    Unit::Function => format!("{function} ({file})"),
-                    Unit::Line => format!("{function} ({file}:{})", place.line),
+                let name = match (place.library(), view.unit) {
+                    (Some(library), _) => format!("{library}!{function}"),
+                    (None, Unit::Function) => format!("{function} ({file})"),
+                    (None, Unit::Line) => format!("{function} ({file}:{})", place.line),
                 };
                 let (own, total) = (percent(share.own), percent(share.total));
                 Row { own, total, name: printable(&name) }
@@ -165,8 +167,9 @@ fn threads(seen: &Seen, filter: &str) -> Vec<ThreadRow> {
             },
             holds_gil: state.holds_gil,
             name: printable(&seen.profile.thread(activity.thread).to_string()),
-            place: printable(&leaf.map_or_else(String::new, |frame| {
-                format!("{} ({}:{})", frame.function, frame.file, frame.line)
+            place: printable(&leaf.map_or_else(String::new, |frame| match frame.library() {
+                Some(library) => format!("{library}!{}", frame.function),
+                None => format!("{} ({}:{})", frame.function, frame.file, frame.line),
             })),
         }
     };
