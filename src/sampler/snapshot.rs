@@ -19,7 +19,7 @@ use crate::cpython::read::threads::{ProcessRoots, ThreadInfo};
 use crate::cpython::read::types::ObjectTypes;
 use crate::cpython::read::values::Values;
 use crate::cpython::read::variables::variables;
-use crate::profile::NativeTorn;
+use crate::profile::{Modules, NativeTorn};
 use crate::sampler::native::{Machine, Merged, NativeStacks};
 use crate::stack::{FrameTable, Stack, Variable};
 use crate::target::registers::RegisterSet;
@@ -353,7 +353,9 @@ fn add_frames(
                 all_variables.extend(variables.get(place).cloned());
             }
             Merged::Native(id) => {
-                let Some(frame) = native.frame(*id, table) else { continue };
+                let Some(frame) = native.frame(*id, table, &mut Modules::default()) else {
+                    continue;
+                };
                 all.push(frame);
                 if !variables.is_empty() {
                     all_variables.push(Some(Vec::new()));

@@ -426,7 +426,10 @@ impl<A: Abi> Interrupts<A> {
                     }
                     frame
                 }
-                Ran::Native(id) => native.as_mut().and_then(|native| native.frame(id, table)),
+                Ran::Native(id) => {
+                    let modules = &mut profile.modules;
+                    native.as_mut().and_then(|native| native.frame(id, table, modules))
+                }
             };
             let next = profile.child(known, Step::Frame(frame?));
             known = Some(next);

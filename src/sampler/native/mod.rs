@@ -23,7 +23,7 @@ use crate::cpython::abi::Abi;
 use crate::cpython::memory::{Memory, Remote};
 use crate::cpython::read::frames::{Position, Walk};
 use crate::cpython::read::objects::CFrame;
-use crate::profile::NativeTorn;
+use crate::profile::{Modules, NativeTorn};
 use crate::sampler::stacks::{Placed, Ran};
 use crate::stack::{Frame, FrameId, FrameKind, FrameTable};
 use crate::target::Target;
@@ -61,8 +61,13 @@ pub(super) enum Merged {
     Native(NativeId),
 }
 
-/// A native function: its library and its name.
-type Function = (Arc<str>, Arc<str>);
+/// A native function.
+struct Function {
+    /// The path of its library, and its name.
+    names: (Arc<str>, Arc<str>),
+    /// What the linker calls this build of the library.
+    build_id: Option<String>,
+}
 
 /// Where the interpreter's evaluation loop is in a module.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +89,7 @@ pub(crate) struct NativeStacks {
     /// By address.
     known: HashMap<u64, u32, FxBuildHasher>,
     functions: Vec<Function>,
-    ids: HashMap<Function, u32>,
+    ids: HashMap<(Arc<str>, Arc<str>), u32>,
     /// What the profile calls them.
     names: HashMap<(u32, FrameKind), FrameId, FxBuildHasher>,
     depth: Depth,
@@ -203,9 +208,18 @@ impl NativeStacks {
     }
 
     /// What the profile calls a native function.
-    pub(super) fn frame(&mut self, id: NativeId, table: &mut FrameTable) -> Option<FrameId> {
-        let (library, name) = self.functions.get(id.function as usize)?;
-        let intern = || table.intern(Frame::native(library.clone(), name.clone(), id.kind));
+    pub(super) fn frame(
+        &mut self,
+        id: NativeId,
+        table: &mut FrameTable,
+        modules: &mut Modules,
+    ) -> Option<FrameId> {
+        let Function { names: (library, name), build_id } =
+            self.functions.get(id.function as usize)?;
+        let intern = || {
+            build_id.iter().for_each(|id| modules.add(library, id));
+            table.intern(Frame::native(library.clone(), name.clone(), id.kind))
+        };
         Some(*self.names.entry((id.function, id.kind)).or_insert_with(intern))
     }
 
@@ -327,14 +341,16 @@ impl NativeStacks {
             return Some(*known);
         }
         let name = self.unwinder.name(address);
-        let function = (name.module, name.function);
+        let names = (name.module, name.function);
         let next = u32::try_from(self.functions.len()).ok()?;
-        if !self.ids.contains_key(&function) && self.functions.len() >= MOST_FUNCTIONS {
+        if !self.ids.contains_key(&names) && self.functions.len() >= MOST_FUNCTIONS {
             return None;
         }
-        let id = *self.ids.entry(function.clone()).or_insert(next);
+        let id = *self.ids.entry(names.clone()).or_insert(next);
         if id == next {
-            self.functions.push(function);
+            let module = self.unwinder.module_of(address);
+            let build_id = module.and_then(|id| self.unwinder.module(id).build_id.clone());
+            self.functions.push(Function { names, build_id });
         }
         self.known.insert(address, id);
         Some(id)

@@ -160,7 +160,8 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         let mut known = still.walk.truncated.then(|| profile.child(None, Step::Truncated));
         for placed in &still.stack {
             if let Ran::Native(id) = placed.code {
-                let frame = native.as_mut()?.stacks.frame(id, &mut profile.frames)?;
+                let (table, modules) = (&mut profile.frames, &mut profile.modules);
+                let frame = native.as_mut()?.stacks.frame(id, table, modules)?;
                 known = Some(profile.child(known, Step::Frame(frame)));
                 continue;
             }
