@@ -1,11 +1,15 @@
-//! Files with the symbols that were taken out of a file, where distributions put them
-//! (GDB manual, "Debugging Information in Separate Files").
+//! The symbols that were taken out of a file: in another file, where distributions put them (GDB
+//! manual, "Debugging Information in Separate Files"), or packed into a section (the same,
+//! "Debugging information in a special section").
 
 use std::ffi::OsStr;
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use goblin::elf::section_header::SHT_SYMTAB;
+
+use lzma_rust2::XzReader;
 
 use crate::target::elf::{Bytes, Image, map_file};
 use crate::target::interface::Target;
@@ -40,6 +44,21 @@ pub(super) fn debug_image<T: Target>(
         _ => found.bytes().len() <= MAX_SIZE && crc32fast::hash(found.bytes()) == sum,
     };
     paths_by_name(path, &name).iter().find_map(|path| open(path).filter(is_its_own))
+}
+
+/// The image that is packed into `.gnu_debugdata`: of functions that are not exported.
+pub(super) fn packed_image(image: &Image<Bytes>) -> Option<Image<Bytes>> {
+    /// Of the whole image, in bytes.
+    const MAX_UNPACKED: u64 = 64 << 20;
+    /// Of what the unpacker keeps, in KiB.
+    const MAX_MEMORY: u32 = 32 << 10;
+    let packed = image.section(".gnu_debugdata")?.bytes;
+    let mut bytes = Vec::new();
+    let reader = XzReader::new_mem_limit(packed, false, MAX_MEMORY);
+    reader.take(MAX_UNPACKED + 1).read_to_end(&mut bytes).ok()?;
+    let is_whole = bytes.len() as u64 <= MAX_UNPACKED;
+    is_whole.then_some(())?;
+    Image::parse(Bytes::Copied(bytes)).ok()
 }
 
 fn path_by_id(id: &[u8]) -> Option<PathBuf> {

@@ -4,8 +4,10 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use gimli::UnwindContext;
+use goblin::elf::section_header::SHT_SYMTAB;
 
 use super::arch;
+use super::debug::packed_image;
 use super::step::{Frame, Step};
 use super::symbols::{Found, Symbols};
 use super::tables::{Row, Tables};
@@ -18,6 +20,8 @@ pub(super) struct CodeImage {
     image: Image<Bytes>,
     /// The file with the symbols that were taken out of it.
     debug: Option<Image<Bytes>>,
+    /// What is packed in it of such symbols.
+    packed: OnceLock<Option<Image<Bytes>>>,
     tables: OnceLock<Tables>,
     symbols: OnceLock<Symbols>,
 }
@@ -38,11 +42,17 @@ pub(super) enum Rule {
 impl CodeImage {
     /// `debug` has the symbols that were taken out of `image`. Neither is read much yet.
     pub(super) fn new(image: Image<Bytes>, debug: Option<Image<Bytes>>) -> Self {
-        Self { image, debug, tables: OnceLock::new(), symbols: OnceLock::new() }
+        let (packed, tables, symbols) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self { image, debug, packed, tables, symbols }
     }
 
+    /// All that have symbols of this file.
     fn images(&self) -> Vec<&Image<Bytes>> {
-        self.debug.iter().chain(std::iter::once(&self.image)).collect()
+        let packed = self.packed.get_or_init(|| {
+            let is_needed = self.debug.is_none() && self.image.symbol_table(SHT_SYMTAB).is_none();
+            is_needed.then(|| packed_image(&self.image)).flatten()
+        });
+        self.debug.iter().chain(packed).chain(std::iter::once(&self.image)).collect()
     }
 
     /// The symbol of the function at an address as linked.

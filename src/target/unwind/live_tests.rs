@@ -234,6 +234,17 @@ fn names_are_found_in_the_file_that_they_were_put_into() {
 }
 
 #[test]
+fn names_are_found_where_they_are_packed() {
+    let folder = Folder::new("packed");
+    folder.program(&[]);
+    folder.run("objcopy", &["--only-keep-debug", "program", "symbols"]);
+    folder.run("strip", &["program"]);
+    folder.run("xz", &["symbols"]);
+    folder.run("objcopy", &["--add-section", ".gnu_debugdata=symbols.xz", "program"]);
+    unwind(&folder.0.join("program")).expect_whole();
+}
+
+#[test]
 fn tables_for_debuggers_do_as_well() {
     let folder = Folder::new("debug-frame");
     folder.program_with_library(&["-g"]);
