@@ -3,7 +3,7 @@
 use super::{FORMATS, Format, Settings};
 use crate::escape::{Terminal, in_line};
 use crate::profile::{Detail, Process, Profile, Sample, State, Step};
-use crate::stack::{Frame, FrameStyle};
+use crate::stack::{Frame, FrameKind, FrameStyle};
 use std::io::Write;
 
 /// Microseconds since the epoch.
@@ -38,6 +38,9 @@ pub fn writers(bytes: &[u8]) {
     }
 }
 
+/// What frames are of, one after the other.
+const KINDS: [FrameKind; 3] = [FrameKind::Python, FrameKind::Native, FrameKind::Interpreter];
+
 fn written(names: &[String], format: Format) -> Vec<u8> {
     let mut profile = Profile::new(Detail::Timeline);
     profile.about.started = STARTED;
@@ -51,7 +54,8 @@ fn written(names: &[String], format: Format) -> Vec<u8> {
     for (time, pair) in (STARTED..).step_by(10_000).zip(names.chunks(2)) {
         let (file, function) = (pair.first(), pair.last());
         let [file, function] = [file, function].map(|name| name.map_or("", String::as_str));
-        let frame = Frame::python(file, function, 3);
+        let kind = KINDS[profile.frames.all().len() % KINDS.len()];
+        let frame = Frame { kind, ..Frame::python(file, function, 3) };
         let step = Step::Frame(profile.frames.intern(frame));
         let child = profile.child(stack, step);
         let sample = Sample { stack: child, thread: Some(thread), state: State::default() };

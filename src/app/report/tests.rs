@@ -6,7 +6,7 @@ use crate::app::cli::{Invocation, parse_command};
 use crate::profile::filter::{FrameFilter, StackFilter};
 use crate::profile::recording::{Reader, Writer};
 use crate::render::{FORMATS, fixture};
-use crate::stack::FrameStyle;
+use crate::stack::{FrameStyle, NativeFrames};
 
 /// What `pyflame report` is asked for by these words.
 fn options(words: &str) -> ReportOptions {
@@ -108,6 +108,33 @@ fn a_report_chooses_as_the_run_would_have() {
             assert!(same, "{choice} in {}", format.name);
         }
     }
+}
+
+#[test]
+fn native_frames_of_a_recording_are_chosen_as_the_run_would_have() {
+    let mut recording = Vec::new();
+    let mut writer = Writer::new(&mut recording).expect("a Vec takes everything");
+    writer.finish(&fixture::native()).expect("written");
+    drop(writer);
+    let mut native_frames = Vec::new();
+    for (choice, native) in [
+        ("--native=none", NativeFrames::None),
+        ("--native", NativeFrames::Extensions),
+        ("", NativeFrames::Extensions),
+        ("--native=all", NativeFrames::All),
+    ] {
+        let direct = FrameFilter { native, ..FrameFilter::default() };
+        for format in FORMATS {
+            let direct = written(&direct.apply(fixture::native()), *format);
+            let same = direct == reported(&recording, *format, &options(choice));
+            assert!(same, "{choice} in {}", format.name);
+        }
+        let folded = reported(&recording, Format::default(), &options(choice));
+        native_frames.push(folded.iter().filter(|byte| **byte == b'!').count());
+    }
+    // Each of five stacks is one frame deeper: the second and the fifth frame are native, the
+    // fourth is the interpreter's. Without that, two stacks are one.
+    assert_eq!(native_frames, [0, 1 + 1 + 2, 1 + 1 + 2, 1 + 1 + 2 + 3]);
 }
 
 #[test]
