@@ -16,7 +16,7 @@ use crate::profile::filter::{ThreadFilter, in_words};
 use crate::profile::snapshot::{Activity, CoreFile, Snapshot, ThreadSnapshot};
 use crate::render::{Destination, dump, dump_json, dump_text};
 use crate::sampler::native::{Machine, NativeStacks};
-use crate::sampler::snapshot::{Capture, Sample, SnapshotReader};
+use crate::sampler::snapshot::{Capture, HeldRegisters, Sample, SnapshotReader};
 use crate::sampler::thread_ids::ThreadIds;
 use crate::stack::{FrameTable, NativeFrames, Stack};
 use crate::target::live::nap;
@@ -107,13 +107,12 @@ fn take<A: Abi, T: Target>(
             let id = |thread| ids.get::<A, _>(&process, &memory, &roots, thread);
             wait(holders.into_iter().find_map(id));
         }
-        let mut copy = |state, stopped: &dyn Fn(i32) -> Option<RegisterSet>| {
-            let mut machine = Machine::default();
+        let mut copy = |state, held: &mut HeldRegisters<'_>| {
             let id = ids.get::<A, _>(&process, &memory, &roots, state);
-            let registers = id.and_then(|id| stopped(id).or_else(|| process.registers(id)));
-            registers.iter().for_each(|registers| machine.set(registers));
-            native.iter().for_each(|native| native.copy_stack(&memory, &mut machine));
-            machine
+            let native = native.as_mut();
+            id.zip(native).map_or_else(Machine::default, |(id, native)| {
+                machine_of(&process, &memory, native, id, held)
+            })
         };
         let capture = options.native.is_any().then_some(&mut copy as &mut Capture<'_>);
         match careful.sample(&mut stopper, &mut frames, capture) {
@@ -152,6 +151,27 @@ fn take<A: Abi, T: Target>(
     });
     let threads = chosen(&options.threads, pid, threads.collect())?;
     Ok(Snapshot { process, core: None, threads, frames })
+}
+
+/// Copies the registers and the stack of thread `id`. One that waits is stopped only if it cannot
+/// be unwound with what is known of its registers otherwise.
+fn machine_of<T: Target>(
+    process: &T,
+    memory: &T::Memory,
+    native: &mut NativeStacks,
+    id: i32,
+    held: &mut HeldRegisters<'_>,
+) -> Machine {
+    let mut machine = Machine::default();
+    let Some(registers) = held(id, false).or_else(|| process.registers(id)) else { return machine };
+    machine.set(&registers);
+    native.copy_stack(memory, &mut machine);
+    if matches!(registers, RegisterSet::Pointers { .. })
+        && native.lacks_registers(process, &machine)
+    {
+        held(id, true).iter().for_each(|registers| machine.set(registers));
+    }
+    machine
 }
 
 /// Leaves out of a stack what is not wanted.

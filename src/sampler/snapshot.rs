@@ -54,10 +54,11 @@ pub(crate) struct SnapshotReader<A, M> {
     machines: Vec<(Option<Remote<CFrame>>, Machine)>,
 }
 
-/// What copies the registers and the stack of a thread, given its state and the registers of
-/// those that are stopped.
-pub(crate) type Capture<'a> =
-    dyn FnMut(Remote<Thread>, &dyn Fn(i32) -> Option<RegisterSet>) -> Machine + 'a;
+/// Gives the registers of a thread: of one that is stopped; or if it is true of one that waits.
+pub(crate) type HeldRegisters<'a> = dyn FnMut(i32, bool) -> Option<RegisterSet> + 'a;
+
+/// What copies the registers and the stack of a thread, given its state.
+pub(crate) type Capture<'a> = dyn FnMut(Remote<Thread>, &mut HeldRegisters<'_>) -> Machine + 'a;
 
 /// What one sample came to.
 #[derive(Debug)]
@@ -171,7 +172,7 @@ impl<A: Abi, M: Memory> SnapshotReader<A, M> {
         capture: Option<&mut Capture<'_>>,
     ) -> Result<(), Failure> {
         self.stacks.clear();
-        let held = stopper.hold();
+        let mut held = stopper.hold();
         self.stopped.clear();
         self.stopped.extend(held.iter().flat_map(|held| held.stopped()));
         let holders = self.holders()?;
@@ -182,10 +183,14 @@ impl<A: Abi, M: Memory> SnapshotReader<A, M> {
         self.walk_all()?;
         self.machines.clear();
         if let Some(capture) = capture {
-            let registers = |tid| held.as_ref().and_then(|held| held.registers(tid));
+            let mut registers = |tid, waits| match (&mut held, waits) {
+                (Some(held), true) => held.registers_of_waiting(tid),
+                (Some(held), false) => held.registers(tid),
+                (None, _) => None,
+            };
             for thread in &self.threads {
                 let newest = newest_c_frame::<A, M>(&self.memory, thread.state).ok().flatten();
-                self.machines.push((newest, capture(thread.state, &registers)));
+                self.machines.push((newest, capture(thread.state, &mut registers)));
             }
         }
         self.name_all(&holders, frames)?;

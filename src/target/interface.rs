@@ -103,6 +103,9 @@ pub(crate) trait Hold {
 
     /// The registers of one of those that were stopped.
     fn registers(&self, tid: i32) -> Option<RegisterSet>;
+
+    /// The registers of one that waits: it is stopped, too, if that can be without its notice.
+    fn registers_of_waiting(&mut self, tid: i32) -> Option<RegisterSet>;
 }
 
 /// The ids of a thread, which differ in a container.

@@ -33,4 +33,8 @@ impl Hold for AlreadyStill {
     fn registers(&self, _tid: i32) -> Option<RegisterSet> {
         None
     }
+
+    fn registers_of_waiting(&mut self, _tid: i32) -> Option<RegisterSet> {
+        None
+    }
 }

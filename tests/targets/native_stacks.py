@@ -1,10 +1,11 @@
 """Python that calls machine code that calls Python, several levels deep.
 
-    python native_stacks.py LIBRARY busy|wait LEVELS
+    python native_stacks.py LIBRARY leaf|wait|doze LEVELS
 
 Each stack is a beginning of: main, then for each level `work`, and on even levels `truth_outer`,
 `truth_middle` of the library, then `called`; on odd ones `called`, through `sorted`. At last
-`truth_leaf`, which is busy, or `truth_wait`, which waits for standard input.
+`truth_leaf`, which is busy, or `truth_wait`, which waits for standard input, or `truth_doze`,
+which sleeps for 20 ms.
 """
 
 import ctypes
@@ -14,11 +15,11 @@ import sys
 
 library = ctypes.PyDLL(sys.argv[1])
 CALL = ctypes.PYFUNCTYPE(ctypes.c_long, ctypes.c_long)
-for function in (library.truth_leaf, library.truth_wait):
+for function in (library.truth_leaf, library.truth_wait, library.truth_doze):
     function.argtypes, function.restype = [ctypes.c_long], ctypes.c_long
 library.truth_outer.argtypes = [CALL, ctypes.c_long]
 library.truth_outer.restype = ctypes.c_long
-leaf = library.truth_leaf if sys.argv[2] == "busy" else library.truth_wait
+leaf = getattr(library, "truth_" + sys.argv[2])
 
 
 def work(level):
@@ -40,7 +41,7 @@ callback = CALL(called)
 def main():
     levels = int(sys.argv[3])
     os.write(1, b"ready\n")
-    if leaf is library.truth_wait:
+    if sys.argv[2] == "wait":
         work(levels)
         return
     while not select.select([0], [], [], 0)[0]:

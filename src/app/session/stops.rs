@@ -13,7 +13,7 @@ use super::Session;
 use crate::cpython::abi::Abi;
 use crate::cpython::memory::Remote;
 use crate::cpython::read::objects::Thread;
-use crate::profile::{NativeTorn, Source, TornReason};
+use crate::profile::{Source, TornReason};
 use crate::sampler::Tick;
 use crate::sampler::commit_queue::Weight;
 
@@ -125,13 +125,7 @@ impl<A: Abi> Session<'_, A> {
                     [only] if !every_thread && (held.is_by_turn(*only) || with_native) => {
                         engine.tick_still(moment, now, *only, &mut held, profile, account)
                     }
-                    _ => {
-                        let tick = engine.tick(moment, now, deadline, &mut held, profile, account);
-                        if let (Tick::Proven(stacks), true) = (tick, with_native) {
-                            account.note_native(Err(NativeTorn::Absent), stacks as u64);
-                        }
-                        tick
-                    }
+                    _ => engine.tick(moment, now, deadline, &mut held, profile, account),
                 };
             }
             let is_disturbed = tick == Tick::Torn(TornReason::Disturbed);

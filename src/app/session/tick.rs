@@ -6,7 +6,7 @@ use super::search::Found;
 use super::{LONGEST_TICK, Session};
 use crate::app::signals::Signals;
 use crate::cpython::abi::Abi;
-use crate::profile::{Source, TornReason};
+use crate::profile::{NativeTorn, Source, TornReason};
 use crate::sampler::clock::Clock;
 use crate::sampler::stop::held::StoppedThreads;
 use crate::sampler::{Tick, Unknown};
@@ -128,10 +128,17 @@ impl<A: Abi> Session<'_, A> {
     /// that is not allowed yet.
     fn sample(&mut self, moment: Instant, now: u64) -> Option<Tick> {
         let deadline = Instant::now() + LONGEST_TICK;
-        match self.source {
+        let noted = self.account.native_stacks();
+        let tick = match self.source {
             Source::Stop | Source::Turn => self.sample_in_stop(moment, now, deadline),
             Source::Interrupt | Source::Read => Some(self.sample_unstopped(moment, now, deadline)),
+        };
+        if let (Some(Tick::Proven(stacks)), true) = (tick, self.options.native.is_any()) {
+            // Of threads that did not stand still by themselves nobody has asked.
+            let rest = (stacks as u64).saturating_sub(self.account.native_stacks() - noted);
+            self.account.note_native(Err(NativeTorn::Absent), rest);
         }
+        tick
     }
 
     /// Takes a sample while nobody is stopped.

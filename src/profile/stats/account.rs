@@ -144,6 +144,11 @@ impl Account {
         }
     }
 
+    /// Of how many stacks it was noted what became of their native frames.
+    pub(crate) fn native_stacks(&self) -> u64 {
+        self.native.map_or(0, |native| native.fit + native.torn_by.iter().sum::<u64>())
+    }
+
     /// Whether it has come to anything.
     #[must_use]
     pub fn outcome(&self) -> Outcome {

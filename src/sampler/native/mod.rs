@@ -137,6 +137,11 @@ impl NativeStacks {
         }
     }
 
+    /// Whether unwinding comes to no end with the registers that are known.
+    pub(crate) fn lacks_registers(&mut self, target: &impl Target, machine: &Machine) -> bool {
+        !matches!(self.unwind(target, machine), Ok(UnwindEnd::Root))
+    }
+
     /// The stack of a thread of `target` with its native frames, outermost first. Its Python
     /// frames are the `steps` of `walk`, outermost first. `newest` is the newest C frame of the
     /// thread, where there is one.

@@ -31,6 +31,7 @@ use nix::sys::ptrace;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, gettid};
 
+use super::call::may_be_stopped;
 use super::detach::detach_with;
 use super::identity::Identity;
 use super::left::leave;
@@ -461,6 +462,23 @@ impl Stopped<'_> {
     pub(crate) fn registers(&self, tid: i32) -> Option<RegisterSet> {
         let held = self.stopper.held.iter().find(|held| held.tid.as_raw() == tid)?;
         ptrace::getregs(held.tid).ok().map(|registers| RegisterSet::All(words(&registers)))
+    }
+
+    /// The registers of a thread that waits, if no stop is felt by what it waits for: it is
+    /// stopped, and let go with the others.
+    pub(crate) fn registers_of_waiting(&mut self, tid: i32) -> Option<RegisterSet> {
+        let stopper = &mut *self.stopper;
+        if !stopper.is_allowed || !may_be_stopped(stopper.pid, tid) {
+            return None;
+        }
+        let others: Vec<Pid> = stopper.held.iter().map(|held| held.tid).collect();
+        if !stopper.interrupt(Pid::from_raw(tid), &others).ok()? {
+            return None;
+        }
+        let mut waiting = vec![Pid::from_raw(tid)];
+        stopper.wait_for(&mut waiting, false);
+        stopper.late.append(&mut waiting);
+        self.registers(tid)
     }
 
     /// How long the first of them has stood still, at most. A thread that waits for a

@@ -117,4 +117,8 @@ impl Hold for Stopped<'_> {
     fn registers(&self, tid: i32) -> Option<RegisterSet> {
         Self::registers(self, tid)
     }
+
+    fn registers_of_waiting(&mut self, tid: i32) -> Option<RegisterSet> {
+        Self::registers_of_waiting(self, tid)
+    }
 }
