@@ -26,6 +26,8 @@ enum Value {
     File,
     /// One of these words.
     Word(Vec<String>),
+    /// One of these words after an equals sign, or nothing: never the next word.
+    Attached(Vec<String>),
     /// Something that cannot be completed.
     Other,
     /// A command, which ends the options.
@@ -111,7 +113,12 @@ fn option(argument: &Arg, program: Program) -> Opt {
         ("pid", _) => Value::Pid,
         ("abi", _) => Value::Word(program.abis().iter().map(|v| v.abi()).collect()),
         _ if !words.is_empty() => {
-            Value::Word(words.iter().map(|word| word.get_name().to_owned()).collect())
+            let words = words.iter().map(|word| word.get_name().to_owned()).collect();
+            if argument.is_require_equals_set() {
+                Value::Attached(words)
+            } else {
+                Value::Word(words)
+            }
         }
         (_, ValueHint::AnyPath) => Value::File,
         _ => Value::Other,
@@ -132,8 +139,9 @@ impl Opt {
         short.into_iter().chain([format!("--{}", self.long)]).collect()
     }
 
+    /// Whether the next word is its value.
     fn takes_value(&self) -> bool {
-        !matches!(self.value, Value::None | Value::Command)
+        !matches!(self.value, Value::None | Value::Attached(_) | Value::Command)
     }
 }
 
@@ -238,7 +246,7 @@ fn bash_values(options: &[Opt], function: &str, indent: &str) -> String {
                 "mapfile -t COMPREPLY < <(compgen -W '{}' -- \"$current\")",
                 words.join(" ")
             ),
-            Value::None | Value::Other | Value::Command => ":".to_owned(),
+            Value::None | Value::Attached(_) | Value::Other | Value::Command => ":".to_owned(),
         };
         values += &format!("{indent}    {}) {action} ;;\n", option.names().join(" | "));
     }
@@ -262,9 +270,14 @@ fn zsh_option(option: &Opt, function: &str) -> String {
         Value::Pid => format!(":{}:_{function}_pids", option.value_name),
         Value::File => format!(":{}:_files", option.value_name),
         Value::Word(words) => format!(":{}:({})", option.value_name, words.join(" ")),
+        Value::Attached(words) => format!("::{}:({})", option.value_name, words.join(" ")),
         Value::Other => format!(":{}: ", option.value_name),
     };
-    let (plus, equals) = if option.takes_value() { ("+", "=") } else { ("", "") };
+    let (plus, equals) = match option.value {
+        Value::Attached(_) => ("-", "=-"),
+        _ if option.takes_value() => ("+", "="),
+        _ => ("", ""),
+    };
     let (long, help) = (&option.long, quoted(&option.help));
     match option.short {
         Some(short) => format!(
@@ -294,6 +307,8 @@ fn fish_option(option: &Opt, name: &str, condition: &str) -> String {
         Value::Pid => " -x -a '(__fish_complete_pids)'".to_owned(),
         Value::File => " -r -F".to_owned(),
         Value::Word(words) => format!(" -x -a '{}'", words.join(" ")),
+        // Without -x the value may be missing.
+        Value::Attached(words) => format!(" -f -a '{}'", words.join(" ")),
         Value::Other => " -x".to_owned(),
     };
     line + &format!(" -d '{}'\n", option.help.replace('\'', "\\'"))
@@ -340,10 +355,22 @@ mod tests {
         assert_eq!(value("seconds"), Value::Other);
         assert_eq!(value("threads"), Value::None);
         assert_eq!(value("trace"), Value::Command);
+        let native = ["none", "yes", "all"].map(String::from);
+        assert_eq!(value("native"), Value::Attached(native.into()));
         assert_eq!(
             value("pause"),
             Value::Word(["auto", "never", "always"].map(String::from).into())
         );
+    }
+
+    #[test]
+    fn a_value_that_stands_behind_an_equals_sign_is_no_next_word() {
+        let command = Program::Launcher.command();
+        let options = options_of(&command, Program::Launcher);
+        assert!(!valued(&options, " ").split(' ').any(|name| name == "--native"));
+        let native = options.iter().find(|option| option.long == "native").expect("defined");
+        assert!(zsh_option(native, "f").contains("--native=-["));
+        assert!(zsh_option(native, "f").ends_with("::WHICH:(none yes all)'"));
     }
 
     #[test]
