@@ -9,6 +9,9 @@ use goblin::elf::{SectionHeader, Sym};
 use super::bytes::{CONTEXT, slice, text_at};
 use super::image::{Image, Symbol, defined};
 
+/// Symbols of a table beyond this are not looked at: a file can be of any size and nearly empty.
+const MAX_SYMBOLS: usize = 8 << 20;
+
 /// The content of a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Section<'a> {
@@ -61,6 +64,7 @@ impl<B: Deref<Target = [u8]>> Image<B> {
         let strings = headers.get(usize::try_from(section.sh_link).ok()?)?;
         let strings = slice(self.bytes(), strings.sh_offset, strings.sh_size)?;
         let count = usize::try_from(section.sh_size).ok()? / Sym::size(CONTEXT.container);
+        let count = count.min(MAX_SYMBOLS);
         let offset = usize::try_from(section.sh_offset).ok()?;
         let symbols = Symtab::parse(self.bytes(), offset, count, CONTEXT).ok()?;
         Some(SymbolTable { symbols, strings })

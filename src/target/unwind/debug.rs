@@ -18,7 +18,7 @@ use crate::target::interface::Target;
 const FOLDER: &str = "/usr/lib/debug";
 
 /// A longer file is not read to be compared, in bytes.
-const MAX_SIZE: usize = 2 << 30;
+const MAX_SIZE: usize = 512 << 20;
 
 /// The file with the symbols of an image, if that has none itself and the file is found to be its
 /// own: by the build id, else by the checksum that the image has of it.

@@ -220,5 +220,5 @@ impl Unwinder {
 pub(in crate::target) mod fixture;
 #[cfg(test)]
 mod live_tests;
-#[cfg(test)]
+#[cfg(all(test, target_arch = "x86_64"))]
 mod tables_tests;

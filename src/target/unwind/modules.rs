@@ -53,8 +53,34 @@ struct Code {
 struct Key {
     id: Option<FileId>,
     path: PathBuf,
-    /// A file without one is never taken for another.
-    build_id: Vec<u8>,
+    content: Content,
+}
+
+/// What tells one content of a file from another: numbers of files are used again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Content {
+    BuildId(Vec<u8>),
+    /// Of a file without one: its length, and the checksum of its beginning and its end, where the
+    /// headers of all parts are.
+    Headers {
+        length: usize,
+        checksum: u32,
+    },
+}
+
+impl Content {
+    fn of(image: &Image<Bytes>) -> Self {
+        /// In bytes.
+        const PART: usize = 16 << 10;
+        if let Some((_, id)) = image.build_id() {
+            return Self::BuildId(id.to_vec());
+        }
+        let bytes = image.bytes();
+        let mut checksum = crc32fast::Hasher::new();
+        checksum.update(bytes.get(..PART).unwrap_or(bytes));
+        checksum.update(bytes.get(bytes.len().saturating_sub(PART)..).unwrap_or_default());
+        Self::Headers { length: bytes.len(), checksum: checksum.finalize() }
+    }
 }
 
 /// All code of a target.
@@ -74,7 +100,9 @@ pub(super) struct Modules {
 impl Modules {
     /// Learns what is mapped now. Returns whether that is something else than before.
     pub(super) fn learn<T: Target>(&mut self, target: &T) -> io::Result<bool> {
-        let mapped = target.mapped()?;
+        let mut mapped = target.mapped()?;
+        // Data comes and goes.
+        mapped.files.retain(MappedFile::is_executable);
         if mapped == self.mapped && self.pid == target.pid() {
             return Ok(false);
         }
@@ -85,7 +113,7 @@ impl Modules {
         self.code.clear();
         self.modules.iter_mut().for_each(|(module, _)| module.ranges.clear());
         let memory = target.memory();
-        for file in mapped.files.iter().filter(|file| file.is_executable()) {
+        for file in &mapped.files {
             let same = before.iter().find(|(known, _)| known.as_ref() == Some(file));
             let loaded = match same {
                 Some((_, loaded)) => Some(loaded.clone()),
@@ -155,10 +183,9 @@ impl Modules {
         bias: u64,
         debug: impl FnOnce(&Image<Bytes>) -> Option<Image<Bytes>>,
     ) -> Option<Loaded> {
-        let build_id = image.build_id().map(|(_, id)| id.to_vec());
-        let key = build_id.clone().map(|build_id| Key { id, path: path.clone(), build_id });
-        let known = key.as_ref().and_then(|key| self.known.get(key)).copied();
-        if let Some(module) = known {
+        let build_id = image.build_id().map(|(_, id)| hexadecimal(id));
+        let key = Key { id, path: path.clone(), content: Content::of(&image) };
+        if let Some(&module) = self.known.get(&key) {
             let (_, image) = self.modules.get(module.0 as usize)?;
             return Some(Loaded { module, bias, image: Arc::clone(image) });
         }
@@ -170,13 +197,10 @@ impl Modules {
             let debug = debug(&image);
             Arc::new(CodeImage::new(image, debug))
         };
-        let described = Module {
-            path: path.to_string_lossy().into(),
-            build_id: build_id.map(|id| hexadecimal(&id)),
-            ranges: Vec::new(),
-        };
+        let described =
+            Module { path: path.to_string_lossy().into(), build_id, ranges: Vec::new() };
         self.modules.push((described, Arc::clone(&image)));
-        self.known.extend(key.map(|key| (key, module)));
+        self.known.insert(key, module);
         Some(Loaded { module, bias, image })
     }
 

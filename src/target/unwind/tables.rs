@@ -20,6 +20,8 @@ type Slice<'a> = EndianSlice<'a, LittleEndian>;
 
 /// Entries beyond this are not found.
 const MAX_ENTRIES: usize = 4 << 20;
+/// A larger section without a header is not used, in bytes: all of it is read.
+const MAX_INDEXED: usize = 256 << 20;
 /// An entry that is longer than this is not used, in bytes. That of the evaluation loop of CPython
 /// 3.14 has 7,516.
 const MAX_LENGTH: usize = 64 << 10;
@@ -158,6 +160,9 @@ impl Table {
     fn indexed(image: &Image<Bytes>, kind: Kind) -> Option<Self> {
         let name = if kind == Kind::Eh { ".eh_frame" } else { ".debug_frame" };
         let Section { address, offset, bytes } = image.section(name)?;
+        if bytes.len() > MAX_INDEXED {
+            return None;
+        }
         let start = usize::try_from(offset).ok()?;
         let place = start..start.checked_add(bytes.len())?;
         let search = Search::Index(Vec::new());

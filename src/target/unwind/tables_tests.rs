@@ -1,4 +1,4 @@
-//! Tables that are made by hand, whole and damaged.
+//! Tables that are made by hand for x86-64, whole and damaged.
 
 use proptest::prelude::*;
 
@@ -75,73 +75,68 @@ fn unwound(
     (end, plain.collect())
 }
 
-#[cfg(target_arch = "x86_64")]
-mod of_x86_64 {
-    use super::*;
+#[test]
+fn rows_are_chosen_by_the_instruction() {
+    // A push of 16 bytes after four bytes of code; the first function of all has no caller.
+    let leaf: &[u8] = &[ADVANCE | 4, DEF_CFA_OFFSET, 24];
+    let functions = [(0x10, 0x10, leaf), (0x20, 0x10, &[UNDEFINED, IP][..])];
+    let root = (0x2f, 8, u64::MAX);
+    let after_call = BASE + 0x30;
+    let expected = (UnwindEnd::Root, vec![(0x12, 0, 8), root]);
+    assert_eq!(unwound(&functions, 0x12, 0, &[after_call]), expected);
+    let expected = (UnwindEnd::Root, vec![(0x14, 0, 24), (0x2f, 24, u64::MAX)]);
+    assert_eq!(unwound(&functions, 0x14, 0, &[1, 2, after_call]), expected);
+}
 
-    #[test]
-    fn rows_are_chosen_by_the_instruction() {
-        // A push of 16 bytes after four bytes of code; the first function of all has no caller.
-        let leaf: &[u8] = &[ADVANCE | 4, DEF_CFA_OFFSET, 24];
-        let functions = [(0x10, 0x10, leaf), (0x20, 0x10, &[UNDEFINED, IP][..])];
-        let root = (0x2f, 8, u64::MAX);
-        let after_call = BASE + 0x30;
-        let expected = (UnwindEnd::Root, vec![(0x12, 0, 8), root]);
-        assert_eq!(unwound(&functions, 0x12, 0, &[after_call]), expected);
-        let expected = (UnwindEnd::Root, vec![(0x14, 0, 24), (0x2f, 24, u64::MAX)]);
-        assert_eq!(unwound(&functions, 0x14, 0, &[1, 2, after_call]), expected);
-    }
+#[test]
+fn the_frame_pointer_is_restored() {
+    let saves: &[u8] = &[DEF_CFA_OFFSET, 16, OFFSET | FP, 2];
+    let uses: &[u8] = &[DEF_CFA, FP, 16];
+    let functions = [(0x10, 0x10, saves), (0x20, 0x10, uses), (0x30, 8, &[UNDEFINED, IP][..])];
+    let words = [STACK + 24, BASE + 0x28, 7, 8, BASE + 0x34];
+    let (end, frames) = unwound(&functions, 0x10, 1, &words);
+    assert_eq!((end, frames.len(), frames[1]), (UnwindEnd::Root, 3, (0x27, 16, 40)));
+}
 
-    #[test]
-    fn the_frame_pointer_is_restored() {
-        let saves: &[u8] = &[DEF_CFA_OFFSET, 16, OFFSET | FP, 2];
-        let uses: &[u8] = &[DEF_CFA, FP, 16];
-        let functions = [(0x10, 0x10, saves), (0x20, 0x10, uses), (0x30, 8, &[UNDEFINED, IP][..])];
-        let words = [STACK + 24, BASE + 0x28, 7, 8, BASE + 0x34];
-        let (end, frames) = unwound(&functions, 0x10, 1, &words);
-        assert_eq!((end, frames.len(), frames[1]), (UnwindEnd::Root, 3, (0x27, 16, 40)));
-    }
+#[test]
+fn nothing_is_guessed() {
+    let plain: &[u8] = &[];
+    let functions = [(0x10, 0x10, plain)];
+    let one = |end: u64| vec![(0x10, 0, end)];
+    let ends = |words: &[u64]| unwound(&functions, 0x10, STACK, words);
+    // Between functions, in other memory, nowhere.
+    let caller = (0x27, 8, u64::MAX);
+    let expected = (UnwindEnd::Unknown, [one(8), vec![caller]].concat());
+    assert_eq!(ends(&[BASE + 0x28, 0, 0]), expected);
+    assert_eq!(ends(&[0x1234]), (UnwindEnd::Unknown, one(u64::MAX)));
+    assert_eq!(ends(&[0]), (UnwindEnd::Root, one(u64::MAX)));
+    assert_eq!(ends(&[]), (UnwindEnd::Cut(8), one(u64::MAX)));
+    assert_eq!(unwound(&functions, 0xffff, 0, &[]), (UnwindEnd::Unknown, vec![]));
+}
 
-    #[test]
-    fn nothing_is_guessed() {
-        let plain: &[u8] = &[];
-        let functions = [(0x10, 0x10, plain)];
-        let one = |end: u64| vec![(0x10, 0, end)];
-        let ends = |words: &[u64]| unwound(&functions, 0x10, STACK, words);
-        // Between functions, in other memory, nowhere.
-        let caller = (0x27, 8, u64::MAX);
-        let expected = (UnwindEnd::Unknown, [one(8), vec![caller]].concat());
-        assert_eq!(ends(&[BASE + 0x28, 0, 0]), expected);
-        assert_eq!(ends(&[0x1234]), (UnwindEnd::Unknown, one(u64::MAX)));
-        assert_eq!(ends(&[0]), (UnwindEnd::Root, one(u64::MAX)));
-        assert_eq!(ends(&[]), (UnwindEnd::Cut(8), one(u64::MAX)));
-        assert_eq!(unwound(&functions, 0xffff, 0, &[]), (UnwindEnd::Unknown, vec![]));
-    }
+#[test]
+fn a_stack_ends() {
+    let stays: &[u8] = &[DEF_CFA, SP, 0, OFFSET | IP, 0];
+    let functions = [(0x10, 0x10, stays)];
+    let (end, _) = unwound(&functions, 0x10, 0, &[BASE + 0x14]);
+    assert_eq!(end, UnwindEnd::NoProgress);
+    let plain: &[u8] = &[];
+    let deep = vec![BASE + 0x14; MAX_FRAMES + 10];
+    let (end, frames) = unwound(&[(0x10, 0x10, plain)], 0x10, 0, &deep);
+    assert_eq!((end, frames.len()), (UnwindEnd::TooDeep, MAX_FRAMES));
+}
 
-    #[test]
-    fn a_stack_ends() {
-        let stays: &[u8] = &[DEF_CFA, SP, 0, OFFSET | IP, 0];
-        let functions = [(0x10, 0x10, stays)];
-        let (end, _) = unwound(&functions, 0x10, 0, &[BASE + 0x14]);
-        assert_eq!(end, UnwindEnd::NoProgress);
-        let plain: &[u8] = &[];
-        let deep = vec![BASE + 0x14; MAX_FRAMES + 10];
-        let (end, frames) = unwound(&[(0x10, 0x10, plain)], 0x10, 0, &deep);
-        assert_eq!((end, frames.len()), (UnwindEnd::TooDeep, MAX_FRAMES));
-    }
-
-    #[test]
-    fn expressions_are_evaluated_and_do_not_loop() {
-        // The word at the stack pointer: DW_OP_breg7 0, DW_OP_deref.
-        let follows: &[u8] = &[DEF_CFA_EXPRESSION, 3, 0x77, 0, 0x06];
-        let functions = [(0x10, 0x10, follows), (0x20, 0x10, &[UNDEFINED, IP][..])];
-        let (end, frames) = unwound(&functions, 0x10, 0, &[STACK + 32, 0, 0, BASE + 0x21]);
-        assert_eq!((end, frames.len(), frames[0].2), (UnwindEnd::Root, 2, 32));
-        // DW_OP_skip -3.
-        let loops: &[u8] = &[DEF_CFA_EXPRESSION, 3, 0x2f, 0xfd, 0xff];
-        let (end, _) = unwound(&[(0x10, 0x10, loops)], 0x10, 0, &[]);
-        assert_eq!(end, UnwindEnd::Unknown);
-    }
+#[test]
+fn expressions_are_evaluated_and_do_not_loop() {
+    // The word at the stack pointer: DW_OP_breg7 0, DW_OP_deref.
+    let follows: &[u8] = &[DEF_CFA_EXPRESSION, 3, 0x77, 0, 0x06];
+    let functions = [(0x10, 0x10, follows), (0x20, 0x10, &[UNDEFINED, IP][..])];
+    let (end, frames) = unwound(&functions, 0x10, 0, &[STACK + 32, 0, 0, BASE + 0x21]);
+    assert_eq!((end, frames.len(), frames[0].2), (UnwindEnd::Root, 2, 32));
+    // DW_OP_skip -3.
+    let loops: &[u8] = &[DEF_CFA_EXPRESSION, 3, 0x2f, 0xfd, 0xff];
+    let (end, _) = unwound(&[(0x10, 0x10, loops)], 0x10, 0, &[]);
+    assert_eq!(end, UnwindEnd::Unknown);
 }
 
 proptest! {
