@@ -319,3 +319,42 @@ fn modules_are_known_again() {
     assert_eq!(look(&second), found);
     assert_eq!(look(&first), found);
 }
+
+#[test]
+fn a_file_without_a_build_id_is_one_module() {
+    let folder = Folder::new("no-build-id");
+    folder.program(&["-Wl,--build-id=none"]);
+    let (first, second) =
+        (Waiting::start(&folder.0.join("program")), Waiting::start(&folder.0.join("program")));
+    let mut unwinder = Unwinder::new();
+    let mut main = |waiting: &Waiting| {
+        let process = waiting.process();
+        unwinder.learn(&process).expect("it lives");
+        let files = process.maps().expect("it lives").files();
+        let program = files.iter().find(|file| process.is_executable(file)).expect("a program");
+        let code = program.segments.iter().find(|segment| segment.permissions.execute);
+        unwinder.module_of(code.expect("code").range.start).expect("it is a module")
+    };
+    let found = main(&first);
+    assert_eq!((main(&second), main(&first)), (found, found));
+    assert_eq!(unwinder.module(found).build_id, None);
+}
+
+#[test]
+fn the_library_of_the_kernel_is_read_out_of_memory() {
+    let folder = Folder::new("vdso");
+    folder.program(&[]);
+    let waiting = Waiting::start(&folder.0.join("program"));
+    let mut unwinder = Unwinder::new();
+    unwinder.learn(&waiting.process()).expect("it lives");
+    let code = waiting.process().maps().expect("it lives").other_code();
+    let vdso = code.iter().find(|code| code.is_vdso).expect("the kernel maps one");
+    let module = unwinder.module_of(vdso.range.start).expect("it is a module");
+    assert_eq!(*unwinder.module(module).path, *"[vdso]");
+    let name =
+        if cfg!(target_arch = "x86_64") { "__vdso_gettimeofday" } else { "__kernel_gettimeofday" };
+    let function = unwinder.symbol(module, name).expect("it is exported");
+    assert!(vdso.range.contains(&function.start));
+    assert_eq!(unwinder.function_start(function.start), Some(function.start));
+    assert!(unwinder.name(function.start).function.ends_with("gettimeofday"));
+}

@@ -10,7 +10,7 @@ use super::debug::debug_image;
 use super::image::CodeImage;
 use super::types::{Module, ModuleId};
 use crate::cpython::memory::Memory;
-use crate::target::elf::{Bytes, Image, copy_from_memory};
+use crate::target::elf::{Bytes, Image};
 use crate::target::image::open_image;
 use crate::target::interface::Target;
 use crate::target::mapped::{FileId, Mapped, MappedFile, OtherCode, Permissions, Segment};
@@ -167,9 +167,16 @@ impl Modules {
     }
 
     fn vdso<M: Memory>(&mut self, memory: &M, code: &OtherCode) -> Option<Loaded> {
+        /// In bytes; it has two pages.
+        const LARGEST: u64 = 256 << 10;
+        let length = code.range.end - code.range.start;
+        let length = usize::try_from(length.min(LARGEST)).ok()?;
+        // All of it is loaded, with its sections.
+        let bytes = memory.read_bytes(code.range.start, length).ok()?;
+        let image = Image::parse(Bytes::Copied(bytes)).ok()?;
         let permissions = Permissions { read: true, write: false, execute: true };
-        let segment = Segment { range: code.range.clone(), offset: 0, permissions };
-        let (image, bias) = copy_from_memory(memory, &[segment]).ok()?;
+        let bias =
+            image.load_bias(&[Segment { range: code.range.clone(), offset: 0, permissions }])?;
         self.add(None, VDSO.into(), image, bias, |_| None)
     }
 
