@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal};
 
 use crate::app::options::Options;
 use crate::escape::say;
+use crate::profile::NativeTorn;
 use crate::profile::stats::{Key, Rows};
 
 /// Said after a run of which nothing was counted because of its choice of threads.
@@ -18,6 +19,33 @@ pub(crate) fn tell_account(options: &Options, rows: &Rows) {
         let words = options.pause.limit().and_then(|limit| words_on_limit(rows, limit));
         words.iter().for_each(|words| say(words));
     }
+    // Whoever asks for native frames and gets few has to know, also where nobody reads the rest.
+    words_on_native(rows).iter().for_each(|words| say(words));
+}
+
+/// What to say if more than a tenth of the stacks stand without the native frames that were asked
+/// for.
+fn words_on_native(rows: &Rows) -> Option<String> {
+    let reasons = NativeTorn::ALL.map(|reason| (rows.count(reason.key()), reason));
+    let without: u64 = reasons.iter().map(|(stacks, _)| stacks).sum();
+    let all = without + rows.count(Key::Native);
+    let (_, most) = reasons.into_iter().max_by_key(|(stacks, _)| *stacks)?;
+    if without <= all / 10 {
+        return None;
+    }
+    let why = match most {
+        NativeTorn::Absent => {
+            "the registers of most could not be had: --engine kernel has them, and --engine stop \
+             those of a single thread that holds the GIL"
+        }
+        NativeTorn::Cut => "most are deeper than is copied",
+        NativeTorn::Unknown => {
+            "most lead through code of which nothing tells how it is unwound, or need registers \
+             that are not known of a thread that waits"
+        }
+        NativeTorn::Mismatch => "the native frames of most did not fit between those of Python",
+    };
+    Some(format!("{without} of {all} stacks stand without native frames: {why}."))
 }
 
 /// What to say of the rows of an account if the limit of stops, a share of the time from 0 to
@@ -50,6 +78,19 @@ mod tests {
 
     use super::*;
     use crate::profile::stats::{Account, Refusal};
+
+    #[test]
+    fn few_native_frames_are_told_of() {
+        let mut account = Account::default();
+        assert_eq!(words_on_native(&account.rows()), None, "nobody has asked for them");
+        account.note_native(Ok(()), 90);
+        account.note_native(Err(NativeTorn::Mismatch), 4);
+        account.note_native(Err(NativeTorn::Absent), 5);
+        assert_eq!(words_on_native(&account.rows()), None);
+        account.note_native(Err(NativeTorn::Absent), 3);
+        let words = words_on_native(&account.rows()).unwrap_or_default();
+        assert!(words.starts_with("12 of 102 stacks") && words.contains("kernel"), "{words}");
+    }
 
     #[test]
     fn who_was_not_stopped_often_enough_is_told_what_would_help() {

@@ -14,7 +14,6 @@ pub(crate) mod registers;
 #[cfg(test)]
 pub(crate) mod simulated;
 mod still;
-#[allow(dead_code, unused_imports, reason = "the sampler does not use it yet")]
 pub(crate) mod unwind;
 
 pub(crate) use interface::{Hold, Stop, Target, ThreadState};
