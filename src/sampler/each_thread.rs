@@ -72,9 +72,18 @@ impl<A: Abi, M: Memory + Clone> Engine<A, M> {
         thread: ThreadInfo,
         held: &mut StoppedThreads<'_>,
         profile: &mut Profile,
+        account: &mut Account,
     ) -> bool {
         if !held.holds(thread.state, thread.id) {
             return false;
+        }
+        if self.native.is_some() {
+            let sampled = self.sample_still(tick.time, thread, held, profile, account);
+            let is_disturbed = matches!(sampled, Err(Unproven::Torn(TornReason::Disturbed)));
+            if !is_disturbed {
+                tick.sum.add(sampled);
+            }
+            return !is_disturbed;
         }
         let (waiting, owing) = (self.pending.len(), self.owing.len());
         let sampled = self.sample_thread(tick.time, thread, false, held, profile);

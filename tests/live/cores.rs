@@ -19,7 +19,7 @@ use crate::support::profiler::{attach, command};
 use crate::support::runner::Trial;
 use crate::support::target::{Target, in_folder, new_file, set_environment};
 use crate::support::truth::{difference, parse_dump};
-use crate::support::{Context, Outcome, expect, targets};
+use crate::support::{Context, Outcome, expect, native, targets};
 
 /// How the process is dumped.
 const STYLES: [&[&str]; 3] = [&["--dump"], &["--dump", "--verbose"], &["--dump", "--locals"]];
@@ -56,6 +56,7 @@ pub(crate) fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec
     }
     for interpreter in three(&chosen) {
         add("core of a crash", interpreter, crash);
+        add("core with native frames", interpreter, native_frames);
         add("core that is packed", interpreter, packed);
         add("core that was cut off", interpreter, cut_off);
         add("core of a program that has gone", interpreter, gone);
@@ -228,6 +229,30 @@ fn variables(case: &Case, folder: &Path) -> Outcome<String> {
     let (seen, alive) = (without_kernels_names(&seen), without_kernels_names(&alive));
     expect(seen == alive, || format!("of the core file:\n{seen:#?}\nalive:\n{alive:#?}"))?;
     Ok(format!("{} threads", seen.len()))
+}
+
+/// Native frames in a core file are those of the process.
+fn native_frames(case: &Case, folder: &Path) -> Outcome<String> {
+    let library = native::stacks_library()?;
+    let library = library.to_str().context(|| "UTF-8".into())?;
+    let target = start(case, folder, "native_stacks.py", &[library, "wait", "3"])?;
+    target.expect("ready")?;
+    wait_at_rest(target.pid())?;
+    let options = ["--dump", "--verbose", "--native=all"];
+    let alive = text(attach(&case.profiler, target.pid(), &options)?.clean()?)?;
+    let core = abort(target, folder)?;
+    let finished = dump(&case.profiler, &options, &core, &[])?;
+    expect(finished.status.success(), || finished.words())?;
+    let seen = as_of_process(&text(finished.stdout)?);
+    expect(alive.contains("truth_wait"), || alive.clone())?;
+    let frames = |dump: &str| {
+        let lines = dump.lines().filter(|line| line.starts_with(' '));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    expect(frames(&seen) == frames(&alive), || {
+        format!("of the core file:\n{seen}\nof the process:\n{alive}")
+    })?;
+    Ok(format!("{} frames", frames(&seen).len()))
 }
 
 /// A null pointer that C code reads: the header says so, and who it was.

@@ -4,13 +4,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::support::binaries::Binaries;
+use crate::support::binaries::{ABIS, Binaries, is_built};
 use crate::support::features::{Feature, Shows};
-use crate::support::interpreters::{Interpreter, Interpreters};
-use crate::support::native::compile;
+use crate::support::interpreters::{Interpreter, Interpreters, Kind};
+use crate::support::native::stacks_library;
 use crate::support::process::wait_at_rest;
 use crate::support::profiler::{attach, may_use_kernel};
-use crate::support::runner::{self, Test, Trial};
+use crate::support::runner::{Test, Trial};
 use crate::support::target::Target;
 use crate::support::{Context, Outcome, expect, measured};
 
@@ -20,12 +20,12 @@ struct Case {
     profiler: PathBuf,
 }
 
-const TESTS: [(&str, Test<Case>); 4] = [
-    ("in interrupts", in_interrupts),
-    ("in stops", in_stops),
-    ("of who waits", of_who_waits),
-    ("in a dump", in_a_dump),
-];
+/// On every interpreter that has `ctypes`.
+const EVERYWHERE: [(&str, Test<Case>); 2] =
+    [("in interrupts", in_interrupts), ("in a dump", in_a_dump)];
+
+/// On one of each ABI.
+const ONCE: [(&str, Test<Case>); 2] = [("in stops", in_stops), ("of who waits", of_who_waits)];
 
 /// What docs/ABIS.md has from here.
 pub(crate) const SHOWS: Shows = &[
@@ -42,16 +42,39 @@ const LEVELS: usize = 5;
 const LEAST_COMPLETE: u64 = 95;
 
 pub(crate) fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec<Trial> {
-    runner::one_per_abi(&interpreters, "native stacks, ", &TESTS, |interpreter| Case {
+    let case = |interpreter: &Interpreter| Case {
         interpreter: interpreter.clone(),
         profiler: binaries.profiler(interpreter.abi),
-    })
+    };
+    let has_ctypes =
+        |interpreter: &&Interpreter| interpreter.kind == Kind::Normal && is_built(interpreter.abi);
+    let all = interpreters.here.iter().filter(has_ctypes);
+    let mut trials: Vec<Trial> =
+        all.clone().flat_map(|interpreter| group(interpreter, &EVERYWHERE, &case)).collect();
+    for (abi, _) in ABIS.iter() {
+        let chosen = interpreters.one_per_abi().into_iter().filter(has_ctypes).chain(all.clone());
+        let one = chosen.into_iter().find(|interpreter| interpreter.abi == *abi);
+        trials.extend(one.into_iter().flat_map(|interpreter| group(interpreter, &ONCE, &case)));
+    }
+    trials
+}
+
+/// The tests of one interpreter.
+fn group(
+    interpreter: &Interpreter,
+    tests: &'static [(&'static str, Test<Case>)],
+    case: impl Fn(&Interpreter) -> Case,
+) -> Vec<Trial> {
+    let trial = |(name, test): &'static (&'static str, Test<Case>)| {
+        let case = case(interpreter);
+        Trial::new(format!("{} native stacks, {name}", interpreter.label), move || test(&case))
+    };
+    tests.iter().map(trial).collect()
 }
 
 /// The target, when it is under way.
 fn target(case: &Case, how: &str) -> Outcome<Target> {
-    let flags = ["-shared", "-fPIC", "-O2", "-fomit-frame-pointer", "-s"];
-    let library = compile("native_stacks.c", "native_stacks.so", &flags)?;
+    let library = stacks_library()?;
     let library = library.to_str().context(|| "UTF-8".into())?;
     let levels = LEVELS.to_string();
     let arguments = [library, how, &levels];
@@ -90,7 +113,7 @@ fn sample(case: &Case, leaf: &'static str, options: &[&str]) -> Outcome<String> 
     measured(|| {
         let target = target(case, leaf.trim_start_matches("truth_"))?;
         let all = deepest(leaf);
-        let options = [&["--native", "-s", "2", "-r", "0.002"], options].concat();
+        let options = [&["--native", "-s", "1", "-r", "0.002"], options].concat();
         let finished = attach(&case.profiler, target.pid(), &options)?;
         let output = String::from_utf8_lossy(&finished.stdout).into_owned();
         target.end()?;

@@ -16,6 +16,14 @@ pub(crate) fn library() -> Outcome<PathBuf> {
         .clone()
 }
 
+/// The functions that call back into Python, of `native_stacks.c`, without symbols but those that
+/// are exported, and without frame pointers.
+pub(crate) fn stacks_library() -> Outcome<PathBuf> {
+    static LIBRARY: OnceLock<Outcome<PathBuf>> = OnceLock::new();
+    let flags = ["-shared", "-fPIC", "-O2", "-fomit-frame-pointer", "-s"];
+    LIBRARY.get_or_init(|| compile("native_stacks.c", "native_stacks.so", &flags)).clone()
+}
+
 /// Compiles a source file of the targets with the given arguments.
 pub(crate) fn compile(source: &str, name: &str, arguments: &[&str]) -> Outcome<PathBuf> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));

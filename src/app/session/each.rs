@@ -43,7 +43,7 @@ impl<A: Abi> Session<'_, A> {
                 let mut held = pauses.hold::<A, _>(there, &[thread.state], is_last);
                 is_any_free |= held.is_any_free();
                 if !held.is_any_free() && (is_last || engine.is_attached(thread.state)) {
-                    is_read = engine.sample_held(&mut tick, *thread, &mut held, profile);
+                    is_read = engine.sample_held(&mut tick, *thread, &mut held, profile, account);
                 }
                 // One that is late would not be waited for again.
                 let is_over = is_read || is_last || held.is_any_free() || held.is_any_late();

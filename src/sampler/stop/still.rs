@@ -10,9 +10,10 @@ use crate::cpython::memory::{Memory, Remote};
 use crate::cpython::read::code::{Place, Verified};
 use crate::cpython::read::frames::{Broken, is_settled, walk_thread};
 use crate::cpython::read::objects::Thread;
-use crate::cpython::read::threads::thread_info;
+use crate::cpython::read::threads::{ThreadInfo, thread_info};
 use crate::profile::stats::Account;
 use crate::profile::{self, Profile, StackId, Step, TornReason};
+use crate::sampler::all_threads::Sampled;
 use crate::sampler::commit_queue::Sample;
 use crate::sampler::engine::Engine;
 use crate::sampler::fetch::Paged;
@@ -20,7 +21,7 @@ use crate::sampler::frame_record::FrameRecord;
 use crate::sampler::kept::Still;
 use crate::sampler::stacks::{NoStack, Placed, Ran, place_frames};
 use crate::sampler::stop::held::StoppedThreads;
-use crate::sampler::tick::{Tick, Unproven};
+use crate::sampler::tick::{Tick, TickTime, Unproven};
 
 /// How often frames are placed: what is there now may be another code object than before.
 const PLACINGS: usize = 2;
@@ -56,6 +57,32 @@ impl<A: Abi, M: Memory> Engine<A, M> {
         let Some(stacks) = counted else { return Tick::Torn(TornReason::Code) };
         account.note_proven(false);
         Tick::Proven(stacks)
+    }
+
+    /// Takes a sample of one of several threads that are attached, which stands still, with its
+    /// native frames.
+    pub(in crate::sampler) fn sample_still(
+        &mut self,
+        TickTime { now, microseconds, .. }: TickTime,
+        thread: ThreadInfo,
+        held: &mut StoppedThreads<'_>,
+        profile: &mut Profile,
+        account: &mut Account,
+    ) -> Result<Sampled, Unproven> {
+        let is_there = self.read_still(now, thread.state);
+        if let (Ok(true), Some(native)) = (&is_there, &mut self.native) {
+            native.copy::<A, M>(self.prefetch.direct(), thread.state, held);
+        }
+        if !held.has_stood(thread.state) || is_there.is_ok() && self.still.identity != thread.id {
+            return Err(Unproven::Torn(TornReason::Disturbed));
+        }
+        if !is_there? {
+            return Ok(Sampled::Nothing);
+        }
+        self.add_native(account);
+        let counted = self.count_still(now, microseconds, thread.state, profile);
+        counted.ok_or(Unproven::Torn(TornReason::Code))?;
+        Ok(Sampled::Stack { is_deferred: false, retried: false })
     }
 
     /// Learns the calls that a thread is in, if it `has_stood` still until it has been read: the
