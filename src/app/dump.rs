@@ -99,6 +99,7 @@ fn take<A: Abi, T: Target>(
         careful = careful.with_variables(objects.types.clone());
     }
     let mut ids = ThreadIds::default();
+    let mut waited = Vec::new();
     let mut native = options.native.is_any().then(|| NativeStacks::new().whole());
     let start = Instant::now();
     let mut stacks = loop {
@@ -111,7 +112,11 @@ fn take<A: Abi, T: Target>(
             let id = ids.get::<A, _>(&process, &memory, &roots, state);
             let native = native.as_mut();
             id.zip(native).map_or_else(Machine::default, |(id, native)| {
-                machine_of(&process, &memory, native, id, held)
+                let mut registers = |id, waits| {
+                    waited.extend(Some(id).filter(|_| waits));
+                    held(id, waits)
+                };
+                machine_of(&process, &memory, native, id, &mut registers)
             })
         };
         let capture = options.native.is_any().then_some(&mut copy as &mut Capture<'_>);
@@ -137,7 +142,7 @@ fn take<A: Abi, T: Target>(
     } else {
         let names = settled_names::<A, _>(&objects.names(), &memory, &roots);
         let stopped = careful.stopped();
-        let mut look = Look { process: &process, names, stopped, stopper: &stopper };
+        let mut look = Look { process: &process, names, stopped, stopper: &stopper, waited };
         let states = careful.states();
         let native = |state| ids.get::<A, _>(&process, &memory, &roots, state);
         let native: Vec<Option<i32>> = states.map(native).collect();
@@ -238,13 +243,18 @@ struct Look<'a, T: Target> {
     stopped: &'a [i32],
     /// What stops them, some perhaps only now.
     stopper: &'a T::Stopper,
+    /// Those that waited, and were to stop all the same.
+    waited: Vec<i32>,
 }
 
 impl<T: Target> Look<'_, T> {
     fn thread(&mut self, stack: Stack, native_id: Option<i32>) -> ThreadSnapshot {
         let native = native_id.and_then(|id| self.process.thread(id));
-        let had_run = |id: &i32| self.stopped.contains(id) || self.stopper.awaits(*id);
-        let activity = if native_id.as_ref().is_some_and(had_run) {
+        let is_in = |ids: &[i32]| native_id.is_some_and(|id| ids.contains(&id));
+        let had_run = is_in(self.stopped) || native_id.is_some_and(|id| self.stopper.awaits(id));
+        let activity = if is_in(&self.waited) {
+            Some(Activity::Waiting)
+        } else if had_run {
             Some(Activity::Running)
         } else {
             native.as_ref().and_then(|native| native.state).map(|state| match state {

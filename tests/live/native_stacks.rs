@@ -160,6 +160,8 @@ fn in_a_dump(case: &Case) -> Outcome<String> {
     wait_at_rest(target.pid())?;
     let finished = attach(&case.profiler, target.pid(), &["--dump", "--json", "--native"])?;
     let output = String::from_utf8_lossy(&finished.clean()?).into_owned();
+    // It was stopped, since its frames need more registers than are told, and waits as before.
+    wait_at_rest(target.pid())?;
     target.end()?;
     let all = deepest("truth_wait");
     let functions = output.split("\"function\":").skip(1).map(|rest| {

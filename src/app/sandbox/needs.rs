@@ -16,7 +16,7 @@ pub(crate) struct Needs {
     pub kernel: bool,
     /// Whether it looks after a command, and may become the profiler for another Python of it.
     pub command: bool,
-    /// Whether it reads sources as the process would find them.
+    /// Whether it reads sources, or symbols, as the process would find them.
     pub sources: bool,
     /// What it opens to write to.
     pub writes: Writes,
@@ -30,7 +30,7 @@ impl Needs {
             stops: options.pause.is_ever(),
             kernel: by_kernel,
             command: false,
-            sources: options.format.reads_sources(),
+            sources: options.format.reads_sources() || options.native.is_any(),
             writes,
         }
     }

@@ -475,8 +475,14 @@ impl Stopped<'_> {
         if !stopper.interrupt(Pid::from_raw(tid), &others).ok()? {
             return None;
         }
+        // Nobody is kept from anything by a longer wait, unless others stand meanwhile.
+        let patience = stopper.patience;
+        if others.is_empty() {
+            stopper.patience = LAST_WAIT;
+        }
         let mut waiting = vec![Pid::from_raw(tid)];
-        stopper.wait_for(&mut waiting, false);
+        stopper.wait_for(&mut waiting, true);
+        stopper.patience = patience;
         stopper.late.append(&mut waiting);
         self.registers(tid)
     }
