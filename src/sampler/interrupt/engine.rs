@@ -8,12 +8,13 @@ use nix::time::{ClockId, clock_gettime};
 use rustc_hash::FxBuildHasher;
 
 use super::KernelError;
-use super::constants::{Constants, MOST_GILS};
+use super::constants::MOST_GILS;
 use super::events::Events;
 use super::interned::Interned;
 use super::lanes::{Lane, LeftShare};
 use super::load::Loaded;
 use super::plan::Plan;
+use super::prepare::load;
 use super::record::{CopiedStack, Partial};
 use super::resting::Resting;
 use super::threads::Threads;
@@ -32,24 +33,15 @@ use crate::sampler::fetch::Pages;
 use crate::sampler::native::{Machine, NativeStacks};
 use crate::sampler::selection::{Selection, TimeMode};
 use crate::sampler::stacks::{Copies, Placed, Ran};
-use crate::sampler::thread_ids::{Tasks, ThreadIds};
+use crate::sampler::thread_ids::Tasks;
 use crate::sampler::tick::Tick;
 use crate::target::live::memory::LiveMemory;
 use crate::target::live::scheduling::make_way;
-use crate::target::live::{Process, counts_otherwise, nap};
+use crate::target::live::{Process, counts_otherwise};
 
 /// How long a code object has to stay before it is trusted not to be gone when a sample is
 /// looked at: one that does not stay for long costs the samples that were waiting then.
 const TRUST: Duration = Duration::from_millis(250);
-
-/// How long it is looked for where the C library keeps the ids of threads.
-const TIME_FOR_IDS: Duration = Duration::from_millis(500);
-
-/// How long it is looked whether all thread states tell of threads.
-const TIME_FOR_STATES: Duration = Duration::from_millis(20);
-
-/// The pause between two looks for that.
-const NAP: Duration = Duration::from_millis(1);
 
 /// Takes samples of one process by interrupts.
 pub(crate) struct Interrupts<A> {
@@ -496,72 +488,6 @@ impl<A: Abi> Interrupts<A> {
         let later = moment.checked_add(Duration::from_nanos(time.saturating_sub(base)));
         let earlier = Duration::from_nanos(base.saturating_sub(time));
         later.and_then(|later| later.checked_sub(earlier)).unwrap_or(moment)
-    }
-}
-
-/// Loads the program for a process. With it comes where in the C library's record of a thread
-/// its id is, if thread states do not tell that.
-fn load<A: Abi>(
-    process: &Process,
-    memory: &LiveMemory,
-    roots: &ProcessRoots,
-    plan: &Plan,
-) -> Result<(Loaded, Option<u64>), KernelError> {
-    let pid = process.pid();
-    let record_id = match A::THREAD.native_id {
-        Some(field) if states_tell_ids::<A>(process, memory, roots, field) => None,
-        _ => Some(record_id::<A>(process, memory, roots).ok_or(KernelError::NoIds { pid })?),
-    };
-    let constants = Constants::of::<A>(process, roots, record_id, plan)?;
-    Ok((Loaded::load(&constants, ring_size(plan))?, record_id))
-}
-
-/// How large the ring buffer is: for a while of deep stacks, and for those of the beginning
-/// with all their code objects. A power of two, as the kernel wants it.
-fn ring_size(plan: &Plan) -> u32 {
-    const WHILE: Duration = Duration::from_millis(50);
-    const DEEP: u128 = 32 << 10;
-    const NATIVE: u128 = 96 << 10;
-    let samples = WHILE.as_nanos() / plan.interval.as_nanos().max(1);
-    let (each, least) = if plan.native { (DEEP + NATIVE, 16 << 20) } else { (DEEP, 4 << 20) };
-    let size = (samples * each).clamp(least, 64 << 20);
-    u32::try_from(size).unwrap_or(u32::MAX >> 1).next_power_of_two()
-}
-
-/// Whether the ids that thread states have are those of threads. Where C code has forked
-/// without Python, they are of the parent's.
-fn states_tell_ids<A: Abi>(
-    process: &Process,
-    memory: &LiveMemory,
-    roots: &ProcessRoots,
-    field: Field<Thread, u64>,
-) -> bool {
-    // A thread that begins or ends is in one of the lists only.
-    let are_all_told = || {
-        let (tasks, threads) = (Tasks::of(process)?, roots.threads::<A, _>(memory).ok()?);
-        let is_there = |info: &ThreadInfo| {
-            memory.field(info.state, field).is_ok_and(|id| tasks.outside(id).is_some())
-        };
-        threads.iter().all(is_there).then_some(())
-    };
-    look_for(TIME_FOR_STATES, are_all_told).is_some()
-}
-
-/// Where in the C library's record of a thread its id is. While threads start and end it is
-/// looked for until all of them are there.
-fn record_id<A: Abi>(process: &Process, memory: &LiveMemory, roots: &ProcessRoots) -> Option<u64> {
-    look_for(TIME_FOR_IDS, || ThreadIds::record_offset::<A, _>(process, memory, roots))
-}
-
-/// Looks once, and again for so long as nothing is found: with many threads a look takes long.
-fn look_for<T>(time: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
-    let start = Instant::now();
-    loop {
-        let found = look();
-        if found.is_some() || start.elapsed() >= time {
-            return found;
-        }
-        nap(NAP);
     }
 }
 

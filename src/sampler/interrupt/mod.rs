@@ -22,6 +22,7 @@ mod look;
 mod native;
 mod perf;
 mod plan;
+mod prepare;
 mod record;
 mod resting;
 mod switches;

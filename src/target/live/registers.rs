@@ -1,10 +1,47 @@
-//! The registers of a thread that is stopped, as words.
+//! The registers of threads that are stopped.
 
 use nix::libc::user_regs_struct;
+use nix::sys::ptrace;
+use nix::unistd::Pid;
+
+use super::call::may_be_stopped;
+use super::stop::{LAST_WAIT, Stopped};
+use crate::target::registers::RegisterSet;
+
+impl Stopped<'_> {
+    /// The registers of one of them.
+    pub(crate) fn registers(&self, tid: i32) -> Option<RegisterSet> {
+        let held = self.stopper.held.iter().find(|held| held.tid.as_raw() == tid)?;
+        ptrace::getregs(held.tid).ok().map(|registers| RegisterSet::All(words(&registers)))
+    }
+
+    /// The registers of a thread that waits, if no stop is felt by what it waits for: it is
+    /// stopped, and let go with the others.
+    pub(crate) fn registers_of_waiting(&mut self, tid: i32) -> Option<RegisterSet> {
+        let stopper = &mut *self.stopper;
+        if !stopper.is_allowed || !may_be_stopped(stopper.pid, tid) {
+            return None;
+        }
+        let others: Vec<Pid> = stopper.held.iter().map(|held| held.tid).collect();
+        if !stopper.interrupt(Pid::from_raw(tid), &others).ok()? {
+            return None;
+        }
+        // Nobody is kept from anything by a longer wait, unless others stand meanwhile.
+        let patience = stopper.patience;
+        if others.is_empty() {
+            stopper.patience = LAST_WAIT;
+        }
+        let mut waiting = vec![Pid::from_raw(tid)];
+        stopper.wait_for(&mut waiting, true);
+        stopper.patience = patience;
+        stopper.late.append(&mut waiting);
+        self.registers(tid)
+    }
+}
 
 /// All of them in the order of the struct.
 #[cfg(target_arch = "x86_64")]
-pub(super) fn words(of: &user_regs_struct) -> Vec<u64> {
+fn words(of: &user_regs_struct) -> Vec<u64> {
     vec![
         of.r15,
         of.r14,
@@ -32,6 +69,6 @@ pub(super) fn words(of: &user_regs_struct) -> Vec<u64> {
 
 /// All of them in the order of the struct.
 #[cfg(target_arch = "aarch64")]
-pub(super) fn words(of: &user_regs_struct) -> Vec<u64> {
+fn words(of: &user_regs_struct) -> Vec<u64> {
     of.regs.iter().copied().chain([of.sp, of.pc, of.pstate]).collect()
 }

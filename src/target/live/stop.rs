@@ -31,18 +31,15 @@ use nix::sys::ptrace;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, gettid};
 
-use super::call::may_be_stopped;
 use super::detach::detach_with;
 use super::identity::Identity;
 use super::left::leave;
-use super::registers::words;
 use super::rescue::Rescuer;
 use super::stat::Stat;
 use super::{numbered_entries, read_stat, tracer};
 use crate::target::interface::ThreadState;
 use crate::target::live::nap;
 use crate::target::live::scheduling::make_way;
-use crate::target::registers::RegisterSet;
 
 /// How long a stop may take by default. A thread that runs is stopped within
 /// some 10 µs; one that waits for a processor takes longer.
@@ -56,7 +53,7 @@ const SPIN: Duration = Duration::from_micros(100);
 const NAP: Duration = Duration::from_micros(20);
 
 /// How long threads that are late are waited for before something else is done that may last.
-const LAST_WAIT: Duration = Duration::from_millis(100);
+pub(super) const LAST_WAIT: Duration = Duration::from_millis(100);
 
 /// So many files are kept open to read the states of threads.
 const KEPT_FILES: usize = 64;
@@ -103,20 +100,20 @@ pub(crate) enum StopError {
 /// the kernel knows tracers by thread.
 #[derive(Debug)]
 pub(crate) struct Stopper {
-    pid: i32,
+    pub(super) pid: i32,
     /// The process, which alone is stopped; `None`: whatever has the id.
     identity: Option<Identity>,
     /// Whether it may stop anybody.
-    is_allowed: bool,
-    patience: Duration,
+    pub(super) is_allowed: bool,
+    pub(super) patience: Duration,
     /// The `stat` files of threads, kept open: reading is half of the cost.
     files: HashMap<i32, File>,
     /// Traced threads that are stopped, for the guard that lives.
-    held: Vec<Held>,
+    pub(super) held: Vec<Held>,
     /// The last moment at which none of them was: not before that have they stood still.
     unstopped: Instant,
     /// Traced threads that have not stopped in time, or have died since.
-    late: Vec<Pid>,
+    pub(super) late: Vec<Pid>,
     /// Started when a second thread is to be stopped for the first time.
     rescuer: Option<Rescuer>,
     bound_to_thread: PhantomData<*const ()>,
@@ -124,8 +121,8 @@ pub(crate) struct Stopper {
 
 /// A thread that is stopped.
 #[derive(Clone, Copy, Debug)]
-struct Held {
-    tid: Pid,
+pub(super) struct Held {
+    pub(super) tid: Pid,
     /// The signal it was about to receive when it stopped; 0: none.
     signal: i32,
 }
@@ -133,7 +130,7 @@ struct Held {
 /// Threads that are stopped for as long as this lives.
 #[derive(Debug)]
 pub(crate) struct Stopped<'a> {
-    stopper: &'a mut Stopper,
+    pub(super) stopper: &'a mut Stopper,
 }
 
 impl Stopper {
@@ -270,7 +267,7 @@ impl Stopper {
 
     /// Seizes and interrupts a thread, while `waiting` are traced already;
     /// `false` if it is gone or still late.
-    fn interrupt(&mut self, tid: Pid, waiting: &[Pid]) -> Result<bool, StopError> {
+    pub(super) fn interrupt(&mut self, tid: Pid, waiting: &[Pid]) -> Result<bool, StopError> {
         if self.late.contains(&tid) {
             return Ok(false);
         }
@@ -323,7 +320,7 @@ impl Stopper {
 
     /// Waits until the threads have stopped, or patience ends. Those that have
     /// not are left in `waiting`.
-    fn wait_for(&mut self, waiting: &mut Vec<Pid>, shares_processor: bool) {
+    pub(super) fn wait_for(&mut self, waiting: &mut Vec<Pid>, shares_processor: bool) {
         let start = Instant::now();
         let mut look = start;
         loop {
@@ -456,35 +453,6 @@ impl Stopped<'_> {
     #[must_use]
     pub(crate) fn holds(&self, tid: i32) -> bool {
         self.threads().any(|held| held == tid)
-    }
-
-    /// The registers of one of them.
-    pub(crate) fn registers(&self, tid: i32) -> Option<RegisterSet> {
-        let held = self.stopper.held.iter().find(|held| held.tid.as_raw() == tid)?;
-        ptrace::getregs(held.tid).ok().map(|registers| RegisterSet::All(words(&registers)))
-    }
-
-    /// The registers of a thread that waits, if no stop is felt by what it waits for: it is
-    /// stopped, and let go with the others.
-    pub(crate) fn registers_of_waiting(&mut self, tid: i32) -> Option<RegisterSet> {
-        let stopper = &mut *self.stopper;
-        if !stopper.is_allowed || !may_be_stopped(stopper.pid, tid) {
-            return None;
-        }
-        let others: Vec<Pid> = stopper.held.iter().map(|held| held.tid).collect();
-        if !stopper.interrupt(Pid::from_raw(tid), &others).ok()? {
-            return None;
-        }
-        // Nobody is kept from anything by a longer wait, unless others stand meanwhile.
-        let patience = stopper.patience;
-        if others.is_empty() {
-            stopper.patience = LAST_WAIT;
-        }
-        let mut waiting = vec![Pid::from_raw(tid)];
-        stopper.wait_for(&mut waiting, true);
-        stopper.patience = patience;
-        stopper.late.append(&mut waiting);
-        self.registers(tid)
     }
 
     /// How long the first of them has stood still, at most. A thread that waits for a
