@@ -49,8 +49,8 @@ impl Needs {
             (Destination::File(_), Some(file)) => Writes::NewFiles(file.clone()),
             _ => Writes::Nothing,
         };
-        let stops = options.pause.is_ever();
-        Self { pid: None, stops, kernel: false, command: false, sources: false, writes }
+        let (stops, sources) = (options.pause.is_ever(), options.native.is_any());
+        Self { pid: None, stops, kernel: false, command: false, sources, writes }
     }
 }
 

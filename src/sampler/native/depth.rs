@@ -1,6 +1,6 @@
 //! How much of a stack is copied: as much as stacks turned out to need.
 
-use super::PAGE;
+use super::machine::PAGE;
 
 /// What is copied at first.
 const FIRST: u64 = 64 << 10;

@@ -3,8 +3,9 @@
 use crate::target::registers::RegisterSet;
 use crate::target::unwind::{Registers, StackCopy};
 
-/// Bytes below the stack pointer that a function may use without moving it: the red zone of the
-/// System V ABI for x86-64. Not read: what is there of other functions is dead.
+/// Bytes of a stack that are copied at once.
+pub(super) const PAGE: u64 = 4096;
+
 const WORD: usize = 8;
 
 /// Where the registers are among the words that the kernel has of them: `struct pt_regs` of

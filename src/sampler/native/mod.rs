@@ -19,6 +19,7 @@ use rustc_hash::FxBuildHasher;
 use self::depth::Depth;
 use self::fit::{Loop, Natives, Part};
 pub(crate) use self::machine::Machine;
+use self::machine::PAGE;
 use crate::cpython::abi::Abi;
 use crate::cpython::memory::{Memory, Remote};
 use crate::cpython::read::frames::{Position, Walk};
@@ -31,9 +32,6 @@ use crate::target::unwind::{ModuleId, NativeFrame, UnwindEnd, Unwinder};
 
 /// How long it is taken to stay the same what is mapped, where code is met that is not.
 const MAPS_HOLD: Duration = Duration::from_millis(100);
-
-/// Bytes that are copied at once.
-pub(crate) const PAGE: u64 = 4096;
 
 /// The functions that execute Python code up to 3.10, the newest first (`Python/ceval.c`): where
 /// there is the first, the second calls it.
