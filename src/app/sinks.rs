@@ -58,9 +58,12 @@ impl Sinks {
         let rotates = options.rotation.is_some();
         let output = options.output.as_deref();
         let file = options.output.clone().filter(|path| path.as_os_str() != "-");
-        // Those who sample the processes of a tree choose their frames themselves.
-        let frames =
-            if options.is_tree() { FrameFilter::default() } else { options.frames.clone() };
+        // Those who sample the processes of a tree choose their frames themselves, but for native
+        // ones: they write recordings, which keep all.
+        let frames = match options.is_tree() {
+            true => FrameFilter { native: options.frames.native, ..FrameFilter::default() },
+            false => options.frames.clone(),
+        };
         // A window is short, and written when it is over, a recording too.
         let place = if options.format == recording::FORMAT && !rotates {
             let told = FrameStyle::with_lines(options.reads_lines());

@@ -63,7 +63,7 @@ pub(crate) fn trials(interpreters: Interpreters, binaries: Arc<Binaries>) -> Vec
 fn group(
     interpreter: &Interpreter,
     tests: &'static [(&'static str, Test<Case>)],
-    case: impl Fn(&Interpreter) -> Case,
+    case: &dyn Fn(&Interpreter) -> Case,
 ) -> Vec<Trial> {
     let trial = |(name, test): &'static (&'static str, Test<Case>)| {
         let case = case(interpreter);

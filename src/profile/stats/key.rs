@@ -113,8 +113,8 @@ keys! {
     Native = 53, "native stacks", Unit::Count, "stacks into which native frames fit";
     NativeAbsent = 54, "no native frames (no registers)", Unit::Count,
         "stacks of Python frames only: registers or stack could not be had";
-    NativeCut = 55, "no native frames (too deep)", Unit::Count,
-        "stacks of Python frames only: deeper than was copied";
+    NativeCut = 55, "no native frames (stack too large)", Unit::Count,
+        "stacks of Python frames only: more is needed than was copied, at most 1 MiB";
     NativeUnknown = 56, "no native frames (unknown code)", Unit::Count,
         "stacks of Python frames only: nothing told how to unwind a function";
     NativeMismatch = 57, "no native frames (did not fit)", Unit::Count,

@@ -52,10 +52,12 @@ pub(super) struct Natives<'a> {
 }
 
 impl Natives<'_> {
-    /// The frame that keeps what lies at `address`.
+    /// The frame that keeps what lies at `address`. One whose end is not known, because unwinding
+    /// came no further, keeps nothing.
     fn holder(&self, address: u64) -> Option<usize> {
         let place = self.frames.partition_point(|frame| frame.end <= address);
-        self.frames.get(place).is_some_and(|frame| frame.start <= address).then_some(place)
+        let holds = |frame: &NativeFrame| frame.start <= address && frame.end != u64::MAX;
+        self.frames.get(place).is_some_and(holds).then_some(place)
     }
 }
 
@@ -159,6 +161,9 @@ fn holds(natives: &Natives<'_>, all: &[usize], place: usize, frame: u64) -> bool
     let inner = place.checked_sub(1).and_then(|place| natives.frames.get(*all.get(place)?));
     let top = natives.machine.stack_pointer().unwrap_or(u64::MAX);
     let start = inner.map_or(top, |inner| inner.end.saturating_sub(SAVED).max(inner.start));
+    if own.end == u64::MAX {
+        return false;
+    }
     let in_register = inner.is_none() && natives.machine.has_in_register(frame);
     in_register || natives.machine.has_between(start, own.end, frame)
 }

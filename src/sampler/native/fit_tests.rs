@@ -48,6 +48,20 @@ fn shims_lie_in_the_native_frames_of_their_loops() {
 }
 
 #[test]
+fn a_frame_at_which_unwinding_ended_keeps_nothing() {
+    let (machine, mut frames) = (machine(&[(0x1080, 11)]), frames(2));
+    frames[1].end = u64::MAX;
+    let natives = Natives { machine: &machine, frames: &frames };
+    let path = [step(1, false, false), step(0x9000, true, true)];
+    assert_eq!(by_shims(&path, &natives), Err(NativeTorn::Mismatch), "none is its loop");
+    let path = [step(11, true, false)];
+    let found =
+        |loops: &[u64]| by_arguments(&path, &natives, |frame| loops.contains(&frame.address));
+    assert_eq!(found(&[0]), Ok(vec![Loop { steps: 1, native: 0 }]));
+    assert_eq!(found(&[1]), Err(NativeTorn::Mismatch));
+}
+
+#[test]
 fn c_frames_lead_from_loop_to_loop() {
     // At each: its current frame, the C frame before.
     let machine = machine(&[(0x1180, 1), (0x1188, 0x1480), (0x1480, 3), (0x1488, 0x9000)]);

@@ -30,8 +30,13 @@ use crate::stack::{Frame, FrameId, FrameKind, FrameTable};
 use crate::target::Target;
 use crate::target::unwind::{ModuleId, NativeFrame, UnwindEnd, Unwinder};
 
-/// How long it is taken to stay the same what is mapped, where code is met that is not.
+/// How long it is taken to stay the same what is mapped, where code is met that is not; and where
+/// all that is met is: a library can have been loaded in the place of another.
 const MAPS_HOLD: Duration = Duration::from_millis(100);
+const MAPS_HOLD_LONGER: Duration = Duration::from_millis(250);
+
+/// What is spent for that at most: one part in so many of the time.
+const LEARNING_SHARE: u32 = 100;
 
 /// The functions that execute Python code up to 3.10, the newest first (`Python/ceval.c`): where
 /// there is the first, the second calls it.
@@ -77,13 +82,15 @@ struct LoopCode {
 /// Tells the native frames of one process.
 pub(crate) struct NativeStacks {
     unwinder: Unwinder,
-    /// When the mappings were read.
-    learnt: Option<Instant>,
+    /// When the mappings were read, and how long that took.
+    learnt: Option<(Instant, Duration)>,
     /// The frames of the thread at hand, innermost first.
     frames: Vec<NativeFrame>,
     /// Where the loop is, in the modules in which it was looked for.
     loop_code: Vec<LoopCode>,
     looked_in: HashSet<ModuleId>,
+    /// Whether the function at an address is the loop.
+    loops: HashMap<u64, bool, FxBuildHasher>,
     /// By address.
     known: HashMap<u64, u32, FxBuildHasher>,
     functions: Vec<Function>,
@@ -102,6 +109,7 @@ impl NativeStacks {
             frames: Vec::new(),
             loop_code: Vec::new(),
             looked_in: HashSet::new(),
+            loops: HashMap::default(),
             known: HashMap::default(),
             functions: Vec::new(),
             ids: HashMap::new(),
@@ -155,6 +163,7 @@ impl NativeStacks {
     ) -> Result<Vec<Merged>, NativeTorn> {
         let end = self.unwind(target, machine)?;
         self.look_for_loops();
+        self.note_loops();
         let merged = self.fit::<A>(machine, end, (walk, newest), steps);
         if let Err(reason) = &merged {
             let Self { frames, loop_code, .. } = self;
@@ -174,7 +183,7 @@ impl NativeStacks {
         steps: &[usize],
     ) -> Result<Vec<Merged>, NativeTorn> {
         let natives = Natives { machine, frames: &self.frames };
-        let is_loop = |frame: &NativeFrame| self.is_loop(frame.address);
+        let is_loop = |frame: &NativeFrame| self.loops.get(&frame.address) == Some(&true);
         let loops = match (fit::loops::<A>(walk, newest, &natives, is_loop), end) {
             (Ok(loops), UnwindEnd::Root | UnwindEnd::Unknown) => loops,
             (_, UnwindEnd::Cut(_)) => return Err(NativeTorn::Cut),
@@ -235,11 +244,9 @@ impl NativeStacks {
     fn unwind(&mut self, target: &impl Target, machine: &Machine) -> Result<UnwindEnd, NativeTorn> {
         let registers = || machine.registers().ok_or(NativeTorn::Absent);
         let stack = machine.stack().ok_or(NativeTorn::Absent)?;
-        if self.learnt.is_none() {
-            self.learn(target);
-        }
+        self.learn(target, MAPS_HOLD_LONGER);
         let mut end = self.unwinder.unwind(registers()?, &stack, &mut self.frames);
-        if matches!(end, UnwindEnd::Unknown) && self.learn(target) {
+        if matches!(end, UnwindEnd::Unknown) && self.learn(target, MAPS_HOLD) {
             end = self.unwinder.unwind(registers()?, &stack, &mut self.frames);
         }
         match end {
@@ -252,18 +259,26 @@ impl NativeStacks {
         Ok(end)
     }
 
-    /// Learns what is mapped now, unless that was done a moment ago. Whether it was done.
-    fn learn(&mut self, target: &impl Target) -> bool {
-        if self.learnt.is_some_and(|learnt| learnt.elapsed() < MAPS_HOLD) {
+    /// Learns what is mapped now, if it has been known for so long. Whether it is something else
+    /// than before.
+    fn learn<T: Target>(&mut self, target: &T, hold: Duration) -> bool {
+        let holds = |(since, took): (Instant, Duration)| {
+            !T::CHANGES || since.elapsed() < hold.max(took * LEARNING_SHARE)
+        };
+        if self.learnt.is_some_and(holds) {
             return false;
         }
-        self.learnt = Some(Instant::now());
+        let start = Instant::now();
         // If it cannot be read, what is met there is unknown.
-        let _ = self.unwinder.learn(target);
-        self.known.clear();
-        self.looked_in.clear();
-        self.loop_code.clear();
-        true
+        let has_changed = self.unwinder.learn(target).unwrap_or(true);
+        self.learnt = Some((Instant::now(), start.elapsed()));
+        if has_changed {
+            self.known.clear();
+            self.loops.clear();
+            self.looked_in.clear();
+            self.loop_code.clear();
+        }
+        has_changed
     }
 
     /// Finds out where the evaluation loop is in the modules of the stack.
@@ -285,7 +300,17 @@ impl NativeStacks {
         }
     }
 
-    fn is_loop(&self, address: u64) -> bool {
+    /// Notes of the frames at hand whether they are calls of the evaluation loop.
+    fn note_loops(&mut self) {
+        for frame in &self.frames {
+            if !self.loops.contains_key(&frame.address) {
+                let is_loop = self.is_in_loop(frame.address);
+                self.loops.insert(frame.address, is_loop);
+            }
+        }
+    }
+
+    fn is_in_loop(&self, address: u64) -> bool {
         let start = self.unwinder.function_start(address);
         let has = |code: &LoopCode| {
             (code.start..code.end).contains(&address) || start == Some(code.start)
@@ -322,6 +347,9 @@ impl NativeStacks {
                         if is_interpreter { FrameKind::Interpreter } else { FrameKind::Native };
                     let address = self.frames.get(*native).map_or(0, |frame| frame.address);
                     let function = self.function(address).ok_or(NativeTorn::Unknown)?;
+                    // What `-X perf` makes for each Python function (`Python/perf_trampoline.c`).
+                    let is_trampoline = of_module.is_none() && self.is_named(function, "py::");
+                    let kind = if is_trampoline { FrameKind::Interpreter } else { kind };
                     merged.push(Merged::Native(NativeId { function, kind }));
                 }
             }
@@ -329,13 +357,23 @@ impl NativeStacks {
         if python.next().is_some() { Err(NativeTorn::Mismatch) } else { Ok(merged) }
     }
 
+    /// Whether the name of a function begins so.
+    fn is_named(&self, function: u32, start: &str) -> bool {
+        let function = self.functions.get(function as usize);
+        function.is_some_and(|Function { names: (_, name), .. }| name.starts_with(start))
+    }
+
     /// Whether a module starts programs and threads: what it is in outside of all Python code
     /// tells nothing.
     fn starts(&self, module: ModuleId) -> bool {
-        const NAMES: [&str; 5] = ["libc.so", "libc-2", "libpthread", "ld-musl", "python"];
+        const NAMES: [&str; 4] = ["libc.so", "libc-2", "libpthread", "ld-musl"];
         let name = Path::new(&*self.unwinder.module(module).path).file_name();
         let name = name.unwrap_or_default().to_string_lossy();
-        NAMES.iter().any(|start| name.starts_with(start))
+        // CPython's own program: `python3.11d`.
+        let version =
+            name.strip_prefix("python").map(|rest| rest.trim_end_matches(['d', 'm', 't']));
+        let is_python = |rest: &str| rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        NAMES.iter().any(|start| name.starts_with(start)) || version.is_some_and(is_python)
     }
 
     /// The function at an address.

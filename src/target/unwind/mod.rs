@@ -64,17 +64,18 @@ impl Unwinder {
         Self::default()
     }
 
-    /// Learns what is mapped now. Cheap if nothing has changed. What was learnt of another target
-    /// is of use where it has mapped the same files.
-    pub(crate) fn learn<T: Target>(&mut self, target: &T) -> io::Result<()> {
-        if self.modules.learn(target)? {
+    /// Learns what is mapped now. Whether that is something else than before; cheap if not. What
+    /// was learnt of another target is of use where it has mapped the same files.
+    pub(crate) fn learn<T: Target>(&mut self, target: &T) -> io::Result<bool> {
+        let are_others = self.modules.learn(target)?;
+        if are_others {
             self.rules.clear();
+        }
+        let has_changed = self.perf_map.learn(target) || are_others;
+        if has_changed {
             self.names.clear();
         }
-        if self.perf_map.learn(target) {
-            self.names.clear();
-        }
-        Ok(())
+        Ok(has_changed)
     }
 
     /// Finds the frames of a stack, innermost first, at most [`MAX_FRAMES`]. `frames` is cleared
