@@ -20,7 +20,7 @@ use super::resting::Resting;
 use super::threads::Threads;
 use super::usage::Usage;
 use crate::cpython::abi::Abi;
-use crate::cpython::memory::{Field, Memory, Remote};
+use crate::cpython::memory::Remote;
 use crate::cpython::read::code::{CodeCache, Named};
 use crate::cpython::read::frames::{Broken, Walk};
 use crate::cpython::read::objects::Thread;

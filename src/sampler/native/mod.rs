@@ -346,7 +346,10 @@ impl NativeStacks {
                     let kind =
                         if is_interpreter { FrameKind::Interpreter } else { FrameKind::Native };
                     let address = self.frames.get(*native).map_or(0, |frame| frame.address);
-                    let function = self.function(address).ok_or(NativeTorn::Unknown)?;
+                    let is_loop = loops.iter().any(|one| one.native == *native);
+                    let function =
+                        if is_loop { self.loop_function(address) } else { self.function(address) };
+                    let function = function.ok_or(NativeTorn::Unknown)?;
                     // What `-X perf` makes for each Python function (`Python/perf_trampoline.c`).
                     let is_trampoline = of_module.is_none() && self.is_named(function, "py::");
                     let kind = if is_trampoline { FrameKind::Interpreter } else { kind };
@@ -382,7 +385,24 @@ impl NativeStacks {
             return Some(*known);
         }
         let name = self.unwinder.name(address);
-        let names = (name.module, name.function);
+        let id = self.intern((name.module, name.function), address)?;
+        self.known.insert(address, id);
+        Some(id)
+    }
+
+    /// The evaluation loop at an address, from 3.11 on: what has no symbol is a part of it that
+    /// the compiler has moved away.
+    fn loop_function(&mut self, address: u64) -> Option<u32> {
+        let function = self.function(address)?;
+        if !self.is_named(function, "0x") {
+            return Some(function);
+        }
+        let library = self.functions.get(function as usize)?.names.0.clone();
+        self.intern((library, LOOPS[0].into()), address)
+    }
+
+    /// The number of a function that has these names, and code at an address.
+    fn intern(&mut self, names: (Arc<str>, Arc<str>), address: u64) -> Option<u32> {
         let next = u32::try_from(self.functions.len()).ok()?;
         if !self.ids.contains_key(&names) && self.functions.len() >= MOST_FUNCTIONS {
             return None;
@@ -393,7 +413,6 @@ impl NativeStacks {
             let build_id = module.and_then(|id| self.unwinder.module(id).build_id.clone());
             self.functions.push(Function { names, build_id });
         }
-        self.known.insert(address, id);
         Some(id)
     }
 }
