@@ -51,7 +51,7 @@ const CATEGORIES: [(&str, &str); 7] = [
     ("Suspended", "purple"),
 ];
 
-/// What the frames of each category are of, in the order of [`tables::subcategory`]. The
+/// What the frames of each category are of, in the order of `subcategory` in `tables.rs`. The
 /// category tells what the thread was doing, in native code too. Those of native code are left
 /// out where there is none.
 const SUBCATEGORIES: [&str; 3] = ["Other", "Native", "Interpreter"];
