@@ -50,8 +50,12 @@ impl Depth {
         }
     }
 
-    /// Notes a stack of which more was needed: at least so many bytes.
+    /// Notes a stack of which more was needed: at least so many bytes. Of one that needs more than
+    /// is ever copied, as where a signal has its own stack, no more is copied in vain.
     pub(super) fn note_cut(&mut self, needed: u64) {
+        if needed > MOST {
+            return;
+        }
         self.copied = self.copied.saturating_mul(2).max(needed.saturating_add(SPARE)).min(MOST);
         (self.needed, self.stacks) = (self.copied, 0);
     }
@@ -72,6 +76,8 @@ mod tests {
         depth.note_cut(100_000);
         assert_eq!(depth.pages(), 27);
         depth.note_cut(u64::MAX);
+        assert_eq!(depth.pages(), 27, "so much is never copied");
+        depth.note_cut(MOST);
         assert_eq!(depth.pages(), 256);
         (0..2 * STACKS).for_each(|_| depth.note(0));
         assert_eq!(depth.pages(), 2, "when none has needed more for long");
