@@ -25,7 +25,11 @@ const EVERYWHERE: [(&str, Test<Case>); 2] =
     [("in interrupts", in_interrupts), ("in a dump", in_a_dump)];
 
 /// On one of each ABI.
-const ONCE: [(&str, Test<Case>); 2] = [("in stops", in_stops), ("of who waits", of_who_waits)];
+const ONCE: [(&str, Test<Case>); 3] = [
+    ("in stops", in_stops),
+    ("of who waits", of_who_waits),
+    ("through code without tables", without_tables),
+];
 
 /// What docs/ABIS.md has from here.
 pub(crate) const SHOWS: Shows = &[
@@ -108,32 +112,46 @@ fn known<'a>(line: &'a str, all: &[&str]) -> Outcome<(Vec<&'a str>, u64)> {
     Ok((names.filter(|name| all.contains(name)).collect(), count))
 }
 
-/// Samples the busy program: each stack has to be one that it can be in.
-fn sample(case: &Case, leaf: &'static str, options: &[&str]) -> Outcome<String> {
-    measured(|| {
-        let target = target(case, leaf.trim_start_matches("truth_"))?;
-        let all = deepest(leaf);
-        let options = [&["--native", "-s", "1", "-r", "0.002"], options].concat();
-        let finished = attach(&case.profiler, target.pid(), &options)?;
-        let output = String::from_utf8_lossy(&finished.stdout).into_owned();
-        target.end()?;
-        let (mut total, mut complete) = (0, 0);
-        for line in output.lines().filter(|line| !line.starts_with('(')) {
-            let (names, count) = known(line, &all)?;
-            total += count;
-            if all.starts_with(&names) {
-                complete += count;
-                continue;
-            }
-            // Without native frames, or wrong.
-            let python: Vec<&str> =
-                all.iter().copied().filter(|name| !name.starts_with("truth")).collect();
+/// Samples the program: each stack has to be a beginning of `all`, or of its Python functions alone.
+/// How many stacks there are, how many of them have native frames, and words on that.
+fn stacks(case: &Case, how: &str, all: &[&str], options: &[&str]) -> Outcome<(u64, u64, String)> {
+    let target = target(case, how)?;
+    let options = [&["-s", "1", "-r", "0.002"], options].concat();
+    let finished = attach(&case.profiler, target.pid(), &options)?;
+    let output = String::from_utf8_lossy(&finished.stdout).into_owned();
+    target.end()?;
+    let python: Vec<&str> = all.iter().copied().filter(|name| !name.starts_with("truth")).collect();
+    let (mut total, mut complete) = (0, 0);
+    for line in output.lines().filter(|line| !line.starts_with('(')) {
+        let (names, count) = known(line, all)?;
+        total += count;
+        if all.starts_with(&names) {
+            complete += count;
+        } else {
             expect(python.starts_with(&names), || format!("impossible: {line}"))?;
         }
-        let words = format!("{complete} of {total} with native frames; {}", finished.words());
-        let is_enough = total >= 100 && complete * 100 >= total * LEAST_COMPLETE;
-        Ok((is_enough, words))
+    }
+    let words = format!("{complete} of {total} with native frames; {}", finished.words());
+    Ok((total, complete, words))
+}
+
+/// Samples the program that ends in `leaf`: nearly all stacks have their native frames.
+fn sample(case: &Case, leaf: &'static str, options: &[&str]) -> Outcome<String> {
+    measured(|| {
+        let how = leaf.trim_start_matches("truth_");
+        let (total, complete, words) =
+            stacks(case, how, &deepest(leaf), &[&["--native"], options].concat())?;
+        Ok((total >= 100 && complete * 100 >= total * LEAST_COMPLETE, words))
     })
+}
+
+/// Where unwinding comes to no end the Python frames stand alone.
+fn without_tables(case: &Case) -> Outcome<String> {
+    let all = ["<module>", "main", "truth_bare", "truth_leaf"];
+    let options = ["--native=all", "--engine", "stop", "--pause", "always"];
+    let (total, _, words) = stacks(case, "bare", &all, &options)?;
+    expect(total >= 100, || words)?;
+    Ok(format!("{total} stacks"))
 }
 
 fn in_interrupts(case: &Case) -> Outcome<String> {

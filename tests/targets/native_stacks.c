@@ -17,6 +17,17 @@ PLAIN long truth_leaf(long rounds)
 	return total & 1;
 }
 
+/* Nothing says how this is unwound. */
+#ifdef __x86_64__
+__asm__(".text\n.globl truth_bare\n.type truth_bare,@function\ntruth_bare:\n"
+	"sub $40, %rsp\ncall truth_leaf@PLT\nadd $40, %rsp\nret\n"
+	".size truth_bare, .-truth_bare\n");
+#else
+__asm__(".text\n.globl truth_bare\n.type truth_bare,@function\ntruth_bare:\n"
+	"str x30, [sp, #-32]!\nbl truth_leaf\nldr x30, [sp], #32\nret\n"
+	".size truth_bare, .-truth_bare\n");
+#endif
+
 PLAIN long truth_wait(long rounds)
 {
 	char byte;

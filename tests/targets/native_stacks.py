@@ -1,11 +1,12 @@
 """Python that calls machine code that calls Python, several levels deep.
 
-    python native_stacks.py LIBRARY leaf|wait|doze LEVELS
+    python native_stacks.py LIBRARY leaf|wait|doze|bare LEVELS
 
 Each stack is a beginning of: main, then for each level `work`, and on even levels `truth_outer`,
 `truth_middle` of the library, then `called`; on odd ones `called`, through `sorted`. At last
 `truth_leaf`, which is busy, or `truth_wait`, which waits for standard input, or `truth_doze`,
-which sleeps for 20 ms.
+which sleeps for 20 ms. With `bare`, `main` calls `truth_bare` that calls `truth_leaf`: nothing tells
+how the former is unwound.
 """
 
 import ctypes
@@ -15,7 +16,8 @@ import sys
 
 library = ctypes.PyDLL(sys.argv[1])
 CALL = ctypes.PYFUNCTYPE(ctypes.c_long, ctypes.c_long)
-for function in (library.truth_leaf, library.truth_wait, library.truth_doze):
+for name in ("leaf", "wait", "doze", "bare"):
+    function = getattr(library, "truth_" + name)
     function.argtypes, function.restype = [ctypes.c_long], ctypes.c_long
 library.truth_outer.argtypes = [CALL, ctypes.c_long]
 library.truth_outer.restype = ctypes.c_long
@@ -45,7 +47,10 @@ def main():
         work(levels)
         return
     while not select.select([0], [], [], 0)[0]:
-        work(levels)
+        if sys.argv[2] == "bare":
+            leaf(3000)
+        else:
+            work(levels)
 
 
 main()
