@@ -125,7 +125,8 @@ impl Machine {
             usize::try_from(address.saturating_sub(self.start)).unwrap_or(usize::MAX)
         };
         let end = at(end).min(self.stack.len());
-        let part = self.stack.get(at(start.next_multiple_of(WORD as u64))..end);
+        let first = start.checked_next_multiple_of(WORD as u64).unwrap_or(u64::MAX);
+        let part = self.stack.get(at(first)..end);
         part.is_some_and(|part| part.chunks_exact(WORD).any(|bytes| word_of(bytes) == value))
     }
 }

@@ -7,6 +7,7 @@
 
 mod depth;
 mod fit;
+mod id;
 mod machine;
 
 use std::collections::{HashMap, HashSet};
@@ -18,6 +19,7 @@ use rustc_hash::FxBuildHasher;
 
 use self::depth::Depth;
 use self::fit::{Loop, Natives, Part};
+pub(crate) use self::id::NativeId;
 pub(crate) use self::machine::Machine;
 use self::machine::PAGE;
 use crate::cpython::abi::Abi;
@@ -47,13 +49,6 @@ const COLD: &str = ".cold";
 
 /// The most functions that are told apart in one run.
 const MOST_FUNCTIONS: usize = 1 << 20;
-
-/// A native function that was met.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NativeId {
-    function: u32,
-    kind: FrameKind,
-}
 
 /// A frame of a merged stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
