@@ -1,12 +1,17 @@
 //! The registers of threads that are stopped.
 
+use std::time::Duration;
+
 use nix::libc::user_regs_struct;
 use nix::sys::ptrace;
 use nix::unistd::Pid;
 
 use super::call::may_be_stopped;
-use super::stop::{LAST_WAIT, Stopped};
+use super::stop::Stopped;
 use crate::target::registers::RegisterSet;
+
+/// How long it is waited until a thread has woken up to stop, if nobody stands meanwhile.
+const WAIT: Duration = Duration::from_secs(1);
 
 impl Stopped<'_> {
     /// The registers of one of them.
@@ -29,7 +34,7 @@ impl Stopped<'_> {
         // Nobody is kept from anything by a longer wait, unless others stand meanwhile.
         let patience = stopper.patience;
         if others.is_empty() {
-            stopper.patience = LAST_WAIT;
+            stopper.patience = WAIT;
         }
         let mut waiting = vec![Pid::from_raw(tid)];
         stopper.wait_for(&mut waiting, true);

@@ -53,7 +53,7 @@ const SPIN: Duration = Duration::from_micros(100);
 const NAP: Duration = Duration::from_micros(20);
 
 /// How long threads that are late are waited for before something else is done that may last.
-pub(super) const LAST_WAIT: Duration = Duration::from_millis(100);
+const LAST_WAIT: Duration = Duration::from_millis(100);
 
 /// So many files are kept open to read the states of threads.
 const KEPT_FILES: usize = 64;
