@@ -367,11 +367,7 @@ impl NativeStacks {
         const NAMES: [&str; 4] = ["libc.so", "libc-2", "libpthread", "ld-musl"];
         let name = Path::new(&*self.unwinder.module(module).path).file_name();
         let name = name.unwrap_or_default().to_string_lossy();
-        // CPython's own program: `python3.11d`.
-        let version =
-            name.strip_prefix("python").map(|rest| rest.trim_end_matches(['d', 'm', 't']));
-        let is_python = |rest: &str| rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-        NAMES.iter().any(|start| name.starts_with(start)) || version.is_some_and(is_python)
+        NAMES.iter().any(|start| name.starts_with(start)) || is_python(&name)
     }
 
     /// The function at an address.
@@ -409,5 +405,26 @@ impl NativeStacks {
             self.functions.push(Function { names, build_id });
         }
         Some(id)
+    }
+}
+
+/// Whether a file has the name of CPython's own program: `python3.11d`, `python3.12-intel64`.
+fn is_python(name: &str) -> bool {
+    let Some(version) = name.strip_prefix("python") else { return false };
+    let rest = version.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
+    let has_version = rest.len() < version.len();
+    rest.trim_matches(['d', 'm', 't']).is_empty() || has_version && rest.starts_with('-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_of_cpython_are_told_from_those_that_embed_it() {
+        let own = ["python", "python3", "python3.11", "python2.7d", "python3.14t", "python3.9-dbg"];
+        assert!(own.into_iter().all(is_python));
+        let others = ["python-host", "pythonic", "uwsgi", "python3.11x", "libpython3.11.so.1.0"];
+        assert!(!others.into_iter().any(is_python));
     }
 }
