@@ -26,6 +26,7 @@ use crate::profile::{self, Profile, TornReason};
 use crate::sampler::commit_queue::{Pending, Weight};
 use crate::sampler::fetch::prefetch::{Prefetch, Side};
 use crate::sampler::kept::{Reader, Remembered, Still};
+use crate::sampler::native::StillNative;
 use crate::sampler::read::call_sites::CallSites;
 use crate::sampler::read::callees::Callees;
 use crate::sampler::read::chain::Part;
@@ -33,7 +34,6 @@ use crate::sampler::read::deferred::{Claim, Deferred, Moment};
 use crate::sampler::read::frame_chain::{Calls, Copied};
 use crate::sampler::selection::Selection;
 use crate::sampler::stop::held::StoppedThreads;
-use crate::sampler::stop::native::StillNative;
 use crate::sampler::tick::{ATTEMPTS, Proof, Tick, TickTime, Unknown, Unproven};
 
 /// Takes proven samples of one process, with or without stopping it.

@@ -25,8 +25,8 @@ use crate::profile::{self, LONGEST_SEARCH_PATH, ProcessId, Profile, RunInfo, Sou
 use crate::sampler::Engine;
 use crate::sampler::clock::{Clock, microseconds};
 use crate::sampler::interrupt::{Interrupts, KernelError};
+use crate::sampler::native::StillNative;
 use crate::sampler::selection::{Selection, TimeMode};
-use crate::sampler::stop::native::StillNative;
 use crate::sampler::stop::pause::{Pause, Pauses};
 use crate::stack::FrameStyle;
 use crate::target::live::Process;

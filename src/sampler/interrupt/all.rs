@@ -225,11 +225,8 @@ impl<A: Abi> Interrupts<A> {
             Some(standing) => standing == Standing::Attached,
             None => self.holds_gil(thread.state)?,
         };
-        let found = if is_own {
-            self.read_stack(&still, (thread.state, tid), run.account)
-        } else {
-            Ok(Found::Runs)
-        };
+        let found =
+            if is_own { self.read_stack(&still, thread.state, tid) } else { Ok(Found::Runs) };
         self.pages = pages;
         if after(self) != Some(before) {
             return Ok(Done::Runs);
@@ -244,6 +241,7 @@ impl<A: Abi> Interrupts<A> {
             Ok(Found::Torn) => Resting::Torn,
             Ok(Found::Still(_)) if self.stack.is_empty() => Resting::Nothing,
             Ok(Found::Still(id)) => {
+                self.add_native_of_still(run);
                 let state = State { holds_gil, is_suspended, on_cpu: self.on_cpu(false) };
                 self.intern(id, state, true, run)
                     .map_or(Resting::Torn, |(sample, _)| Resting::Stack(sample))

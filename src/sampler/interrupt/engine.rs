@@ -30,7 +30,7 @@ use crate::profile::{self, Profile, State, Step};
 use crate::sampler::clock::Jitter;
 use crate::sampler::commit_queue::{Pending, Sample, Weight};
 use crate::sampler::fetch::Pages;
-use crate::sampler::native::{Machine, NativeStacks};
+use crate::sampler::native::StillNative;
 use crate::sampler::selection::{Selection, TimeMode};
 use crate::sampler::stacks::{Copies, Placed, Ran};
 use crate::sampler::thread_ids::Tasks;
@@ -98,9 +98,7 @@ pub(crate) struct Interrupts<A> {
     /// The steps of the walk that its frames are.
     pub(super) steps: Vec<usize>,
     /// Tells native frames, if they are asked for.
-    pub(super) native: Option<NativeStacks>,
-    /// Registers and stack of a thread that does not run.
-    pub(super) machine: Machine,
+    pub(super) native: Option<StillNative>,
     /// The last stack that an interrupt brought, as the profile has it.
     pub(super) interned: Interned,
     /// The code objects that were copied for it, and for others.
@@ -149,9 +147,9 @@ impl<A: Abi> Interrupts<A> {
         let (mut loaded, record_id) = load::<A>(&process, &memory, &roots, &plan)?;
         let events = Events::start(&process, loaded.take_program()?, plan.period(), plan.native)?;
         let now = Instant::now();
-        let native = plan.native.then(NativeStacks::new);
+        let native = plan.native.then(|| process.reopen().ok().map(StillNative::new)).flatten();
         if let Some(native) = &native {
-            loaded.set_stack_pages(native.pages());
+            loaded.set_stack_pages(native.stacks.pages());
         }
         let threads = || Threads::new(pid, memory.clone(), plan.interval, events.files());
         Ok(Self {
@@ -188,7 +186,6 @@ impl<A: Abi> Interrupts<A> {
             stack: Vec::new(),
             steps: Vec::new(),
             native,
-            machine: Machine::default(),
             interned: Interned::default(),
             codes: Copies::default(),
             untrusted: HashMap::default(),
@@ -361,7 +358,7 @@ impl<A: Abi> Interrupts<A> {
         self.interned = Interned::default();
         self.resting = None;
         if let Some(native) = &mut self.native {
-            native.begin_profile();
+            native.stacks.begin_profile();
         }
         if let Some(threads) = &mut self.threads {
             threads.forget_stacks();
@@ -420,7 +417,7 @@ impl<A: Abi> Interrupts<A> {
                 }
                 Ran::Native(id) => {
                     let modules = &mut profile.modules;
-                    native.as_mut().and_then(|native| native.frame(id, table, modules))
+                    native.as_mut().and_then(|native| native.stacks.frame(id, table, modules))
                 }
             };
             let next = profile.child(known, Step::Frame(frame?));

@@ -12,7 +12,6 @@ use crate::cpython::read::code::{Named, Verified};
 use crate::cpython::read::frames::{Broken, is_settled, walk_thread};
 use crate::cpython::read::objects::Thread;
 use crate::cpython::read::threads::GilRef;
-use crate::profile::stats::Account;
 use crate::profile::{Sample, State, TornReason};
 use crate::sampler::fetch::Paged;
 use crate::sampler::stacks::{NoStack, Placed, place_frames};
@@ -190,7 +189,7 @@ impl<A: Abi> Interrupts<A> {
         }
         let id = still.field(thread, A::THREAD.id)?;
         let found = if self.wants(thread, id, run.moment) {
-            self.read_stack(&still, (thread, tid), run.account)
+            self.read_stack(&still, thread, tid)
         } else {
             Ok(Found::Nobody)
         };
@@ -199,6 +198,9 @@ impl<A: Abi> Interrupts<A> {
             return Ok(Found::Runs);
         }
         self.resting = Some(Resting { thread, tid, mark, sample: None });
+        if matches!(found, Ok(Found::Still(_))) {
+            self.add_native_of_still(run);
+        }
         found
     }
 
@@ -207,8 +209,8 @@ impl<A: Abi> Interrupts<A> {
     pub(super) fn read_stack(
         &mut self,
         still: &Paged<'_, LiveMemory>,
-        (thread, tid): (Remote<Thread>, i32),
-        account: &mut Account,
+        thread: Remote<Thread>,
+        tid: i32,
     ) -> Result<Found, Broken> {
         walk_thread::<A, _>(still, thread, &mut self.walk)?;
         if !is_settled::<A, _>(still, thread, &self.walk)? {
@@ -226,7 +228,7 @@ impl<A: Abi> Interrupts<A> {
             }
             let named: Vec<Named> = self.stack.iter().filter_map(Placed::there).collect();
             if self.code.verify(&self.memory, &named) == Verified::Same {
-                self.add_native_of_still(still, (thread, tid), account);
+                self.copy_still(still, thread, tid);
                 return Ok(Found::Still(id));
             }
         }

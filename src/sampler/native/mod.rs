@@ -9,6 +9,7 @@ mod depth;
 mod fit;
 mod id;
 mod machine;
+mod still;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -22,6 +23,7 @@ use self::fit::{Loop, Natives, Part};
 pub(crate) use self::id::NativeId;
 pub(crate) use self::machine::Machine;
 use self::machine::PAGE;
+pub(crate) use self::still::StillNative;
 use crate::cpython::abi::Abi;
 use crate::cpython::memory::{Memory, Remote};
 use crate::cpython::read::frames::{Position, Walk};

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::cpython::memory::Remote;
+use crate::cpython::abi::Abi;
+use crate::cpython::memory::{Memory, Remote};
 use crate::cpython::read::objects::Thread;
 use crate::sampler::clock::thread_cpu_time;
+use crate::sampler::native::StillNative;
 use crate::target::live::stop::Stopped;
 use crate::target::live::turn::{Resting, Turns};
 
@@ -52,9 +54,16 @@ impl StoppedThreads<'_> {
         self.is_everyone || self.known(thread).is_some()
     }
 
-    /// The kernel's id of the thread whose thread state this is.
-    pub(in crate::sampler) fn tid(&self, thread: Remote<Thread>) -> Option<i32> {
-        self.known(thread).map(|known| known.tid)
+    /// Lets `native` copy the registers and the stack of a thread that stands still.
+    pub(in crate::sampler) fn copy_native<A: Abi, M: Memory>(
+        &self,
+        native: &mut StillNative,
+        memory: &M,
+        thread: Remote<Thread>,
+    ) {
+        let tid = self.known(thread).map(|known| known.tid);
+        let registers = tid.and_then(|tid| self.stopped.as_ref()?.registers(tid));
+        native.copy::<A, M>(memory, (thread, tid), registers);
     }
 
     fn known(&self, thread: Remote<Thread>) -> Option<&Known> {

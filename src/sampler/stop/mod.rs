@@ -1,6 +1,5 @@
 //! Reading a thread while it stands still: stopped, at its turn, or blocked in the kernel.
 
 pub(crate) mod held;
-pub(crate) mod native;
 pub(crate) mod pause;
 mod still;

@@ -40,7 +40,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     ) -> Tick {
         let is_there = self.read_still(now, thread);
         if let (Ok(true), Some(native)) = (&is_there, &mut self.native) {
-            native.copy::<A, M>(self.prefetch.direct(), thread, held);
+            held.copy_native::<A, M>(native, self.prefetch.direct(), thread);
         }
         if !held.has_stood(thread) || is_there.is_ok() && !held.holds(thread, self.still.identity) {
             return Tick::Torn(TornReason::Disturbed);
@@ -71,7 +71,7 @@ impl<A: Abi, M: Memory> Engine<A, M> {
     ) -> Result<Sampled, Unproven> {
         let is_there = self.read_still(now, thread.state);
         if let (Ok(true), Some(native)) = (&is_there, &mut self.native) {
-            native.copy::<A, M>(self.prefetch.direct(), thread.state, held);
+            held.copy_native::<A, M>(native, self.prefetch.direct(), thread.state);
         }
         if !held.has_stood(thread.state) || is_there.is_ok() && self.still.identity != thread.id {
             return Err(Unproven::Torn(TornReason::Disturbed));
