@@ -52,8 +52,6 @@ pub(crate) struct Unwinder {
     /// How callers are found from addresses on; of what is mapped now.
     rules: FxHashMap<u64, Rule>,
     context: Box<UnwindContext<usize>>,
-    /// Names of code at addresses, as of now.
-    names: FxHashMap<u64, NativeName>,
     /// Names of code that is in no file.
     perf_map: PerfMap,
 }
@@ -71,11 +69,7 @@ impl Unwinder {
         if are_others {
             self.rules.clear();
         }
-        let has_changed = self.perf_map.learn(target) || are_others;
-        if has_changed {
-            self.names.clear();
-        }
-        Ok(has_changed)
+        Ok(self.perf_map.learn(target) || are_others)
     }
 
     /// Finds the frames of a stack, innermost first, at most [`MAX_FRAMES`]. `frames` is cleared
@@ -175,20 +169,8 @@ impl Unwinder {
         Some(function.start.wrapping_add(loaded.bias))
     }
 
-    /// The name of the function at an address.
-    pub(crate) fn name(&mut self, address: u64) -> NativeName {
-        if let Some(known) = self.names.get(&address) {
-            return known.clone();
-        }
-        let name = self.find_name(address);
-        if self.names.len() >= MAX_REMEMBERED {
-            self.names.clear();
-        }
-        self.names.insert(address, name.clone());
-        name
-    }
-
-    fn find_name(&self, address: u64) -> NativeName {
+    /// The name of the function at an address. Nothing of it is remembered here.
+    pub(crate) fn name(&self, address: u64) -> NativeName {
         let Some(loaded) = self.modules.at(address) else {
             let (name, start) = match self.perf_map.at(address) {
                 Some((name, start)) => (function_name(name.as_bytes()), start),

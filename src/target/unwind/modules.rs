@@ -106,15 +106,21 @@ impl Modules {
         if mapped == self.mapped && self.pid == target.pid() {
             return Ok(false);
         }
-        let mut before = std::mem::take(&mut self.loaded);
-        if self.pid != target.pid() {
-            before.clear();
-        }
+        let before = std::mem::take(&mut self.loaded);
+        let is_other = self.pid != target.pid();
+        // By where they begin: a process can have thousands.
+        let before: HashMap<u64, (MappedFile, Loaded)> = before
+            .into_iter()
+            .filter_map(|(file, loaded)| Some((file.filter(|_| !is_other)?, loaded)))
+            .filter_map(|(file, loaded)| Some((file.segments.first()?.range.start, (file, loaded))))
+            .collect();
         self.code.clear();
         self.modules.iter_mut().for_each(|(module, _)| module.ranges.clear());
         let memory = target.memory();
         for file in &mapped.files {
-            let same = before.iter().find(|(known, _)| known.as_ref() == Some(file));
+            let start = file.segments.first().map(|segment| segment.range.start);
+            let same =
+                start.and_then(|start| before.get(&start)).filter(|(known, _)| known == file);
             let loaded = match same {
                 Some((_, loaded)) => Some(loaded.clone()),
                 None => self.open(target, &memory, file),
