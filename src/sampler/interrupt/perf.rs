@@ -263,6 +263,7 @@ mod tests {
     use nix::unistd::{Pid, getpid, gettid};
 
     use super::*;
+    use crate::target::registers::places;
 
     fn start(tid: i32) -> Option<Watch> {
         Watch::start(getpid().as_raw(), tid, false)
@@ -419,8 +420,7 @@ mod tests {
         });
         let RegisterSet::All(words) = registers else { panic!("{registers:?}") };
         let pointers: Vec<&str> = call.split_ascii_whitespace().rev().take(2).collect();
-        let (ip, sp) = if cfg!(target_arch = "aarch64") { (32, 31) } else { (16, 19) };
-        let known = [ip, sp].map(|place: usize| format!("{:#x}", words[place]));
+        let known = [places::IP, places::SP].map(|place| format!("{:#x}", words[place]));
         assert_eq!(pointers, known, "as the kernel says of its system call");
         worker.end();
     }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 use memmap2::{MmapOptions, MmapRaw};
 use nix::unistd::{SysconfVar, sysconf};
 
-use crate::target::registers::RegisterSet;
+use crate::target::registers::{RegisterSet, places};
 
 /// Where `struct perf_event_mmap_page` says how many bytes have been written in all
 /// (`data_head`, include/uapi/linux/perf_event.h); the records follow the page.
@@ -51,9 +51,6 @@ const REGISTERS: [(u64, usize); 14] = [
     (31, 31),
     (32, 32),
 ];
-
-/// As many words as [`RegisterSet::All`] has.
-const WORDS: usize = if cfg!(target_arch = "aarch64") { 34 } else { 21 };
 
 /// What `perf_event_attr` asks for them by (`sample_regs_user`).
 pub(super) fn registers_mask() -> u64 {
@@ -110,7 +107,7 @@ impl Switches {
         if (kind, bytes, word(1)) != (SAMPLE, length * RECORD, OF_64_BITS) {
             return None;
         }
-        let mut words = vec![0; WORDS];
+        let mut words = vec![0; places::COUNT];
         for (number, (_, place)) in (2..).zip(REGISTERS) {
             words[place] = word(number);
         }

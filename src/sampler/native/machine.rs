@@ -1,33 +1,12 @@
 //! Registers and stack of a thread, as they were copied at one moment.
 
-use crate::target::registers::RegisterSet;
+use crate::target::registers::{RegisterSet, places};
 use crate::target::unwind::{Registers, StackCopy};
 
 /// Bytes of a stack that are copied at once.
 pub(super) const PAGE: u64 = 4096;
 
 const WORD: usize = 8;
-
-/// Where the registers are among the words that the kernel has of them: `struct pt_regs` of
-/// `arch/x86/include/uapi/asm/ptrace.h`, `struct user_pt_regs` of
-/// `arch/arm64/include/uapi/asm/ptrace.h`.
-#[cfg(target_arch = "aarch64")]
-mod places {
-    pub(super) const COUNT: usize = 34;
-    pub(super) const IP: usize = 32;
-    pub(super) const SP: usize = 31;
-    pub(super) const BP: usize = 29;
-    pub(super) const LR: usize = 30;
-}
-#[cfg(not(target_arch = "aarch64"))]
-mod places {
-    pub(super) const COUNT: usize = 21;
-    pub(super) const IP: usize = 16;
-    pub(super) const SP: usize = 19;
-    pub(super) const BP: usize = 4;
-    /// There is none: any word.
-    pub(super) const LR: usize = 0;
-}
 
 /// Registers and stack of a thread.
 #[derive(Clone, Debug, Default)]

@@ -6,6 +6,7 @@ use goblin::elf::header::EM_X86_64;
 
 use super::numbers::number;
 use crate::target::interface::ThreadState;
+use crate::target::registers::places;
 
 /// What is kept of the registers of a thread (`struct elf_prstatus` of
 /// `include/linux/elfcore.h`, and `gdb`'s same).
@@ -29,9 +30,6 @@ const OWN_MACHINE: u16 = EM_AARCH64;
 #[cfg(not(target_arch = "aarch64"))]
 const OWN_MACHINE: u16 = EM_X86_64;
 
-/// As many as aarch64 has, and more than x86-64.
-const MOST_WORDS: usize = 34;
-
 /// Where among the registers of x86-64 are the number of the system call, or -1 outside of
 /// one, and what it returned (`struct user_regs_struct` of `arch/x86/include/asm/user_64.h`).
 const X86_64_CALL: usize = REGISTERS + 15 * 8;
@@ -53,7 +51,7 @@ impl Registers {
         };
         let words = (machine == OWN_MACHINE).then(|| {
             let bytes = status.get(REGISTERS..).unwrap_or_default().chunks_exact(8);
-            bytes.take(MOST_WORDS).map(|word| number(word, 0, 8).unwrap_or(0)).collect()
+            bytes.take(places::COUNT).map(|word| number(word, 0, 8).unwrap_or(0)).collect()
         });
         (id > 0).then_some(Self { id, state, words })
     }

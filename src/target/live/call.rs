@@ -8,7 +8,11 @@ use nix::libc;
 /// Instruction pointer and stack pointer of a thread that does not run. `None` if it runs, or the
 /// kernel does not say.
 pub(crate) fn pointers_in_call(pid: i32, tid: i32) -> Option<(u64, u64)> {
-    parse(&fs::read_to_string(format!("/proc/{pid}/task/{tid}/syscall")).ok()?)
+    parse(&call_of(pid, tid)?)
+}
+
+fn call_of(pid: i32, tid: i32) -> Option<String> {
+    fs::read_to_string(format!("/proc/{pid}/task/{tid}/syscall")).ok()
 }
 
 /// What `/proc/PID/task/TID/syscall` says (proc_pid_syscall(5)): the number of the call and its
@@ -45,7 +49,7 @@ const GO_ON_UNLESS_SOCKET: [i64; 4] =
 /// Whether a thread waits in a system call that does not notice if the thread is stopped for a
 /// moment.
 pub(super) fn may_be_stopped(pid: i32, tid: i32) -> bool {
-    let text = fs::read_to_string(format!("/proc/{pid}/task/{tid}/syscall")).unwrap_or_default();
+    let text = call_of(pid, tid).unwrap_or_default();
     let mut words = text.split_ascii_whitespace();
     let number = words.next().and_then(|number| number.parse::<i64>().ok());
     let is = |calls: &[i64]| number.is_some_and(|number| calls.contains(&number));
