@@ -18,6 +18,8 @@ const STACKS: u32 = 512;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Depth {
     copied: u64,
+    /// What is copied at least.
+    least: u64,
     /// The most that the last stacks needed, and how many these were.
     needed: u64,
     stacks: u32,
@@ -25,14 +27,14 @@ pub(super) struct Depth {
 
 impl Default for Depth {
     fn default() -> Self {
-        Self { copied: FIRST, needed: 0, stacks: 0 }
+        Self { copied: FIRST, least: 0, needed: 0, stacks: 0 }
     }
 }
 
 impl Depth {
     /// As much as ever.
     pub(super) fn whole() -> Self {
-        Self { copied: MOST, ..Self::default() }
+        Self { copied: MOST, least: MOST, ..Self::default() }
     }
 
     /// Pages.
@@ -45,7 +47,8 @@ impl Depth {
         self.needed = self.needed.max(needed);
         self.stacks += 1;
         if self.stacks >= STACKS {
-            self.copied = self.copied.min(self.needed.saturating_add(SPARE));
+            let enough = self.needed.saturating_add(SPARE).max(self.least);
+            self.copied = self.copied.min(enough);
             (self.needed, self.stacks) = (0, 0);
         }
     }
@@ -64,6 +67,13 @@ impl Depth {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_dump_of_many_threads_copies_as_much_of_the_last() {
+        let mut depth = Depth::whole();
+        (0..3 * STACKS).for_each(|_| depth.note(100));
+        assert_eq!(depth.pages(), 256);
+    }
 
     #[test]
     fn as_much_is_copied_as_stacks_need() {

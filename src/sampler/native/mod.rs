@@ -49,6 +49,9 @@ const LOOPS: [&str; 2] = ["_PyEval_EvalFrameDefault", "PyEval_EvalFrameEx"];
 /// What the compiler calls the part of a function that is seldom executed.
 const COLD: &str = ".cold";
 
+/// So many addresses are remembered.
+const MOST_PLACES: usize = 1 << 16;
+
 /// The most functions that are told apart in one run.
 const MOST_FUNCTIONS: usize = 1 << 20;
 
@@ -69,6 +72,15 @@ struct Function {
     build_id: Option<String>,
 }
 
+/// Code at an address.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// Whether it is in the evaluation loop.
+    is_loop: bool,
+    /// The number of its function, if somebody has asked for it.
+    function: Option<u32>,
+}
+
 /// Where the interpreter's evaluation loop is in a module.
 #[derive(Clone, Copy, Debug)]
 struct LoopCode {
@@ -86,10 +98,8 @@ pub(crate) struct NativeStacks {
     /// Where the loop is, in the modules in which it was looked for.
     loop_code: Vec<LoopCode>,
     looked_in: HashSet<ModuleId>,
-    /// Whether the function at an address is the loop.
-    loops: HashMap<u64, bool, FxBuildHasher>,
-    /// By address.
-    known: HashMap<u64, u32, FxBuildHasher>,
+    /// What is known of code, by address.
+    places: HashMap<u64, Place, FxBuildHasher>,
     functions: Vec<Function>,
     ids: HashMap<(Arc<str>, Arc<str>), u32>,
     /// What the profile calls them.
@@ -106,8 +116,7 @@ impl NativeStacks {
             frames: Vec::new(),
             loop_code: Vec::new(),
             looked_in: HashSet::new(),
-            loops: HashMap::default(),
-            known: HashMap::default(),
+            places: HashMap::default(),
             functions: Vec::new(),
             ids: HashMap::new(),
             names: HashMap::default(),
@@ -130,14 +139,27 @@ impl NativeStacks {
     /// Copies the stack of `machine` from its stack pointer on, out of a thread that does not run.
     pub(crate) fn copy_stack(&self, memory: &impl Memory, machine: &mut Machine) {
         let Some(pointer) = machine.stack_pointer() else { return };
-        let mut page = [0; PAGE as usize];
-        let first = pointer & !(PAGE - 1);
-        for address in (0..self.pages()).map_while(|number| first.checked_add(number * PAGE)) {
-            if memory.read_into(address, &mut page).is_err() {
-                return;
+        let mut address = pointer & !(PAGE - 1);
+        let (mut left, mut at_once) = (self.pages(), self.pages());
+        let mut bytes = Vec::new();
+        // Where it ends before that, the end is found by halves.
+        while left > 0 && at_once > 0 {
+            let pages = at_once.min(left);
+            bytes.resize((pages * PAGE) as usize, 0);
+            if memory.read_into(address, &mut bytes).is_err() {
+                at_once = pages / 2;
+                continue;
             }
-            machine.add_stack(address, &page);
+            machine.add_stack(address, &bytes);
+            left -= pages;
+            let Some(next) = address.checked_add(pages * PAGE) else { return };
+            address = next;
         }
+    }
+
+    /// Learns what is mapped, so that nobody has to stand still for that.
+    pub(crate) fn prepare(&mut self, target: &impl Target) {
+        self.learn(target, Duration::ZERO);
     }
 
     /// Whether unwinding comes to no end with the registers that are known.
@@ -180,7 +202,9 @@ impl NativeStacks {
         steps: &[usize],
     ) -> Result<Vec<Merged>, NativeTorn> {
         let natives = Natives { machine, frames: &self.frames };
-        let is_loop = |frame: &NativeFrame| self.loops.get(&frame.address) == Some(&true);
+        let is_loop = |frame: &NativeFrame| {
+            self.places.get(&frame.address).is_some_and(|place| place.is_loop)
+        };
         let loops = match (fit::loops::<A>(walk, newest, &natives, is_loop), end) {
             (Ok(loops), UnwindEnd::Root | UnwindEnd::Unknown) => loops,
             (_, UnwindEnd::Cut(_)) => return Err(NativeTorn::Cut),
@@ -270,8 +294,7 @@ impl NativeStacks {
         let has_changed = self.unwinder.learn(target).unwrap_or(true);
         self.learnt = Some((Instant::now(), start.elapsed()));
         if has_changed {
-            self.known.clear();
-            self.loops.clear();
+            self.places.clear();
             self.looked_in.clear();
             self.loop_code.clear();
         }
@@ -299,10 +322,13 @@ impl NativeStacks {
 
     /// Notes of the frames at hand whether they are calls of the evaluation loop.
     fn note_loops(&mut self) {
+        if self.places.len() >= MOST_PLACES {
+            self.places.clear();
+        }
         for frame in &self.frames {
-            if !self.loops.contains_key(&frame.address) {
+            if !self.places.contains_key(&frame.address) {
                 let is_loop = self.is_in_loop(frame.address);
-                self.loops.insert(frame.address, is_loop);
+                self.places.insert(frame.address, Place { is_loop, function: None });
             }
         }
     }
@@ -374,12 +400,14 @@ impl NativeStacks {
 
     /// The function at an address.
     fn function(&mut self, address: u64) -> Option<u32> {
-        if let Some(known) = self.known.get(&address) {
+        if let Some(Place { function: Some(known), .. }) = self.places.get(&address) {
             return Some(*known);
         }
         let name = self.unwinder.name(address);
         let id = self.intern((name.module, name.function), address)?;
-        self.known.insert(address, id);
+        if let Some(place) = self.places.get_mut(&address) {
+            place.function = Some(id);
+        }
         Some(id)
     }
 
@@ -391,7 +419,11 @@ impl NativeStacks {
             return Some(function);
         }
         let library = self.functions.get(function as usize)?.names.0.clone();
-        self.intern((library, LOOPS[0].into()), address)
+        let id = self.intern((library, LOOPS[0].into()), address)?;
+        if let Some(place) = self.places.get_mut(&address) {
+            place.function = Some(id);
+        }
+        Some(id)
     }
 
     /// The number of a function that has these names, and code at an address.
