@@ -101,6 +101,8 @@ fn take<A: Abi, T: Target>(
     let mut ids = ThreadIds::default();
     let mut waited = Vec::new();
     let mut native = options.native.is_any().then(|| NativeStacks::new().whole());
+    // Nobody stands still while files are opened.
+    native.iter_mut().for_each(|native| native.prepare(&process));
     let start = Instant::now();
     let mut stacks = loop {
         if let Some(wait) = &mut wait {

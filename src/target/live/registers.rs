@@ -24,7 +24,9 @@ impl Stopped<'_> {
     /// stopped, and let go with the others.
     pub(crate) fn registers_of_waiting(&mut self, tid: i32) -> Option<RegisterSet> {
         let stopper = &mut *self.stopper;
-        if !stopper.is_allowed || !may_be_stopped(stopper.pid, tid) {
+        // Where one has not come in time, as in a frozen process, nobody waits for another.
+        let is_late = !stopper.late.is_empty();
+        if !stopper.is_allowed || is_late || !may_be_stopped(stopper.pid, tid) {
             return None;
         }
         let others: Vec<Pid> = stopper.held.iter().map(|held| held.tid).collect();
